@@ -1,0 +1,3 @@
+//! Strategies: exact pool maths, market state, route search and sizing.
+
+pub mod pool;

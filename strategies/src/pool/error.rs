@@ -1,0 +1,71 @@
+//! Why a pool gives no quote.
+
+use core::fmt;
+
+use super::full_math::MathError;
+
+/// A pool's "no" to a quote. `Display` prints [`QuoteError::name`], which is stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum QuoteError {
+    /// The input is zero.
+    InsufficientInputAmount,
+    /// The requested output is zero.
+    InsufficientOutputAmount,
+    /// The pool cannot deliver the output, or holds no liquidity where the swap needs it.
+    InsufficientLiquidity,
+    /// A reserve would pass the pair's `uint112`.
+    ReserveOverflow,
+    /// The pair's product of fee-adjusted balances would fall.
+    InvariantViolated,
+    /// An amount does not fit the contract's type (`int256` in a concentrated-liquidity pool).
+    AmountOverflow,
+    /// Crossing a tick would take active liquidity out of `uint128`.
+    LiquidityOverflow,
+    /// The price limit lies behind the price or outside the price domain.
+    InvalidPriceLimit,
+    /// The swap reaches ticks about which nothing is known.
+    OutsideKnownTicks,
+    /// The pool has no price yet.
+    UninitialisedPool,
+    /// Fee, tick spacing, tick or price is one no contract could hold.
+    InvalidPoolState,
+}
+
+impl QuoteError {
+    /// Stable name in snake case, for output and counters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InsufficientInputAmount => "insufficient_input_amount",
+            Self::InsufficientOutputAmount => "insufficient_output_amount",
+            Self::InsufficientLiquidity => "insufficient_liquidity",
+            Self::ReserveOverflow => "reserve_overflow",
+            Self::InvariantViolated => "invariant_violated",
+            Self::AmountOverflow => "amount_overflow",
+            Self::LiquidityOverflow => "liquidity_overflow",
+            Self::InvalidPriceLimit => "invalid_price_limit",
+            Self::OutsideKnownTicks => "outside_known_ticks",
+            Self::UninitialisedPool => "uninitialised_pool",
+            Self::InvalidPoolState => "invalid_pool_state",
+        }
+    }
+}
+
+impl fmt::Display for QuoteError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl core::error::Error for QuoteError {}
+
+impl From<MathError> for QuoteError {
+    fn from(error: MathError) -> Self {
+        match error {
+            // The only divisors are prices, liquidity and one minus the fee: zero is a state no contract holds.
+            MathError::DivisionByZero => Self::InvalidPoolState,
+            MathError::Overflow => Self::AmountOverflow,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Exact pool arithmetic, and the estimates that search ranks routes by.
+//!
+//! Every amount that a `quote_*` function returns is an integer and equals, to the unit, what the pool contract itself
+//! would compute from the same state; where the contract would revert the answer is a [`QuoteError`]. The pure
+//! arithmetic mirrors the contracts' libraries file by file, so that a reader can hold them side by side:
+//!
+//! | module | contract |
+//! |---|---|
+//! | [`full_math`] | `FullMath`, `UnsafeMath` |
+//! | [`constant_product`] | `UniswapV2Library`, the checks of `UniswapV2Pair.swap` |
+//! | [`tick_math`], [`tick_bitmap`] | `TickMath`, `TickBitmap` |
+//! | [`sqrt_price_math`], [`swap_math`] | `SqrtPriceMath`, `SwapMath` |
+//! | [`concentrated_liquidity`] | `UniswapV3Pool.swap`, `QuoterV2` |
+//!
+//! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
+//!
+//! Nothing here allocates, blocks, or panics on any input.
+
+pub mod concentrated_liquidity;
+pub mod consistency;
+pub mod constant_product;
+mod error;
+pub mod full_math;
+pub mod ladder;
+pub mod mobius;
+pub mod sqrt_price_math;
+pub mod swap_math;
+pub mod tick_bitmap;
+pub mod tick_math;
+
+pub use concentrated_liquidity::{AmountSpecified, SwapResult, V3View};
+pub use consistency::{Inconsistency, check_consistency};
+pub use error::QuoteError;
+pub use ladder::{PriceRange, RANGES_MAX};
+pub use mobius::Mobius;
+
+/// Parts per million in one: the scale of every fee.
+pub const PPM: u32 = 1_000_000;

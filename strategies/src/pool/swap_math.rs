@@ -1,0 +1,194 @@
+//! One step of a swap inside one liquidity range: `SwapMath.computeSwapStep` of Uniswap V3, bit for bit.
+
+use ruint::aliases::U256;
+
+use super::full_math::{mul_div_ceil, mul_div_floor};
+use super::sqrt_price_math::{
+    Rounding, get_amount_0_delta, get_amount_1_delta, get_next_sqrt_price_from_input,
+    get_next_sqrt_price_from_output,
+};
+use super::{PPM, QuoteError};
+
+/// The side of a swap that the caller fixes, in raw units of its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AmountSpecified {
+    /// What the pool is to take, fee included.
+    ExactIn(U256),
+    /// What the pool is to give.
+    ExactOut(U256),
+}
+
+impl AmountSpecified {
+    /// The amount, whichever side it is on.
+    #[inline]
+    #[must_use]
+    pub const fn amount(self) -> U256 {
+        match self {
+            Self::ExactIn(amount) | Self::ExactOut(amount) => amount,
+        }
+    }
+
+    /// The same side with another amount.
+    #[inline]
+    #[must_use]
+    pub const fn with_amount(self, amount: U256) -> Self {
+        match self {
+            Self::ExactIn(_) => Self::ExactIn(amount),
+            Self::ExactOut(_) => Self::ExactOut(amount),
+        }
+    }
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SwapStep {
+    /// Price after the step, Q64.96; the target when the step used the whole range.
+    pub sqrt_price_next_x96: U256,
+    /// Taken by the range, without the fee.
+    pub amount_in: U256,
+    /// Given by the range.
+    pub amount_out: U256,
+    /// Taken on top of `amount_in` as fee.
+    pub fee_amount: U256,
+}
+
+/// Swaps as much of `remaining` as the range between the two prices holds.
+///
+/// The direction is that of the prices: token 0 comes in when the target is not above the current price.
+///
+/// # Errors
+/// [`QuoteError::InvalidPoolState`] for a price outside 1..2^160 or a fee of one or more;
+/// [`QuoteError::AmountOverflow`] when an amount needs more than 256 bits.
+pub fn compute_swap_step(
+    sqrt_price_current_x96: U256,
+    sqrt_price_target_x96: U256,
+    liquidity: u128,
+    remaining: AmountSpecified,
+    fee_ppm: u32,
+) -> Result<SwapStep, QuoteError> {
+    let kept_ppm = PPM
+        .checked_sub(fee_ppm)
+        .filter(|&kept| kept > 0)
+        .ok_or(QuoteError::InvalidPoolState)?;
+    let range = Range {
+        current: sqrt_price_current_x96,
+        target: sqrt_price_target_x96,
+        liquidity,
+    };
+    match remaining {
+        AmountSpecified::ExactIn(amount) => range.exact_in(amount, fee_ppm, kept_ppm),
+        AmountSpecified::ExactOut(amount) => range.exact_out(amount, fee_ppm, kept_ppm),
+    }
+}
+
+/// A stretch of prices with one liquidity.
+struct Range {
+    current: U256,
+    target: U256,
+    liquidity: u128,
+}
+
+impl Range {
+    fn exact_in(
+        &self,
+        remaining: U256,
+        fee_ppm: u32,
+        kept_ppm: u32,
+    ) -> Result<SwapStep, QuoteError> {
+        let spendable = mul_div_floor(remaining, U256::from(kept_ppm), U256::from(PPM))?;
+        let amount_in_whole = self.amount_in_to(self.target)?;
+        if spendable >= amount_in_whole {
+            return Ok(SwapStep {
+                sqrt_price_next_x96: self.target,
+                amount_in: amount_in_whole,
+                amount_out: self.amount_out_to(self.target)?,
+                fee_amount: fee_on(amount_in_whole, fee_ppm, kept_ppm)?,
+            });
+        }
+        let next = get_next_sqrt_price_from_input(
+            self.current,
+            self.liquidity,
+            spendable,
+            self.is_zero_for_one(),
+        )?;
+        let amount_in = if next == self.target {
+            amount_in_whole
+        } else {
+            self.amount_in_to(next)?
+        };
+        // Rounding may land a part of the range on its end: then the fee is taken as for the whole.
+        let fee_amount = if next == self.target {
+            fee_on(amount_in, fee_ppm, kept_ppm)?
+        } else {
+            remaining
+                .checked_sub(amount_in)
+                .ok_or(QuoteError::AmountOverflow)?
+        };
+        Ok(SwapStep {
+            sqrt_price_next_x96: next,
+            amount_in,
+            amount_out: self.amount_out_to(next)?,
+            fee_amount,
+        })
+    }
+
+    fn exact_out(
+        &self,
+        remaining: U256,
+        fee_ppm: u32,
+        kept_ppm: u32,
+    ) -> Result<SwapStep, QuoteError> {
+        let amount_out_whole = self.amount_out_to(self.target)?;
+        let next = if remaining >= amount_out_whole {
+            self.target
+        } else {
+            get_next_sqrt_price_from_output(
+                self.current,
+                self.liquidity,
+                remaining,
+                self.is_zero_for_one(),
+            )?
+        };
+        let amount_in = self.amount_in_to(next)?;
+        let amount_out = if next == self.target {
+            amount_out_whole
+        } else {
+            self.amount_out_to(next)?
+        };
+        Ok(SwapStep {
+            sqrt_price_next_x96: next,
+            amount_in,
+            // Rounding the price away from the exact one may release a unit more than was asked.
+            amount_out: amount_out.min(remaining),
+            fee_amount: fee_on(amount_in, fee_ppm, kept_ppm)?,
+        })
+    }
+
+    fn is_zero_for_one(&self) -> bool {
+        self.current >= self.target
+    }
+
+    fn amount_in_to(&self, price: U256) -> Result<U256, QuoteError> {
+        if self.is_zero_for_one() {
+            get_amount_0_delta(price, self.current, self.liquidity, Rounding::Up)
+        } else {
+            get_amount_1_delta(self.current, price, self.liquidity, Rounding::Up)
+        }
+    }
+
+    fn amount_out_to(&self, price: U256) -> Result<U256, QuoteError> {
+        if self.is_zero_for_one() {
+            get_amount_1_delta(price, self.current, self.liquidity, Rounding::Down)
+        } else {
+            get_amount_0_delta(self.current, price, self.liquidity, Rounding::Down)
+        }
+    }
+}
+
+fn fee_on(amount_in: U256, fee_ppm: u32, kept_ppm: u32) -> Result<U256, QuoteError> {
+    Ok(mul_div_ceil(
+        amount_in,
+        U256::from(fee_ppm),
+        U256::from(kept_ppm),
+    )?)
+}

@@ -1,0 +1,228 @@
+//! Prices of ticks and ticks of prices: `TickMath` of Uniswap V3, bit for bit.
+//!
+//! A price is `sqrt(token1 / token0)` as an unsigned Q64.96.
+
+use ruint::aliases::U256;
+
+use super::QuoteError;
+
+/// Lowest tick: `log_1.0001(2^-128)`, rounded in. Source: `TickMath.MIN_TICK`.
+pub const MIN_TICK: i32 = -887_272;
+/// Highest tick. Source: `TickMath.MAX_TICK`.
+pub const MAX_TICK: i32 = -MIN_TICK;
+/// Price of [`MIN_TICK`], 4295128739; a pool's price is never below it. Source: `TickMath.MIN_SQRT_RATIO`.
+pub const MIN_SQRT_RATIO: U256 = U256::from_limbs([4_295_128_739, 0, 0, 0]);
+/// Price of [`MAX_TICK`], 1461446703485210103287273052203988822378723970342; a pool's price is always below it.
+/// Source: `TickMath.MAX_SQRT_RATIO`.
+pub const MAX_SQRT_RATIO: U256 =
+    U256::from_limbs([0x5d95_1d52_6398_8d26, 0xefd1_fc6a_5064_8849, 0xfffd_8963, 0]);
+
+/// `2^128 / 1.0001^(2^k / 2)` for each bit `k` of a tick, as `TickMath.getSqrtRatioAtTick` lists them.
+const RATIO_OF_BIT: [u128; 20] = [
+    0xfffc_b933_bd6f_ad37_aa2d_162d_1a59_4001,
+    0xfff9_7272_373d_4132_59a4_6990_580e_213a,
+    0xfff2_e50f_5f65_6932_ef12_357c_f3c7_fdcc,
+    0xffe5_caca_7e10_e4e6_1c36_24ea_a094_1cd0,
+    0xffcb_9843_d60f_6159_c9db_5883_5c92_6644,
+    0xff97_3b41_fa98_c081_472e_6896_dfb2_54c0,
+    0xff2e_a164_66c9_6a38_43ec_78b3_26b5_2861,
+    0xfe5d_ee04_6a99_a2a8_11c4_61f1_969c_3053,
+    0xfcbe_86c7_900a_88ae_dcff_c83b_479a_a3a4,
+    0xf987_a725_3ac4_1317_6f2b_074c_f781_5e54,
+    0xf339_2b08_22b7_0005_940c_7a39_8e4b_70f3,
+    0xe715_9475_a2c2_9b74_43b2_9c7f_a6e8_89d9,
+    0xd097_f3bd_fd20_22b8_845a_d8f7_92aa_5825,
+    0xa9f7_4646_2d87_0fdf_8a65_dc1f_90e0_61e5,
+    0x70d8_69a1_56d2_a1b8_90bb_3df6_2baf_32f7,
+    0x31be_135f_97d0_8fd9_8123_1505_542f_cfa6,
+    0x09aa_508b_5b7a_84e1_c677_de54_f3e9_9bc9,
+    0x005d_6af8_dedb_8119_6699_c329_225e_e604,
+    0x0000_2216_e584_f5fa_1ea9_2604_1bed_fe98,
+    0x0000_0000_048a_1703_91f7_dc42_444e_8fa2,
+];
+
+/// Price of `tick`, rounded up: `getSqrtRatioAtTick`.
+///
+/// # Errors
+/// [`QuoteError::InvalidPoolState`] for a tick outside `MIN_TICK..=MAX_TICK`.
+pub fn get_sqrt_ratio_at_tick(tick: i32) -> Result<U256, QuoteError> {
+    let magnitude = tick.unsigned_abs();
+    if magnitude > MAX_TICK.unsigned_abs() {
+        return Err(QuoteError::InvalidPoolState);
+    }
+    let Some(ratio) = inverse_ratio(magnitude) else {
+        return Ok(U256::ONE << 96_usize);
+    };
+    if tick < 0 {
+        return Ok(U256::from(ceil_shift_32(ratio)));
+    }
+    let [a, b, c, d] = *U256::MAX.wrapping_div(U256::from(ratio)).as_limbs();
+    let shifted = U256::from_limbs([
+        (a >> 32) | (b << 32),
+        (b >> 32) | (c << 32),
+        (c >> 32) | (d << 32),
+        d >> 32,
+    ]);
+    // At most 2^224 after the shift, so one more fits.
+    Ok(shifted.wrapping_add(U256::from(u8::from(a.trailing_zeros() < 32))))
+}
+
+/// `2^128 / 1.0001^(magnitude / 2)` with the contract's rounding after every factor; `None` stands for 2^128 itself.
+fn inverse_ratio(magnitude: u32) -> Option<u128> {
+    let mut ratio = None;
+    for (bit, &factor) in RATIO_OF_BIT.iter().enumerate() {
+        if magnitude >> bit & 1 == 1 {
+            ratio = Some(ratio.map_or(factor, |ratio| mul_high(ratio, factor)));
+        }
+    }
+    ratio
+}
+
+/// Q128 to Q96, rounded up, so that a price never lies below its tick.
+fn ceil_shift_32(ratio: u128) -> u128 {
+    (ratio >> 32) + u128::from(ratio.trailing_zeros() < 32)
+}
+
+/// Upper and lower 128 bits of a 256-bit product.
+fn widening_mul(a: u128, b: u128) -> (u128, u128) {
+    const LOW: u128 = u64::MAX as u128;
+    let (a_high, a_low) = (a >> 64, a & LOW);
+    let (b_high, b_low) = (b >> 64, b & LOW);
+    let low = a_low * b_low;
+    // Each sum stays below 2^128: (2^64 - 1)^2 + 2 (2^64 - 1) is 2^128 - 1.
+    let middle = a_high * b_low + (low >> 64);
+    let cross = a_low * b_high + (middle & LOW);
+    (
+        a_high * b_high + (middle >> 64) + (cross >> 64),
+        (cross << 64) | (low & LOW),
+    )
+}
+
+fn mul_high(a: u128, b: u128) -> u128 {
+    widening_mul(a, b).0
+}
+
+/// Greatest tick whose price is at most `sqrt_price_x96`: `getTickAtSqrtRatio`.
+///
+/// # Errors
+/// [`QuoteError::InvalidPoolState`] for a price outside `MIN_SQRT_RATIO..MAX_SQRT_RATIO`.
+pub fn get_tick_at_sqrt_ratio(sqrt_price_x96: U256) -> Result<i32, QuoteError> {
+    if sqrt_price_x96 < MIN_SQRT_RATIO || sqrt_price_x96 >= MAX_SQRT_RATIO {
+        return Err(QuoteError::InvalidPoolState);
+    }
+    let (low, high) = tick_bounds(sqrt_price_x96);
+    if low == high || get_sqrt_ratio_at_tick(high)? > sqrt_price_x96 {
+        Ok(low)
+    } else {
+        Ok(high)
+    }
+}
+
+/// The two ticks between which the contract's logarithm leaves the answer; most often equal.
+///
+/// `sqrt_price_x96` must be in the price domain.
+fn tick_bounds(sqrt_price_x96: U256) -> (i32, i32) {
+    // 255738958999603826347141, and the bounds of the approximation's error: the contract's own constants.
+    const TICKS_PER_LOG_2: U256 = U256::from_limbs([0xa301_d710_5577_4c85, 0x3627, 0, 0]);
+    const ERROR_ABOVE: U256 =
+        U256::from_limbs([0x5af0_12a1_9d00_3aaa, 0x028f_6481_ab7f_045a, 0, 0]);
+    const ERROR_BELOW: U256 =
+        U256::from_limbs([0x455e_2607_99a0_632f, 0xdb2d_f09e_8195_9a81, 0, 0]);
+    let log_2 = log_2_x64(sqrt_price_x96);
+    let sign = if log_2 < 0 { u64::MAX } else { 0 };
+    let [low, high, ..] = *U256::from(log_2.cast_unsigned()).as_limbs();
+    let log = U256::from_limbs([low, high, sign, sign]).wrapping_mul(TICKS_PER_LOG_2);
+    (
+        high_half(log.wrapping_sub(ERROR_ABOVE)),
+        high_half(log.wrapping_add(ERROR_BELOW)),
+    )
+}
+
+/// Base-2 logarithm of a price as a signed Q64.64, to the fourteen binary digits that the contract computes.
+fn log_2_x64(sqrt_price_x96: U256) -> i128 {
+    let bits = sqrt_price_x96.bit_len();
+    // The mantissa, with its first bit at 127.
+    let [a, b, c, _] = *sqrt_price_x96.as_limbs();
+    let low = u128::from(b) << 64 | u128::from(a);
+    let mut mantissa = match bits.checked_sub(128) {
+        Some(0) => low,
+        Some(excess) => low >> excess | u128::from(c) << (128 - excess),
+        None => low << (128 - bits),
+    };
+    let mut fraction = 0_i128;
+    for digit in (50..64).rev() {
+        let (high, low) = widening_mul(mantissa, mantissa);
+        if high >> 127 == 1 {
+            fraction |= 1 << digit;
+            mantissa = high;
+        } else {
+            mantissa = high << 1 | low >> 127;
+        }
+    }
+    // The contract takes the logarithm of the price as Q128.128, which has 32 bits more and its point at bit 128.
+    let exponent = i128::try_from(bits).unwrap_or(0) + 32 - 1 - 128;
+    exponent << 64 | fraction
+}
+
+/// `value >> 128`, rounded down, of a 256-bit two's complement whose result is a tick.
+fn high_half(value: U256) -> i32 {
+    let [_, _, low, _] = *value.as_limbs();
+    // A tick has 21 bits; the lower half of the limb carries its sign too.
+    let [a, b, c, d, ..] = low.to_le_bytes();
+    i32::from_le_bytes([a, b, c, d])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_the_domain_have_the_contract_s_prices() {
+        assert_eq!(get_sqrt_ratio_at_tick(MIN_TICK), Ok(MIN_SQRT_RATIO));
+        assert_eq!(get_sqrt_ratio_at_tick(MAX_TICK), Ok(MAX_SQRT_RATIO));
+        assert_eq!(
+            MAX_SQRT_RATIO.to_string(),
+            "1461446703485210103287273052203988822378723970342"
+        );
+        assert_eq!(get_tick_at_sqrt_ratio(MIN_SQRT_RATIO), Ok(MIN_TICK));
+        assert_eq!(
+            get_tick_at_sqrt_ratio(MAX_SQRT_RATIO - U256::ONE),
+            Ok(MAX_TICK - 1)
+        );
+    }
+
+    #[test]
+    fn outside_the_domain_is_an_error() {
+        for tick in [MIN_TICK - 1, MAX_TICK + 1, i32::MIN, i32::MAX] {
+            assert_eq!(
+                get_sqrt_ratio_at_tick(tick),
+                Err(QuoteError::InvalidPoolState)
+            );
+        }
+        for price in [
+            U256::ZERO,
+            MIN_SQRT_RATIO - U256::ONE,
+            MAX_SQRT_RATIO,
+            U256::MAX,
+        ] {
+            assert_eq!(
+                get_tick_at_sqrt_ratio(price),
+                Err(QuoteError::InvalidPoolState)
+            );
+        }
+    }
+
+    /// Every price belongs to the tick at or below it: checked at both edges of each tick of a coprime stride.
+    #[test]
+    fn tick_of_a_price_is_the_greatest_at_or_below_it() {
+        let mut tick = MIN_TICK;
+        while tick < MAX_TICK {
+            let price = get_sqrt_ratio_at_tick(tick).expect("in the domain");
+            let next = get_sqrt_ratio_at_tick(tick + 1).expect("in the domain");
+            assert!(price < next);
+            assert_eq!(get_tick_at_sqrt_ratio(price), Ok(tick));
+            assert_eq!(get_tick_at_sqrt_ratio(next - U256::ONE), Ok(tick));
+            tick += 37;
+        }
+    }
+}
