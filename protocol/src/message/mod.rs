@@ -1,0 +1,209 @@
+//! Every message, one struct each, exactly as its bytes lie.
+//!
+//! All fields are little-endian and unaligned, all padding is an explicit `reserved` field (zero on write, ignored on
+//! read). A message grows by appending fields; a changed meaning is a new template id.
+
+mod chain;
+mod ledger;
+mod market;
+mod session;
+
+use core::mem::size_of;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+pub use self::chain::{Block, BlockContext, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd};
+pub use self::ledger::{
+    Clock, Halt, HopRecord, NonceLease, OPPORTUNITY_HOPS_MAX, Opportunity, Outcome, OutcomeStatus, SegmentBegin,
+    Simulation, SimulationStatus, Submission, Submitted, SubmittedStatus, Verdict,
+};
+pub use self::market::{
+    Pool, PoolKind, SYMBOL_BYTES_MAX, TICK_MAX, TICK_MIN, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick,
+};
+pub use self::session::{Close, CloseReason, Heartbeat, Hello, Welcome};
+
+use crate::error::DecodeError;
+use crate::header::{MessageHeader, SCHEMA_ID};
+use crate::units::{Sequence, UnixNanos};
+
+/// A message struct that can stand on the wire.
+pub trait WireMessage: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy + core::fmt::Debug {
+    /// Template id of the struct.
+    const TEMPLATE_ID: u16;
+
+    /// Header of this message.
+    fn header(&self) -> &MessageHeader;
+
+    /// Header of this message, to be placed in a stream.
+    fn header_mut(&mut self) -> &mut MessageHeader;
+
+    /// Domain check of the fields, called on every decode.
+    ///
+    /// # Errors
+    /// [`DecodeError::Field`] naming the first field outside its domain.
+    fn check(&self) -> Result<(), DecodeError> {
+        Ok(())
+    }
+
+    /// The same message placed in a stream.
+    #[must_use]
+    fn stamped(mut self, sequence: Sequence, event_ns: UnixNanos) -> Self {
+        let header = self.header_mut();
+        header.sequence.set(sequence.0);
+        header.event_ns.set(event_ns.0);
+        self
+    }
+
+    /// The error for a field outside its domain.
+    #[must_use]
+    fn field_error(field: &'static str) -> DecodeError {
+        DecodeError::Field { template_id: Self::TEMPLATE_ID, field }
+    }
+}
+
+/// Implements [`WireMessage`] for a struct whose first field is `header`, with its domain check.
+macro_rules! wire_message {
+    ($name:ident = $template:literal, $bytes:literal $(, check = $check:expr)?) => {
+        impl $crate::message::WireMessage for $name {
+            const TEMPLATE_ID: u16 = $template;
+
+            fn header(&self) -> &$crate::header::MessageHeader {
+                &self.header
+            }
+
+            fn header_mut(&mut self) -> &mut $crate::header::MessageHeader {
+                &mut self.header
+            }
+
+            $(
+                fn check(&self) -> Result<(), $crate::error::DecodeError> {
+                    let check: fn(&Self) -> Result<(), $crate::error::DecodeError> = $check;
+                    check(self)
+                }
+            )?
+        }
+
+        const _: () = assert!(core::mem::size_of::<$name>() == $bytes);
+        const _: () = assert!(core::mem::offset_of!($name, header) == 0);
+    };
+}
+pub(crate) use wire_message;
+
+/// Declares the closed set of messages: the borrowed enum and its total decoder.
+macro_rules! messages {
+    ($($name:ident),+ $(,)?) => {
+        /// A decoded message, borrowed from its bytes.
+        #[derive(Debug, Clone, Copy)]
+        #[non_exhaustive]
+        pub enum Message<'a> {
+            $(
+                #[doc = concat!("See [`", stringify!($name), "`].")]
+                $name(&'a $name),
+            )+
+        }
+
+        impl<'a> Message<'a> {
+            /// Reads one message. Bytes past the known fields (a newer writer's) are ignored.
+            ///
+            /// # Errors
+            /// Every input gives a message or a [`DecodeError`]; none panics.
+            pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+                let header = decode_header(bytes)?;
+                match header.template_id.get() {
+                    $(<$name as WireMessage>::TEMPLATE_ID => decode_body::<$name>(bytes).map(Self::$name),)+
+                    other => Err(DecodeError::Template(other)),
+                }
+            }
+
+            /// Header of the message.
+            #[must_use]
+            pub fn header(&self) -> &'a MessageHeader {
+                match self {
+                    $(Self::$name(message) => &message.header,)+
+                }
+            }
+
+            /// Name of the message, for logs and counters.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => stringify!($name),)+
+                }
+            }
+
+            /// The message as bytes of this build's version.
+            #[must_use]
+            pub fn as_bytes(&self) -> &'a [u8] {
+                match self {
+                    $(Self::$name(message) => message.as_bytes(),)+
+                }
+            }
+        }
+
+        $(
+            impl<'a> From<&'a $name> for Message<'a> {
+                fn from(message: &'a $name) -> Self {
+                    Self::$name(message)
+                }
+            }
+        )+
+
+        /// Every message of this build: name, template id, bytes. For documents and tests that must not miss one.
+        pub const CATALOGUE: &[(&str, u16, usize)] =
+            &[$((stringify!($name), <$name as WireMessage>::TEMPLATE_ID, size_of::<$name>()),)+];
+    };
+}
+
+messages! {
+    Hello, Welcome, Close, Heartbeat,
+    Block, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd,
+    Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick,
+    SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt,
+}
+
+impl Message<'_> {
+    /// Whether the message describes the market: these are sequenced, and these a recorded feed consists of.
+    #[must_use]
+    pub const fn is_market(&self) -> bool {
+        matches!(
+            self,
+            Message::Block(_)
+                | Message::BlockEnd(_)
+                | Message::Reorg(_)
+                | Message::SnapshotBegin(_)
+                | Message::SnapshotEnd(_)
+                | Message::Token(_)
+                | Message::Pool(_)
+                | Message::V2Reserves(_)
+                | Message::V3Swap(_)
+                | Message::V3Liquidity(_)
+                | Message::V3Tick(_)
+        )
+    }
+}
+
+/// Reads and checks the header, and that the stated length is there.
+fn decode_header(bytes: &[u8]) -> Result<&MessageHeader, DecodeError> {
+    let (header, _) = MessageHeader::ref_from_prefix(bytes)
+        .map_err(|_| DecodeError::Truncated { needed: size_of::<MessageHeader>(), got: bytes.len() })?;
+    if header.schema_id.get() != SCHEMA_ID {
+        return Err(DecodeError::Schema(header.schema_id.get()));
+    }
+    let needed = usize::from(header.block_length.get());
+    if bytes.len() < needed {
+        return Err(DecodeError::Truncated { needed, got: bytes.len() });
+    }
+    Ok(header)
+}
+
+/// Reads the fields this build knows of a message whose header was read.
+fn decode_body<T: WireMessage>(bytes: &[u8]) -> Result<&T, DecodeError> {
+    let (message, _) =
+        T::ref_from_prefix(bytes).map_err(|_| DecodeError::Truncated { needed: size_of::<T>(), got: bytes.len() })?;
+    let got = usize::from(message.header().block_length.get());
+    if got < size_of::<T>() {
+        return Err(DecodeError::BlockLength { template_id: T::TEMPLATE_ID, minimum: size_of::<T>(), got });
+    }
+    message.check()?;
+    Ok(message)
+}

@@ -1,0 +1,168 @@
+//! Messages of a connection: greeting, liveness, farewell.
+
+use zerocopy::little_endian::{U16, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::{WireMessage, wire_message};
+use crate::header::{MessageHeader, SCHEMA_VERSION};
+use crate::id::{BlockRef, ChainId, HashBytes};
+use crate::units::{BlockNumber, Epoch};
+
+/// First message of a client.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Hello {
+    /// Common header.
+    pub header: MessageHeader,
+    /// Oldest schema version the client reads.
+    pub version_min: U16,
+    /// Newest schema version the client reads.
+    pub version_max: U16,
+    /// Zero on write, ignored on read.
+    pub reserved: [u8; 4],
+}
+wire_message!(
+    Hello = 1,
+    32,
+    check = |m| { if m.version_min > m.version_max { Err(Self::field_error("version_min")) } else { Ok(()) } }
+);
+
+impl Hello {
+    /// Greeting of this build.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
+            version_min: U16::new(1),
+            version_max: U16::new(SCHEMA_VERSION),
+            reserved: [0; 4],
+        }
+    }
+}
+
+impl Default for Hello {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The relay's answer to [`Hello`]; a snapshot follows.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Welcome {
+    /// Common header.
+    pub header: MessageHeader,
+    /// EIP-155 id of the chain that is relayed.
+    pub chain_id: U64,
+    /// Stream identity; sequences of another epoch do not compare with this one's.
+    pub epoch: U64,
+    /// Schema version that will be spoken.
+    pub version: U16,
+    /// Zero on write, ignored on read.
+    pub reserved: [u8; 6],
+}
+wire_message!(Welcome = 2, 48);
+
+impl Welcome {
+    /// Answer for a stream.
+    #[must_use]
+    pub fn new(chain_id: ChainId, epoch: Epoch) -> Self {
+        Self {
+            header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
+            chain_id: U64::new(chain_id.0),
+            epoch: U64::new(epoch.0),
+            version: U16::new(SCHEMA_VERSION),
+            reserved: [0; 6],
+        }
+    }
+}
+
+/// Why a connection ends. Values are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The relay is shutting down.
+    Shutdown = 1,
+    /// The subscriber's lane was full: it read too slowly. It may rejoin and gets a fresh snapshot.
+    Evicted = 2,
+    /// No schema version in common.
+    Version = 3,
+    /// The peer sent bytes that are not a message it may send.
+    Malformed = 4,
+    /// No greeting within the deadline.
+    HandshakeTimeout = 5,
+    /// The relay serves as many subscribers as it may.
+    Full = 6,
+    /// The relay has no snapshot to give yet.
+    NotReady = 7,
+}
+
+impl CloseReason {
+    /// Reason by its wire value.
+    #[must_use]
+    pub const fn from_wire(value: u16) -> Option<Self> {
+        Some(match value {
+            1 => Self::Shutdown,
+            2 => Self::Evicted,
+            3 => Self::Version,
+            4 => Self::Malformed,
+            5 => Self::HandshakeTimeout,
+            6 => Self::Full,
+            7 => Self::NotReady,
+            _ => return None,
+        })
+    }
+}
+
+/// Last message of a connection.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Close {
+    /// Common header.
+    pub header: MessageHeader,
+    /// A [`CloseReason`]; a value unknown to the reader still ends the connection.
+    pub reason: U16,
+    /// Zero on write, ignored on read.
+    pub reserved: [u8; 6],
+}
+wire_message!(Close = 3, 32);
+
+impl Close {
+    /// Farewell with a reason.
+    #[must_use]
+    pub fn new(reason: CloseReason) -> Self {
+        Self { header: MessageHeader::of::<Self>(Self::TEMPLATE_ID), reason: U16::new(reason as u16), reserved: [0; 6] }
+    }
+}
+
+/// Sent when nothing else was for a while. Proves that the stream lives, not that the chain does: that is what the head tells.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct Heartbeat {
+    /// Common header; carries the sequence of the last live message.
+    pub header: MessageHeader,
+    /// Height of the relay's head.
+    pub head_number: U64,
+    /// Hash of the relay's head.
+    pub head_hash: HashBytes,
+}
+wire_message!(Heartbeat = 4, 64);
+
+impl Heartbeat {
+    /// Sign of life at a head.
+    #[must_use]
+    pub fn new(head: BlockRef) -> Self {
+        Self {
+            header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
+            head_number: U64::new(head.number.0),
+            head_hash: head.hash,
+        }
+    }
+
+    /// The relay's head.
+    #[must_use]
+    pub const fn head(&self) -> BlockRef {
+        BlockRef { number: BlockNumber(self.head_number.get()), hash: self.head_hash }
+    }
+}

@@ -1,0 +1,29 @@
+//! Wide integers as they lie on the wire.
+
+use ruint::aliases::U256;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+/// Unsigned 256-bit integer, little-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(transparent)]
+pub struct U256Le([u8; 32]);
+
+impl U256Le {
+    /// Wire form of `value`.
+    #[must_use]
+    pub const fn new(value: U256) -> Self {
+        Self(value.to_le_bytes())
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> U256 {
+        U256::from_le_bytes(self.0)
+    }
+}
+
+impl From<U256> for U256Le {
+    fn from(value: U256) -> Self {
+        Self::new(value)
+    }
+}
