@@ -258,10 +258,12 @@ impl<'a> Run<'a> {
             // Tick and price contradict each other, or the list is not sorted.
             return Err(QuoteError::InvalidPoolState);
         }
+        let start_price = self.sqrt_price;
         self.trade(target)?;
         if self.sqrt_price == stop_price {
             self.arrive(&stop)?;
-        } else {
+        } else if self.sqrt_price != start_price {
+            // An amount too small to move the price leaves the tick alone, also one just crossed downwards.
             self.tick = get_tick_at_sqrt_ratio(self.sqrt_price)?;
         }
         Ok(())

@@ -1,0 +1,125 @@
+//! An in-process EVM with no fees and no nonces: contracts in, results and logs out.
+
+use alloy::primitives::{Address, Bytes, Log, TxKind, U256};
+use alloy::sol_types::{SolCall, SolEvent};
+use revm::context::result::ExecutionResult;
+use revm::context::{Context, TxEnv};
+use revm::database::{CacheDB, EmptyDB};
+use revm::handler::{MainnetContext, MainnetEvm};
+use revm::{DatabaseRef, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext};
+
+/// Sender of every transaction, and owner of everything deployed.
+pub(crate) const OWNER: Address = Address::repeat_byte(0xA1);
+
+/// A quote over thousands of bitmap words needs more gas than a block has.
+const GAS_LIMIT: u64 = 1 << 40;
+
+type Store = CacheDB<EmptyDB>;
+
+pub(crate) struct Chain {
+    evm: MainnetEvm<MainnetContext<Store>>,
+}
+
+/// A call that the contract refused, with what it said.
+#[derive(Debug)]
+pub(crate) struct Reverted(pub(crate) String);
+
+/// A committed call.
+pub(crate) struct Sent<T> {
+    pub(crate) value: T,
+    logs: Vec<Log>,
+}
+
+impl<T> Sent<T> {
+    /// The only event of this kind that `emitter` logged.
+    pub(crate) fn event<E: SolEvent>(&self, emitter: Address) -> E {
+        let mut found = self
+            .logs
+            .iter()
+            .filter(|log| log.address == emitter)
+            .filter_map(|log| E::decode_log_data(&log.data).ok());
+        let event = found.next().expect("the event was logged");
+        assert!(found.next().is_none(), "the event was logged once");
+        event
+    }
+}
+
+impl Chain {
+    pub(crate) fn new() -> Self {
+        Self::with_store(Store::default())
+    }
+
+    fn with_store(store: Store) -> Self {
+        let evm = Context::mainnet()
+            .with_db(store)
+            .modify_cfg_chained(|cfg| {
+                cfg.disable_nonce_check = true;
+                cfg.tx_gas_limit_cap = Some(u64::MAX);
+            })
+            .modify_block_chained(|block| {
+                block.gas_limit = u64::MAX;
+                block.timestamp = U256::from(1_700_000_000);
+            })
+            .build_mainnet();
+        Self { evm }
+    }
+
+    /// A chain that starts from this one's state and goes its own way.
+    pub(crate) fn fork(&self) -> Self {
+        Self::with_store(self.evm.ctx.journaled_state.database.clone())
+    }
+
+    /// Deploys creation bytecode with ABI-encoded constructor arguments.
+    pub(crate) fn deploy(&mut self, creation: &[u8], arguments: &[u8]) -> Address {
+        let data = [creation, arguments].concat();
+        let result = self
+            .evm
+            .transact_commit(transaction(TxKind::Create, data))
+            .expect("the in-memory chain does not fail");
+        result.created_address().unwrap_or_else(|| panic!("the contract deploys: {result}"))
+    }
+
+    /// Calls without keeping what changed.
+    pub(crate) fn call<C: SolCall>(&mut self, to: Address, call: &C) -> Result<C::Return, Reverted> {
+        let request = transaction(TxKind::Call(to), call.abi_encode());
+        let result = self.evm.transact(request).expect("the in-memory chain does not fail").result;
+        Ok(decode::<C>(result)?.value)
+    }
+
+    /// Calls and keeps what changed.
+    pub(crate) fn send<C: SolCall>(&mut self, to: Address, call: &C) -> Result<Sent<C::Return>, Reverted> {
+        let request = transaction(TxKind::Call(to), call.abi_encode());
+        decode::<C>(self.evm.transact_commit(request).expect("the in-memory chain does not fail"))
+    }
+
+    pub(crate) fn storage(&self, address: Address, slot: U256) -> U256 {
+        let store = &self.evm.ctx.journaled_state.database;
+        store.storage_ref(address, slot).expect("the in-memory chain does not fail")
+    }
+
+    pub(crate) fn set_storage(&mut self, address: Address, slot: U256, value: U256) {
+        let store = &mut self.evm.ctx.journaled_state.database;
+        store.insert_account_storage(address, slot, value).expect("the in-memory chain does not fail");
+    }
+}
+
+fn transaction(kind: TxKind, data: Vec<u8>) -> TxEnv {
+    TxEnv::builder()
+        .caller(OWNER)
+        .gas_limit(GAS_LIMIT)
+        .kind(kind)
+        .data(Bytes::from(data))
+        .build()
+        .expect("a plain call is a valid transaction")
+}
+
+fn decode<C: SolCall>(result: ExecutionResult) -> Result<Sent<C::Return>, Reverted> {
+    match result {
+        ExecutionResult::Success { logs, output, .. } => {
+            let value = C::abi_decode_returns(output.data()).expect("the contract answers by its ABI");
+            Ok(Sent { value, logs })
+        }
+        ExecutionResult::Revert { output, .. } => Err(Reverted(String::from_utf8_lossy(&output).into_owned())),
+        ExecutionResult::Halt { reason, .. } => panic!("the call halted: {reason:?}"),
+    }
+}

@@ -1,0 +1,61 @@
+//! Where vectors and bytecode are, and how absence is reported.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use serde_json::Value;
+
+/// Folder of the outside data: `ALPHAPULSE_DATA`, or `../shared/data` beside the workspace.
+pub(crate) fn data_root() -> PathBuf {
+    std::env::var_os("ALPHAPULSE_DATA")
+        .map_or_else(|| workspace().join("../shared/data"), PathBuf::from)
+}
+
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Text of a data file, unpacked when its name ends in `.gz`; `None` and a loud line when it is absent.
+pub(crate) fn text(path: &str) -> Option<String> {
+    let full = data_root().join(path);
+    let Ok(bytes) = fs::read(&full) else {
+        ignored(&format!("{} is absent (set ALPHAPULSE_DATA to the data folder)", full.display()));
+        return None;
+    };
+    if !path.ends_with(".gz") {
+        return Some(String::from_utf8(bytes).expect("data files are UTF-8"));
+    }
+    let mut text = String::new();
+    GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).expect("data files are whole");
+    Some(text)
+}
+
+pub(crate) fn json(path: &str) -> Option<Value> {
+    text(path).map(|text| serde_json::from_str(&text).expect("data files are JSON"))
+}
+
+/// One JSON value a line.
+pub(crate) fn json_lines(path: &str) -> Option<Vec<Value>> {
+    let text = text(path)?;
+    Some(text.lines().map(|line| serde_json::from_str(line).expect("data lines are JSON")).collect())
+}
+
+/// Says that a test did not run, and why.
+pub(crate) fn ignored(reason: &str) {
+    eprintln!("ignored: {reason}");
+}
+
+/// Seed of a randomised test: `ALPHAPULSE_SEED`, or the default given; printed so that a failure can be repeated.
+pub(crate) fn seed(test: &str, default: u64) -> u64 {
+    let seed = std::env::var("ALPHAPULSE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    eprintln!("{test}: seed {seed}");
+    seed
+}
+
+/// A number that JSON holds as text or as digits, of any size.
+pub(crate) fn number<T: std::str::FromStr>(value: &Value) -> T {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.parse().unwrap_or_else(|_| panic!("{text} is a number"))
+}

@@ -1,0 +1,14 @@
+//! Behaviour of the pool maths, held against the contracts' own bytecode and against published vectors.
+//!
+//! Bytecode and vectors are read from `../shared/data` beside the workspace (or `ALPHAPULSE_DATA`), bytecode also
+//! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes.
+
+#![allow(clippy::print_stderr, reason = "counts, seeds and skipped rows are part of what these tests report")]
+
+mod chain;
+mod contracts;
+mod data;
+mod uniswap_v3_quoter;
+mod uniswap_v3_swaps;
+mod v3_chain;
+mod v3_state;
