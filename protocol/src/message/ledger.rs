@@ -432,6 +432,8 @@ pub enum OutcomeStatus {
     Reorged = 4,
     /// Included or reverted, and deeper than the reorg limit.
     Final = 5,
+    /// It was approved but never handed to anyone.
+    Abandoned = 6,
 }
 
 impl OutcomeStatus {
@@ -444,6 +446,7 @@ impl OutcomeStatus {
             3 => Some(Self::Replaced),
             4 => Some(Self::Reorged),
             5 => Some(Self::Final),
+            6 => Some(Self::Abandoned),
             _ => None,
         }
     }

@@ -1,0 +1,298 @@
+//! One book per run: every trade's way from opportunity to outcome.
+
+use std::collections::BTreeMap;
+
+use alphapulse_protocol::message::{self, Message, OutcomeStatus};
+use alphapulse_protocol::{BlockNumber, HashBytes, U256, Wei};
+
+use super::Totals;
+use crate::risk::Reject;
+
+/// Where a trade stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TradeState {
+    /// Found, not judged yet.
+    Found,
+    /// Refused.
+    Rejected(u16),
+    /// Approved on paper, or approved and not yet signed.
+    Approved,
+    /// Signed and handed over; its fate is open.
+    Submitted,
+    /// In the chain, succeeded.
+    Included,
+    /// In the chain, reverted.
+    Reverted,
+    /// Its nonce went to another transaction of ours, or it was never sent.
+    Cancelled,
+}
+
+/// A trade as the journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trade {
+    /// Height of the state it was found on.
+    pub found_on: BlockNumber,
+    /// Hash of that block.
+    pub found_on_hash: HashBytes,
+    /// Index of the strategy.
+    pub strategy: u16,
+    /// Predicted profit before gas, raw units of the profit token.
+    pub predicted: U256,
+    /// Where it stands.
+    pub state: TradeState,
+    /// Transaction, once submitted.
+    pub tx_hash: Option<HashBytes>,
+    /// Block that holds it, once included or reverted.
+    pub mined_in: Option<BlockNumber>,
+    /// Profit before gas that the executor stated.
+    pub realised: Option<U256>,
+    /// Wei paid for gas, by the trade or by what replaced it.
+    pub gas_cost: Wei,
+}
+
+/// Fold of a run's records.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    trades: BTreeMap<u64, Trade>,
+    cancellation_cost: BTreeMap<u64, Wei>,
+    blocks: u64,
+    reorgs: u64,
+    rejected_before: BTreeMap<&'static str, u64>,
+    opportunities: u64,
+}
+
+impl Ledger {
+    /// An empty book.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trades that are not refused, and refused ones of the newest block, by opportunity id.
+    #[must_use]
+    pub const fn trades(&self) -> &BTreeMap<u64, Trade> {
+        &self.trades
+    }
+
+    /// Books one record. Records that say nothing about trades are passed over.
+    pub fn record(&mut self, message: &Message<'_>) {
+        match message {
+            Message::Block(_) => self.close_refused(),
+            Message::BlockEnd(_) => self.blocks += 1,
+            Message::Reorg(_) => self.reorgs += 1,
+            Message::Opportunity(found) => self.find(found),
+            Message::Verdict(verdict) => self.judge(verdict),
+            Message::Submission(sent) => self.submit(sent),
+            Message::Outcome(outcome) => self.settle(outcome),
+            _ => {}
+        }
+    }
+
+    /// A refusal is final once its block is history: only its count is kept, so that the book stays small.
+    fn close_refused(&mut self) {
+        let rejected = &mut self.rejected_before;
+        self.trades.retain(|_, trade| {
+            let TradeState::Rejected(code) = trade.state else { return true };
+            *rejected.entry(reason_name(code)).or_default() += 1;
+            false
+        });
+    }
+
+    fn find(&mut self, found: &message::Opportunity) {
+        self.opportunities += 1;
+        let trade = Trade {
+            found_on: BlockNumber(found.block_number.get()),
+            found_on_hash: found.block_hash,
+            strategy: found.strategy.get(),
+            predicted: found.profit(),
+            state: TradeState::Found,
+            tx_hash: None,
+            mined_in: None,
+            realised: None,
+            gas_cost: Wei(0),
+        };
+        self.trades.insert(found.opportunity.get(), trade);
+    }
+
+    fn judge(&mut self, verdict: &message::Verdict) {
+        if let Some(trade) = self.trades.get_mut(&verdict.opportunity.get()) {
+            trade.state = match verdict.reject.get() {
+                0 => TradeState::Approved,
+                code => TradeState::Rejected(code),
+            };
+        }
+    }
+
+    fn submit(&mut self, sent: &message::Submission) {
+        if let Some(trade) = self.trades.get_mut(&sent.opportunity.get()) {
+            trade.state = TradeState::Submitted;
+            trade.tx_hash = Some(sent.tx_hash);
+        }
+    }
+
+    fn settle(&mut self, outcome: &message::Outcome) {
+        let Some(status) = OutcomeStatus::from_wire(outcome.status.get()) else { return };
+        let nonce = outcome.nonce.get();
+        let cost = outcome.gas_cost().unwrap_or(Wei(u128::MAX));
+        let trade = self.trades.get_mut(&outcome.opportunity.get());
+        match (status, trade) {
+            (OutcomeStatus::Included, Some(trade)) => {
+                trade.state = TradeState::Included;
+                trade.realised = Some(outcome.gain.get());
+                trade.gas_cost = cost;
+                trade.mined_in = Some(BlockNumber(outcome.block_number.get()));
+            }
+            (OutcomeStatus::Reverted, Some(trade)) => {
+                trade.state = TradeState::Reverted;
+                trade.gas_cost = cost;
+                trade.mined_in = Some(BlockNumber(outcome.block_number.get()));
+            }
+            (OutcomeStatus::Replaced | OutcomeStatus::Abandoned, trade) => {
+                if let Some(trade) = trade {
+                    trade.state = TradeState::Cancelled;
+                }
+                self.cancellation_cost.insert(nonce, cost);
+            }
+            (OutcomeStatus::Reorged, trade) => {
+                self.cancellation_cost.remove(&nonce);
+                if let Some(trade) = trade {
+                    (trade.state, trade.realised, trade.mined_in) = (TradeState::Submitted, None, None);
+                    trade.gas_cost = Wei(0);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Sums over all records so far.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals {
+            blocks: self.blocks,
+            reorgs: self.reorgs,
+            opportunities: self.opportunities,
+            rejected: self.rejected_before.values().sum(),
+            rejected_by_reason: self.rejected_before.clone(),
+            gas_spent: self.cancellation_cost.values().fold(0, |sum, cost| sum.saturating_add(cost.0)),
+            ..Totals::default()
+        };
+        for trade in self.trades.values() {
+            add(&mut totals, trade);
+        }
+        totals
+    }
+}
+
+fn add(totals: &mut Totals, trade: &Trade) {
+    totals.gas_spent = totals.gas_spent.saturating_add(trade.gas_cost.0);
+    totals.submitted += u64::from(trade.tx_hash.is_some());
+    match trade.state {
+        TradeState::Found => {}
+        TradeState::Rejected(code) => {
+            totals.rejected += 1;
+            *totals.rejected_by_reason.entry(reason_name(code)).or_default() += 1;
+            return;
+        }
+        TradeState::Approved => {}
+        TradeState::Submitted => totals.unknown += 1,
+        TradeState::Reverted => totals.reverted += 1,
+        TradeState::Cancelled => totals.cancelled += 1,
+        TradeState::Included => {
+            let realised = trade.realised.unwrap_or(U256::ZERO);
+            totals.included += 1;
+            totals.mispredicted += u64::from(realised != trade.predicted);
+            totals.predicted_profit = totals.predicted_profit.saturating_add(trade.predicted);
+            totals.realised_profit = totals.realised_profit.saturating_add(realised);
+        }
+    }
+    totals.approved += u64::from(trade.state != TradeState::Found);
+}
+
+/// Name of a refusal, also one of a newer version.
+fn reason_name(code: u16) -> &'static str {
+    Reject::from_wire(code).map_or("unknown_reason", Reject::name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alphapulse_protocol::message::{HopRecord, Outcome, Submission, Verdict};
+    use alphapulse_protocol::{BlockRef, FeePerGas, Gas, OpportunityId, PoolId, TokenId};
+
+    const BLOCK: BlockRef = BlockRef { number: BlockNumber(7), hash: [7; 32] };
+
+    fn opportunity(id: u64, profit: u64) -> message::Opportunity {
+        let amount = |value: u64| U256::from(value);
+        let hops = [
+            HopRecord::new(PoolId(0), TokenId(0), TokenId(1), amount(100), amount(50)),
+            HopRecord::new(PoolId(1), TokenId(1), TokenId(0), amount(50), amount(100 + profit)),
+        ];
+        message::Opportunity::new(OpportunityId(id), 0, BLOCK, TokenId(0), &hops).expect("two hops")
+    }
+
+    fn submission(id: u64, nonce: u64) -> Submission {
+        let fees = (FeePerGas(10), FeePerGas(1));
+        Submission::new(OpportunityId(id), nonce, [9; 32], fees, Gas(1), BlockNumber(9))
+    }
+
+    fn outcome(id: u64, nonce: u64, status: OutcomeStatus, gain: u64) -> Outcome {
+        Outcome::new(OpportunityId(id), nonce, [9; 32], status, BLOCK).with_receipt(
+            Gas(100),
+            FeePerGas(3),
+            U256::from(gain),
+        )
+    }
+
+    fn submitted_trade() -> Ledger {
+        let mut ledger = Ledger::new();
+        ledger.record(&Message::Opportunity(&opportunity(1, 5)));
+        ledger.record(&Message::Verdict(&Verdict::new(OpportunityId(1), 0, true)));
+        ledger.record(&Message::Submission(&submission(1, 0)));
+        ledger
+    }
+
+    #[test]
+    fn an_included_trade_books_profit_and_gas() {
+        let mut ledger = submitted_trade();
+        assert_eq!(ledger.totals().unknown, 1);
+        ledger.record(&Message::Outcome(&outcome(1, 0, OutcomeStatus::Included, 5)));
+        let totals = ledger.totals();
+        assert_eq!((totals.included, totals.unknown, totals.mispredicted), (1, 0, 0));
+        assert_eq!((totals.realised_profit, totals.gas_spent), (U256::from(5), 300));
+    }
+
+    #[test]
+    fn a_gain_other_than_predicted_is_counted() {
+        let mut ledger = submitted_trade();
+        ledger.record(&Message::Outcome(&outcome(1, 0, OutcomeStatus::Included, 4)));
+        assert_eq!(ledger.totals().mispredicted, 1);
+    }
+
+    #[test]
+    fn a_reorg_takes_profit_and_gas_back_and_the_fate_is_open_again() {
+        let mut ledger = submitted_trade();
+        ledger.record(&Message::Outcome(&outcome(1, 0, OutcomeStatus::Included, 5)));
+        ledger.record(&Message::Outcome(&outcome(1, 0, OutcomeStatus::Reorged, 0)));
+        let totals = ledger.totals();
+        assert_eq!((totals.included, totals.unknown), (0, 1));
+        assert_eq!((totals.realised_profit, totals.gas_spent), (U256::ZERO, 0));
+    }
+
+    #[test]
+    fn a_replaced_trade_costs_the_gas_of_what_replaced_it() {
+        let mut ledger = submitted_trade();
+        ledger.record(&Message::Outcome(&outcome(1, 0, OutcomeStatus::Replaced, 0)));
+        let totals = ledger.totals();
+        assert_eq!((totals.cancelled, totals.unknown, totals.gas_spent), (1, 0, 300));
+    }
+
+    #[test]
+    fn the_last_verdict_counts() {
+        let mut ledger = Ledger::new();
+        ledger.record(&Message::Opportunity(&opportunity(1, 5)));
+        ledger.record(&Message::Verdict(&Verdict::new(OpportunityId(1), Reject::PoolInFlight as u16, true)));
+        assert_eq!((ledger.totals().approved, ledger.totals().rejected), (0, 1));
+        ledger.record(&Message::Verdict(&Verdict::new(OpportunityId(1), 0, true)));
+        assert_eq!((ledger.totals().approved, ledger.totals().rejected), (1, 0));
+    }
+}
