@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, Bytes, Log, TxKind, U256};
 use alloy::sol_types::{SolCall, SolEvent};
-use revm::context::result::ExecutionResult;
+use revm::context::result::{ExecutionResult, HaltReason};
 use revm::context::{Context, TxEnv};
 use revm::database::{CacheDB, EmptyDB};
 use revm::handler::{MainnetContext, MainnetEvm};
@@ -22,7 +22,8 @@ pub(crate) struct Chain {
 
 /// A call that the contract refused, with what it said.
 #[derive(Debug)]
-pub(crate) struct Reverted(pub(crate) String);
+#[expect(dead_code, reason = "read by a failing test's message only")]
+pub(crate) struct Reverted(String);
 
 /// A committed call.
 pub(crate) struct Sent<T> {
@@ -120,6 +121,8 @@ fn decode<C: SolCall>(result: ExecutionResult) -> Result<Sent<C::Return>, Revert
             Ok(Sent { value, logs })
         }
         ExecutionResult::Revert { output, .. } => Err(Reverted(String::from_utf8_lossy(&output).into_owned())),
-        ExecutionResult::Halt { reason, .. } => panic!("the call halted: {reason:?}"),
+        ExecutionResult::Halt { reason: reason @ HaltReason::OutOfGas(_), .. } => panic!("{reason:?}"),
+        // Solidity's older compilers divide by zero into an invalid opcode.
+        ExecutionResult::Halt { reason, .. } => Err(Reverted(format!("{reason:?}"))),
     }
 }

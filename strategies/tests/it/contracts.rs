@@ -55,7 +55,6 @@ sol! {
     interface Erc20 {
         function approve(address spender, uint256 amount) external returns (bool);
         function transfer(address to, uint256 amount) external returns (bool);
-        function balanceOf(address owner) external view returns (uint256);
     }
 
     interface V2Factory {
@@ -66,6 +65,7 @@ sol! {
         function mint(address to) external returns (uint256 liquidity);
         function burn(address to) external returns (uint256 amount0, uint256 amount1);
         function swap(uint256 amount0Out, uint256 amount1Out, address to, bytes data) external;
+        function skim(address to) external;
         function transfer(address to, uint256 amount) external returns (bool);
         function balanceOf(address owner) external view returns (uint256);
         function getReserves() external view returns (uint112 reserve0, uint112 reserve1, uint32 timestamp);

@@ -33,7 +33,33 @@ pub(crate) fn text(path: &str) -> Option<String> {
 }
 
 pub(crate) fn json(path: &str) -> Option<Value> {
-    text(path).map(|text| serde_json::from_str(&text).expect("data files are JSON"))
+    text(path).map(|text| serde_json::from_str(&quote_integers(&text)).expect("data files are JSON"))
+}
+
+/// Makes texts of the integers outside strings, which a JSON reader would round to a float when they are large.
+fn quote_integers(text: &str) -> String {
+    let is_number = |character: char| character.is_ascii_digit() || matches!(character, '-' | '+' | '.' | 'e' | 'E');
+    let mut quoted = String::with_capacity(text.len() + text.len() / 8);
+    for (index, part) in text.split('"').enumerate() {
+        if index > 0 {
+            quoted.push('"');
+        }
+        // No string in the data escapes a quotation mark, so every other part is inside one.
+        if index % 2 == 1 {
+            quoted.push_str(part);
+            continue;
+        }
+        let mut rest = part;
+        while let Some(start) = rest.find(|character: char| character.is_ascii_digit() || character == '-') {
+            let (before, tail) = rest.split_at(start);
+            let (token, after) = tail.split_at(tail.find(|character| !is_number(character)).unwrap_or(tail.len()));
+            let mark = if token.contains(['.', 'e', 'E']) { "" } else { "\"" };
+            quoted.extend([before, mark, token, mark]);
+            rest = after;
+        }
+        quoted.push_str(rest);
+    }
+    quoted
 }
 
 /// One JSON value a line.
@@ -58,4 +84,34 @@ pub(crate) fn seed(test: &str, default: u64) -> u64 {
 pub(crate) fn number<T: std::str::FromStr>(value: &Value) -> T {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     text.parse().unwrap_or_else(|_| panic!("{text} is a number"))
+}
+
+/// Count of the rows that a vector test checked, and of those it could not, with reasons.
+pub(crate) struct Rows {
+    name: &'static str,
+    checked: usize,
+    skipped: Vec<String>,
+}
+
+impl Rows {
+    pub(crate) fn of(name: &'static str) -> Self {
+        Self { name, checked: 0, skipped: Vec::new() }
+    }
+
+    pub(crate) fn check(&mut self) {
+        self.checked += 1;
+    }
+
+    pub(crate) fn skip(&mut self, row: impl std::fmt::Display, reason: &str) {
+        self.skipped.push(format!("{row}: {reason}"));
+    }
+
+    /// Prints the account, and fails when fewer rows were checked than the file is known to hold.
+    pub(crate) fn finish(self, checked_min: usize) {
+        eprintln!("{}: {} rows checked, {} skipped", self.name, self.checked, self.skipped.len());
+        for row in &self.skipped {
+            eprintln!("  skipped {row}");
+        }
+        assert!(self.checked >= checked_min, "{} checks too few rows", self.name);
+    }
 }

@@ -7,8 +7,14 @@
 
 mod chain;
 mod contracts;
+mod cow_auction;
 mod data;
+mod kyber_vectors;
+mod onchain_goldens;
+mod uniswap_v2_pair;
+mod uniswap_v2_vectors;
 mod uniswap_v3_quoter;
 mod uniswap_v3_swaps;
+mod uniswap_v3_vectors;
 mod v3_chain;
 mod v3_state;
