@@ -1,0 +1,417 @@
+//! The executor contract as this program sees it: deployment, calls, its event, its refusals.
+//!
+//! The interface below is written by hand and compared with the compiled contract's by a test, so that neither can drift.
+
+use std::sync::LazyLock;
+
+use alloy::primitives::{Address, B256, Bytes, Log, U256, hex};
+use alloy::sol_types::{Panic, Revert, SolCall, SolError, SolEvent, SolInterface, SolValue};
+use serde::Deserialize;
+
+/// Most legs that one plan may have; the contract's LEGS_MAX.
+pub const LEGS_MAX: usize = 4;
+/// Fewest legs that one plan may have; the contract's LEGS_MIN.
+pub const LEGS_MIN: usize = 2;
+/// Most venues that one executor may know; the contract's VENUES_MAX.
+pub const VENUES_MAX: usize = 8;
+
+const WORD: usize = 32;
+/// Words of an encoded plan before its legs: its own offset, five fields (the last an offset), the number of legs.
+const HEAD_WORDS: usize = 7;
+const LEG_WORDS: usize = 4;
+
+/// The contract's interface, with Solidity's names and types.
+#[allow(missing_docs, reason = "generated; Executor.sol documents each item")]
+pub mod abi {
+    alloy::sol! {
+        #[derive(Debug, PartialEq, Eq)]
+        interface IExecutor {
+            struct Venue { address factory; bytes32 initCodeHash; uint8 kind; uint24 feePpm; }
+            struct Leg { uint16 venue; address tokenIn; address tokenOut; uint24 fee; }
+            struct Plan { uint64 blockMin; uint64 blockMax; uint256 amountIn; uint256 profitMin; Leg[] legs; }
+
+            function execute(Plan plan) external returns (uint256 gain);
+            function sweep(address token) external;
+            function pause() external;
+            function unpause() external;
+
+            function owner() external view returns (address);
+            function guardian() external view returns (address);
+            function profitRecipient() external view returns (address);
+            function paused() external view returns (bool);
+            function venueCount() external view returns (uint256);
+            function venue(uint256 index) external view returns (Venue);
+
+            function uniswapV2Call(address sender, uint256 amount0, uint256 amount1, bytes data) external;
+            function pancakeCall(address sender, uint256 amount0, uint256 amount1, bytes data) external;
+            function uniswapV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes data) external;
+            function pancakeV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes data) external;
+
+            event Executed(address indexed token, uint256 amountIn, uint256 gain);
+            event Swept(address indexed token, uint256 amount);
+            event PauseChanged(bool paused);
+
+            error ZeroAddress();
+            error BadVenue(uint256 index);
+            error NotOwner();
+            error NotGuardian();
+            error ExecutionPaused();
+            error Reentered();
+            error OutsideBlockWindow(uint256 blockNumber);
+            error AmountTooLarge();
+            error BadLegCount(uint256 count);
+            error BrokenRoute(uint256 leg);
+            error UnknownVenue(uint256 venue);
+            error UnexpectedCallback(address caller);
+            error PartialFill(address pool, uint256 consumed);
+            error TransferFailed(address token);
+            error ProfitBelowFloor(uint256 gain);
+        }
+    }
+}
+
+use abi::IExecutor;
+
+/// Which model the pools of a venue follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VenueKind {
+    /// Constant product with one fee for all pools of the venue.
+    V2 {
+        /// Parts per million of the input.
+        fee_ppm: u32,
+    },
+    /// Concentrated liquidity; the fee is part of each pool's key.
+    V3,
+}
+
+/// A family of pools that the executor may trade on; its index in the constructor's list is the `venue` of a [`Leg`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Venue {
+    /// Deployer of the pools.
+    pub factory: Address,
+    /// keccak256 of the pools' creation code.
+    pub init_code_hash: B256,
+    /// Model and fee.
+    pub kind: VenueKind,
+}
+
+/// One swap of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leg {
+    /// Index of the pool's venue in the executor.
+    pub venue: u16,
+    /// Token given.
+    pub token_in: Address,
+    /// Token taken.
+    pub token_out: Address,
+    /// V3 fee tier, parts per million; 0 for V2.
+    pub fee: u32,
+}
+
+/// Why a plan was not made. The contract would refuse each of them too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PlanReject {
+    /// Not [`LEGS_MIN`]`..=`[`LEGS_MAX`] legs.
+    #[error("a plan has 2 to 4 legs")]
+    LegCount,
+    /// This leg does not begin where the one before it ended, the first where the last ended; or it swaps a token for itself.
+    #[error("leg {0} breaks the route")]
+    BrokenRoute(usize),
+    /// This leg's fee does not fit in the 24 bits of a V3 pool's key.
+    #[error("fee of leg {0} is out of range")]
+    FeeTooLarge(usize),
+    /// Input above the largest int256.
+    #[error("input is out of range")]
+    AmountTooLarge,
+    /// The block window ends before it begins.
+    #[error("block window is empty")]
+    EmptyWindow,
+}
+
+/// A trade that the executor can run: a closed route with its input, its floor and its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    block_min: u64,
+    block_max: u64,
+    amount_in: U256,
+    profit_min: U256,
+    legs: [Leg; LEGS_MAX],
+    leg_count: usize,
+}
+
+impl Plan {
+    /// A plan to run in a block of `block_min..=block_max`, that gives `amount_in` to the first of `legs` and reverts unless
+    /// at least `profit_min` is left over. Both amounts are raw units of the first leg's token.
+    ///
+    /// # Errors
+    /// [`PlanReject`], one variant per rule.
+    pub fn new(
+        block_min: u64,
+        block_max: u64,
+        amount_in: U256,
+        profit_min: U256,
+        legs: &[Leg],
+    ) -> Result<Self, PlanReject> {
+        if !(LEGS_MIN..=LEGS_MAX).contains(&legs.len()) {
+            return Err(PlanReject::LegCount);
+        }
+        if block_min > block_max {
+            return Err(PlanReject::EmptyWindow);
+        }
+        if amount_in.bit(255) {
+            return Err(PlanReject::AmountTooLarge);
+        }
+        let mut token = legs[legs.len() - 1].token_out;
+        for (i, leg) in legs.iter().enumerate() {
+            if leg.token_in != token || leg.token_out == token {
+                return Err(PlanReject::BrokenRoute(i));
+            }
+            if leg.fee >> 24 != 0 {
+                return Err(PlanReject::FeeTooLarge(i));
+            }
+            token = leg.token_out;
+        }
+        let mut plan = Self {
+            block_min,
+            block_max,
+            amount_in,
+            profit_min,
+            legs: [Leg::default(); LEGS_MAX],
+            leg_count: legs.len(),
+        };
+        plan.legs[..legs.len()].copy_from_slice(legs);
+        Ok(plan)
+    }
+
+    /// First and last block in which it may run.
+    #[must_use]
+    pub fn block_window(&self) -> (u64, u64) {
+        (self.block_min, self.block_max)
+    }
+
+    /// Input of the first leg, raw units of [`Plan::token`].
+    #[must_use]
+    pub fn amount_in(&self) -> U256 {
+        self.amount_in
+    }
+
+    /// Least acceptable gain, raw units of [`Plan::token`].
+    #[must_use]
+    pub fn profit_min(&self) -> U256 {
+        self.profit_min
+    }
+
+    /// The legs, in order.
+    #[must_use]
+    pub fn legs(&self) -> &[Leg] {
+        &self.legs[..self.leg_count]
+    }
+
+    /// The token that the route begins and ends with, and that the gain is in.
+    #[must_use]
+    pub fn token(&self) -> Address {
+        self.legs[0].token_in
+    }
+}
+
+/// Calldata of `execute(plan)`.
+#[must_use]
+pub fn encode_execute(plan: &Plan) -> Bytes {
+    let mut calldata = Vec::new();
+    encode_execute_into(plan, &mut calldata);
+    calldata.into()
+}
+
+/// Calldata of `execute(plan)` in place of what `calldata` held.
+///
+/// Latency: does not allocate when `calldata` has room for 740 bytes.
+pub fn encode_execute_into(plan: &Plan, calldata: &mut Vec<u8>) {
+    calldata.clear();
+    calldata.reserve(4 + WORD * (HEAD_WORDS + LEG_WORDS * plan.leg_count));
+    calldata.extend_from_slice(&IExecutor::executeCall::SELECTOR);
+    let mut put = |value: U256| calldata.extend_from_slice(&value.to_be_bytes::<WORD>());
+    put(U256::from(WORD)); // offset of the plan
+    put(U256::from(plan.block_min));
+    put(U256::from(plan.block_max));
+    put(plan.amount_in);
+    put(plan.profit_min);
+    put(U256::from(5 * WORD)); // offset of the legs within the plan
+    put(U256::from(plan.leg_count));
+    for leg in plan.legs() {
+        put(U256::from(leg.venue));
+        put(leg.token_in.into_word().into());
+        put(leg.token_out.into_word().into());
+        put(U256::from(leg.fee));
+    }
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    bytecode: String,
+}
+
+/// The committed build of `contracts/Executor.sol`.
+static CREATION_CODE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let artifact: Artifact = serde_json::from_str(include_str!("../../contracts/Executor.json"))
+        .expect("the committed artifact is what build.mjs writes");
+    hex::decode(artifact.bytecode).expect("the committed artifact is what build.mjs writes")
+});
+
+/// Data of the transaction that deploys an executor with these roles and venues, none of which can change later.
+///
+/// # Panics
+/// When a fee does not fit in 24 bits. Zero addresses, invalid fees and more than [`VENUES_MAX`] venues are left to the
+/// contract's own refusal.
+#[must_use]
+pub fn deployment_code(owner: Address, guardian: Address, profit_recipient: Address, venues: &[Venue]) -> Bytes {
+    let venues: Vec<IExecutor::Venue> = venues.iter().map(abi_venue).collect();
+    let mut code = CREATION_CODE.clone();
+    code.extend_from_slice(&(owner, guardian, profit_recipient, venues).abi_encode_params());
+    code.into()
+}
+
+fn abi_venue(venue: &Venue) -> IExecutor::Venue {
+    let (kind, fee_ppm) = match venue.kind {
+        VenueKind::V2 { fee_ppm } => (0, fee_ppm),
+        VenueKind::V3 => (1, 0),
+    };
+    IExecutor::Venue {
+        factory: venue.factory,
+        initCodeHash: venue.init_code_hash,
+        kind,
+        feePpm: fee_ppm.try_into().expect("a fee in parts per million is below 2^24"),
+    }
+}
+
+/// What the executor says of a trade that it completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Executed {
+    /// Token of the input and the gain.
+    pub token: Address,
+    /// Input of the first leg, raw units.
+    pub amount_in: U256,
+    /// What was sent to the profit recipient, raw units.
+    pub gain: U256,
+}
+
+/// Reads the `Executed` event; `None` for any other log, or one of another contract than `executor`.
+#[must_use]
+pub fn decode_executed(executor: Address, log: &Log) -> Option<Executed> {
+    if log.address != executor {
+        return None;
+    }
+    let event = IExecutor::Executed::decode_log_data_validate(&log.data).ok()?;
+    Some(Executed { token: event.token, amount_in: event.amountIn, gain: event.gain })
+}
+
+/// Why a call of the executor reverted, as far as its returned bytes tell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecutorRevert {
+    /// A role or address given at construction is zero.
+    #[error("an address is zero")]
+    ZeroAddress,
+    /// This venue is not valid, or there are none or too many.
+    #[error("venue {0} is not valid")]
+    BadVenue(U256),
+    /// The caller is not the owner.
+    #[error("caller is not the owner")]
+    NotOwner,
+    /// The caller is neither the guardian nor the owner.
+    #[error("caller is neither the guardian nor the owner")]
+    NotGuardian,
+    /// Trading is paused.
+    #[error("executor is paused")]
+    Paused,
+    /// It was called while it was trading.
+    #[error("executor was re-entered")]
+    Reentered,
+    /// This block is not in the plan's window.
+    #[error("block {0} is outside the plan's window")]
+    OutsideBlockWindow(U256),
+    /// Input above the largest int256.
+    #[error("input is out of range")]
+    AmountTooLarge,
+    /// So many legs are not supported.
+    #[error("{0} legs are not supported")]
+    BadLegCount(U256),
+    /// This leg does not fit the one before it.
+    #[error("leg {0} breaks the route")]
+    BrokenRoute(U256),
+    /// No venue has this index.
+    #[error("venue {0} is unknown")]
+    UnknownVenue(U256),
+    /// A callback came from this address, which was not expected to call.
+    #[error("unexpected callback from {0}")]
+    UnexpectedCallback(Address),
+    /// A V3 pool ran out of liquidity before it had taken the whole input.
+    #[error("pool {pool} took only {consumed} of its input")]
+    PartialFill {
+        /// The pool.
+        pool: Address,
+        /// What it took, raw units.
+        consumed: U256,
+    },
+    /// This token refused a transfer.
+    #[error("transfer of {0} failed")]
+    TransferFailed(Address),
+    /// The gain was only this, raw units; 0 also stands for a loss.
+    #[error("gain of {0} is below the floor")]
+    ProfitBelowFloor(U256),
+    /// A pool or token refused, with its own words.
+    #[error("a pool or token refused: {0}")]
+    Message(String),
+    /// Arithmetic or another language-level failure, with Solidity's code.
+    #[error("panic 0x{0:02x}")]
+    Panic(U256),
+    /// No bytes: out of gas, a pool that does not exist, or a token that gives no reason.
+    #[error("no reason given: out of gas, or a pool or token that does not exist or does not explain itself")]
+    Empty,
+    /// Bytes of unknown meaning.
+    #[error("unknown reason {0}")]
+    Unknown(Bytes),
+}
+
+/// Reads the bytes that a reverted call returned. Total: any bytes have an answer.
+#[must_use]
+pub fn decode_revert(data: &[u8]) -> ExecutorRevert {
+    if data.is_empty() {
+        return ExecutorRevert::Empty;
+    }
+    if let Ok(error) = IExecutor::IExecutorErrors::abi_decode_validate(data) {
+        return error.into();
+    }
+    if let Ok(revert) = Revert::abi_decode_validate(data) {
+        return ExecutorRevert::Message(revert.reason);
+    }
+    if let Ok(panic) = Panic::abi_decode_validate(data) {
+        return ExecutorRevert::Panic(panic.code);
+    }
+    ExecutorRevert::Unknown(Bytes::copy_from_slice(data))
+}
+
+impl From<IExecutor::IExecutorErrors> for ExecutorRevert {
+    fn from(error: IExecutor::IExecutorErrors) -> Self {
+        use IExecutor::IExecutorErrors as E;
+        match error {
+            E::ZeroAddress(_) => Self::ZeroAddress,
+            E::BadVenue(e) => Self::BadVenue(e.index),
+            E::NotOwner(_) => Self::NotOwner,
+            E::NotGuardian(_) => Self::NotGuardian,
+            E::ExecutionPaused(_) => Self::Paused,
+            E::Reentered(_) => Self::Reentered,
+            E::OutsideBlockWindow(e) => Self::OutsideBlockWindow(e.blockNumber),
+            E::AmountTooLarge(_) => Self::AmountTooLarge,
+            E::BadLegCount(e) => Self::BadLegCount(e.count),
+            E::BrokenRoute(e) => Self::BrokenRoute(e.leg),
+            E::UnknownVenue(e) => Self::UnknownVenue(e.venue),
+            E::UnexpectedCallback(e) => Self::UnexpectedCallback(e.caller),
+            E::PartialFill(e) => Self::PartialFill { pool: e.pool, consumed: e.consumed },
+            E::TransferFailed(e) => Self::TransferFailed(e.token),
+            E::ProfitBelowFloor(e) => Self::ProfitBelowFloor(e.gain),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

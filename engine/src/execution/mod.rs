@@ -1,0 +1,3 @@
+//! From an approved opportunity to the chain.
+
+pub mod calldata;
