@@ -51,6 +51,14 @@ pub enum DecodeError {
         /// Bytes stated.
         got: u32,
     },
+    /// The frame's length field is not the block length that its message states: one of the two is damaged.
+    #[error("frame length {frame} is not the message's block length {block}")]
+    LengthMismatch {
+        /// Bytes that the frame states.
+        frame: u32,
+        /// Bytes that the message states.
+        block: u16,
+    },
     /// The checksum does not fit the bytes.
     #[error("frame checksum {stated:#010x} does not match {computed:#010x}")]
     Checksum {
@@ -59,6 +67,14 @@ pub enum DecodeError {
         /// Checksum of the bytes.
         computed: u32,
     },
+}
+
+impl DecodeError {
+    /// Whether the place where the next frame begins is lost with this one; else only the message is.
+    #[must_use]
+    pub const fn is_stream_lost(&self) -> bool {
+        matches!(self, Self::FrameLength { .. } | Self::LengthMismatch { .. } | Self::Checksum { .. })
+    }
 }
 
 /// Why a message does not continue the state before it. The state must be thrown away and a snapshot taken.

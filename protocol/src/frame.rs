@@ -1,6 +1,8 @@
 //! Frames: how messages lie in a byte stream or a file. No I/O here: bytes in, messages out.
 //!
-//! A frame is `length: u32`, `crc32c: u32` of the message, then `length` bytes of message; all little-endian.
+//! A frame is `length: u32`, `crc32c: u32` of the message, then `length` bytes of message; all little-endian. The length
+//! must equal the `block_length` that the message starts with: the checksum does not cover the frame header, so this is
+//! what keeps a damaged length from swallowing the frames behind it, or from passing for a torn tail.
 
 use crate::error::DecodeError;
 use crate::header::MessageHeader;
@@ -9,26 +11,37 @@ use crate::message::{Message, WireMessage};
 /// Bytes before the message.
 pub const FRAME_HEADER_BYTES: usize = 8;
 
-/// Cap on a message, from SBE-style feeds: nothing honest is near it, and a reader never buffers more.
-pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Cap on a message, what `block_length` can state: nothing honest is near it, and a reader never buffers more.
+pub const MESSAGE_BYTES_MAX: usize = u16::MAX as usize;
 
 const MESSAGE_BYTES_MIN: usize = size_of::<MessageHeader>();
 
-/// Appends `message` as a frame to `out`.
+/// Appends `message` as a frame to `out`. Fields that a newer writer appended to it are not part of `T` and are left behind.
 pub fn write<T: WireMessage>(out: &mut Vec<u8>, message: &T) {
-    write_bytes(out, message.as_bytes());
+    debug_assert_eq!(message.check(), Ok(()), "a message that its own reader refuses");
+    write_bytes(out, message.sized().as_bytes());
 }
 
-/// Appends a message that is already bytes as a frame to `out`.
+/// Appends a message that is already bytes as a frame to `out`; appended fields stay with it.
 ///
 /// # Panics
-/// If the message is longer than [`MESSAGE_BYTES_MAX`], which none of ours is.
+/// If the bytes are not one message, whole and alone: such a frame could not be read back.
 pub fn write_bytes(out: &mut Vec<u8>, message: &[u8]) {
-    assert!(message.len() <= MESSAGE_BYTES_MAX, "a message above the cap cannot be read back");
-    let length = u32::try_from(message.len()).expect("below the cap");
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&crc32c::crc32c(message).to_le_bytes());
+    let header = frame_header(message).expect("a frame holds exactly the bytes that its message states");
+    out.extend_from_slice(&header);
     out.extend_from_slice(message);
+}
+
+/// The eight bytes before `message`, or `None` when it has not the length that it states.
+fn frame_header(message: &[u8]) -> Option<[u8; FRAME_HEADER_BYTES]> {
+    let stated = u16::from_le_bytes(*message.first_chunk()?);
+    if message.len() < MESSAGE_BYTES_MIN || usize::from(stated) != message.len() {
+        return None;
+    }
+    let mut header = [0; FRAME_HEADER_BYTES];
+    header[..4].copy_from_slice(&u32::from(stated).to_le_bytes());
+    header[4..].copy_from_slice(&crc32c::crc32c(message).to_le_bytes());
+    Some(header)
 }
 
 /// A frame found at the start of some bytes.
@@ -48,10 +61,11 @@ pub enum Split<'a> {
     },
 }
 
-/// Looks for a frame at the start of `bytes`. Never allocates; length and checksum are checked before a byte is used.
+/// Looks for a frame at the start of `bytes`. Never allocates; lengths and checksum are checked before a byte is used.
 ///
 /// # Errors
-/// [`DecodeError::FrameLength`] or [`DecodeError::Checksum`]: the stream cannot be read on from here.
+/// [`DecodeError::FrameLength`], [`DecodeError::LengthMismatch`] or [`DecodeError::Checksum`]: the stream cannot be read
+/// on from here.
 pub fn split(bytes: &[u8]) -> Result<Split<'_>, DecodeError> {
     let Some((length, rest)) = bytes.split_first_chunk::<4>() else {
         return Ok(Split::Incomplete { needed: FRAME_HEADER_BYTES });
@@ -69,6 +83,11 @@ pub fn split(bytes: &[u8]) -> Result<Split<'_>, DecodeError> {
     let Some((checksum, rest)) = rest.split_first_chunk::<4>() else {
         return Ok(Split::Incomplete { needed: frame_bytes });
     };
+    if let Some(block_length) = rest.first_chunk().map(|bytes| u16::from_le_bytes(*bytes))
+        && usize::from(block_length) != length
+    {
+        return Err(DecodeError::LengthMismatch { frame: stated_length, block: block_length });
+    }
     let Some(message) = rest.get(..length) else {
         return Ok(Split::Incomplete { needed: frame_bytes });
     };
@@ -124,8 +143,8 @@ impl FrameDecoder {
         }
     }
 
-    /// Next whole message, decoded. A template newer than this build is an error that does not lose the stream:
-    /// call again to go on behind it.
+    /// Next whole message, decoded. An error of the message ([`DecodeError::is_stream_lost`] tells), such as a template
+    /// newer than this build, does not lose the stream: call again to go on behind it.
     ///
     /// # Errors
     /// See [`split`] and [`Message::decode`].
@@ -146,19 +165,20 @@ pub struct FrameBuf {
 
 impl FrameBuf {
     /// The frame of `message`, or `None` when it is larger than [`FRAME_BYTES_MAX`] (only journal records are).
+    /// Fields that a newer writer appended to it are not part of `T` and are left behind.
     #[must_use]
     pub fn new<T: WireMessage>(message: &T) -> Option<Self> {
-        Self::from_message_bytes(message.as_bytes())
+        debug_assert_eq!(message.check(), Ok(()), "a message that its own reader refuses");
+        Self::from_message_bytes(message.sized().as_bytes())
     }
 
-    /// The frame of a message that is already bytes, or `None` when it is too large.
+    /// The frame of a message that is already bytes, or `None` when it is too large, or not one message, whole and alone.
     #[must_use]
     pub fn from_message_bytes(message: &[u8]) -> Option<Self> {
         let end = FRAME_HEADER_BYTES + message.len();
         let mut bytes = [0; FRAME_BYTES_MAX];
         bytes.get_mut(FRAME_HEADER_BYTES..end)?.copy_from_slice(message);
-        bytes[..4].copy_from_slice(&u32::try_from(message.len()).ok()?.to_le_bytes());
-        bytes[4..8].copy_from_slice(&crc32c::crc32c(message).to_le_bytes());
+        bytes[..FRAME_HEADER_BYTES].copy_from_slice(&frame_header(message)?);
         Some(Self { length: u16::try_from(end).ok()?, bytes })
     }
 

@@ -54,6 +54,14 @@ pub trait WireMessage: FromBytes + IntoBytes + KnownLayout + Immutable + Unalign
         self
     }
 
+    /// The same message, stating the bytes that this build gives it. What a newer writer sent states more.
+    #[must_use]
+    fn sized(mut self) -> Self {
+        let bytes = u16::try_from(size_of::<Self>()).expect("every message is far below 64 KiB");
+        self.header_mut().block_length.set(bytes);
+        self
+    }
+
     /// The error for a field outside its domain.
     #[must_use]
     fn field_error(field: &'static str) -> DecodeError {
@@ -131,7 +139,8 @@ macro_rules! messages {
                 }
             }
 
-            /// The message as bytes of this build's version.
+            /// The fields that this build knows, as bytes. A newer writer's header states more than these: to pass its
+            /// message on, pass on the bytes that it was decoded from.
             #[must_use]
             pub fn as_bytes(&self) -> &'a [u8] {
                 match self {
