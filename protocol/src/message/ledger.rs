@@ -142,7 +142,7 @@ wire_message!(
 );
 
 impl Opportunity {
-    /// An opportunity on the state after `block`, or `None` when it has not 2 to 4 hops.
+    /// An opportunity on the state after `block`, or `None` when it has not 2 to 4 hops or gains nothing.
     #[must_use]
     pub fn new(
         opportunity: OpportunityId,
@@ -152,7 +152,8 @@ impl Opportunity {
         hops: &[HopRecord],
     ) -> Option<Self> {
         let (first, last) = (hops.first()?, hops.last()?);
-        if !(2..=OPPORTUNITY_HOPS_MAX).contains(&hops.len()) {
+        let is_gain = last.amount_out.get() > first.amount_in.get();
+        if !(2..=OPPORTUNITY_HOPS_MAX).contains(&hops.len()) || !is_gain {
             return None;
         }
         let unused = HopRecord::new(PoolId(0), TokenId(0), TokenId(0), U256::ZERO, U256::ZERO);
@@ -545,7 +546,14 @@ pub struct NonceLease {
     /// First nonce of the lease.
     pub first: U64,
 }
-wire_message!(NonceLease = 56, 56);
+wire_message!(
+    NonceLease = 56,
+    56,
+    check = |m| {
+        let is_some = m.count.get() > 0 && m.first.get().checked_add(u64::from(m.count.get())).is_some();
+        if is_some { Ok(()) } else { Err(Self::field_error("count")) }
+    }
+);
 
 impl NonceLease {
     /// A lease of `count` nonces from `first`.
@@ -566,12 +574,16 @@ impl NonceLease {
 pub struct Halt {
     /// Common header.
     pub header: MessageHeader,
-    /// Reject reason that every later verdict carries.
+    /// Reject reason that every later verdict carries; never 0, which would approve.
     pub reject: U16,
     /// Zero on write, ignored on read.
     pub reserved: [u8; 6],
 }
-wire_message!(Halt = 57, 32);
+wire_message!(
+    Halt = 57,
+    32,
+    check = |m| { if m.reject.get() == 0 { Err(Self::field_error("reject")) } else { Ok(()) } }
+);
 
 impl Halt {
     /// A stop for a reason.

@@ -154,15 +154,20 @@ fn check_pool(m: &Pool) -> Result<(), crate::error::DecodeError> {
     if m.token_0 == m.token_1 {
         return Err(Pool::field_error("token_1"));
     }
-    if kind == PoolKind::UniswapV3 {
+    let (spacing, low, high) = (m.tick_spacing.get(), m.known_tick_low.get(), m.known_tick_high.get());
+    let (is_spacing, is_low, is_high) = match kind {
+        PoolKind::UniswapV2 => (spacing == 0, low == 0, high == 0),
         // The factory refuses spacings of 16384 and above (`enableFeeAmount`).
-        if !(1..16_384).contains(&m.tick_spacing.get()) {
-            return Err(Pool::field_error("tick_spacing"));
-        }
-        let (low, high) = (m.known_tick_low.get(), m.known_tick_high.get());
-        if low < TICK_MIN || high > TICK_MAX || low > high {
-            return Err(Pool::field_error("known_tick_low"));
-        }
+        PoolKind::UniswapV3 => ((1..16_384).contains(&spacing), low >= TICK_MIN, (low..=TICK_MAX).contains(&high)),
+    };
+    if !is_spacing {
+        return Err(Pool::field_error("tick_spacing"));
+    }
+    if !is_low {
+        return Err(Pool::field_error("known_tick_low"));
+    }
+    if !is_high {
+        return Err(Pool::field_error("known_tick_high"));
     }
     Ok(())
 }
@@ -266,8 +271,8 @@ wire_message!(
         if m.sqrt_price_x96.get().bit_len() > 160 {
             return Err(Self::field_error("sqrt_price_x96"));
         }
-        // The contract may rest one below TICK_MIN after a swap that ends exactly on it.
-        if !(TICK_MIN - 1..=TICK_MAX).contains(&m.tick.get()) {
+        // A swap's price limit must lie above `MIN_SQRT_RATIO`, so none ends on the lowest tick and steps below it.
+        if !(TICK_MIN..=TICK_MAX).contains(&m.tick.get()) {
             return Err(Self::field_error("tick"));
         }
         Ok(())
