@@ -1,6 +1,7 @@
 //! The state that a stream of messages describes: applied message by message, taken back block by block, and described
 //! again as a snapshot. The relay answers joins from it; consumers trade on it; both share this one meaning of the wire.
 
+mod change;
 mod describe;
 mod pool;
 mod undo;
@@ -9,8 +10,8 @@ use std::collections::VecDeque;
 
 use crate::error::ReplicaError;
 use crate::id::{AddressBytes, BlockRef, ChainId, PoolId, TokenId, VenueId};
-use crate::message::{BlockContext, Message, Pool, PoolKind, SnapshotBegin, SnapshotEnd, Token, V3Liquidity, V3Tick};
-use crate::units::{Epoch, FeePpm, Sequence};
+use crate::message::{BlockContext, Message, PoolKind, SnapshotBegin, SnapshotEnd};
+use crate::units::{BlockNumber, Epoch, FeePpm, Sequence};
 
 pub use self::pool::{PoolState, TickLiquidity, V2State, V3State};
 use self::undo::BlockUndo;
@@ -71,7 +72,7 @@ pub enum Change {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// No snapshot yet.
+    /// No snapshot yet, or an error voided what was there.
     Empty,
     /// Inside a snapshot: messages seen, tokens and pools announced.
     Snapshot { messages: u32, tokens: u32, pools: u32 },
@@ -88,7 +89,7 @@ pub struct Replica {
     epoch: Epoch,
     sequence: Sequence,
     context: Option<BlockContext>,
-    is_at_head: bool,
+    head_number: BlockNumber,
     tokens: Vec<TokenInfo>,
     pools: Vec<PoolInfo>,
     states: Vec<PoolState>,
@@ -112,7 +113,7 @@ impl Replica {
             epoch: Epoch(0),
             sequence: Sequence(0),
             context: None,
-            is_at_head: false,
+            head_number: BlockNumber(0),
             tokens: Vec::new(),
             pools: Vec::new(),
             states: Vec::new(),
@@ -146,10 +147,11 @@ impl Replica {
         self.context.as_ref()
     }
 
-    /// Whether the state is whole and of the newest block known to the relay.
+    /// Whether the state is whole and of the newest block known to the relay. After a reorg it is not until a block
+    /// came, even when the chain ends at the ancestor.
     #[must_use]
     pub fn is_tradable(&self) -> bool {
-        self.phase == Phase::Ready && self.is_at_head
+        self.is_whole() && self.context.is_some_and(|context| context.number.get() >= self.head_number.0)
     }
 
     /// Whether the state is that of a whole block.
@@ -190,11 +192,23 @@ impl Replica {
         u32::try_from(index).ok().map(PoolId)
     }
 
-    /// Applies one message. On an error the mirror must be thrown away: what it holds is not what the stream says.
+    /// Applies one message; what is not about the market changes nothing.
+    ///
+    /// After an error the mirror is void: it is neither whole nor tradable, describes nothing, and refuses every market
+    /// message until the next [`SnapshotBegin`].
     ///
     /// # Errors
     /// [`ReplicaError`] for a sequence gap, a message out of place, an unknown id, or a change that does not fit the state.
     pub fn apply(&mut self, message: &Message<'_>) -> Result<Change, ReplicaError> {
+        let change = self.try_apply(message);
+        if change.is_err() {
+            self.phase = Phase::Empty;
+        }
+        change
+    }
+
+    /// Applies one message; an error may leave it half applied.
+    fn try_apply(&mut self, message: &Message<'_>) -> Result<Change, ReplicaError> {
         self.check_sequence(message)?;
         match message {
             Message::SnapshotBegin(begin) => Ok(self.begin_snapshot(begin)),
@@ -205,25 +219,29 @@ impl Replica {
             Message::V3Swap(m) => self.change_pool(m.pool.get(), false, |state| state.set_slot(m)),
             Message::V3Liquidity(m) => self.change_liquidity(m),
             Message::V3Tick(m) => self.add_tick(m),
-            Message::Block(block) => self.begin_block(&block.context, block.is_at_head()),
+            Message::Block(block) => self.begin_block(&block.context, BlockNumber(block.head_number.get())),
             Message::BlockEnd(end) => self.end_block(end.block(), end.update_count.get()),
             Message::Reorg(reorg) => self.rewind(reorg.old_head(), reorg.ancestor()),
             _ => Ok(Change::None),
         }
     }
 
-    /// Live messages rise by one; a snapshot's and a heartbeat repeat the last live sequence.
+    /// Live messages rise by one; a snapshot's and a heartbeat repeat the last live sequence. Without a snapshot there
+    /// is nothing to compare with, and other messages have no place in the stream.
     fn check_sequence(&mut self, message: &Message<'_>) -> Result<(), ReplicaError> {
-        let expected = match message {
+        let is_repeat = match message {
             Message::SnapshotBegin(_) => return Ok(()),
-            _ if matches!(self.phase, Phase::Snapshot { .. }) => self.sequence,
-            Message::Heartbeat(_) if self.phase != Phase::Empty => self.sequence,
-            _ if message.is_market() => Sequence(self.sequence.0 + 1),
+            Message::Heartbeat(_) => true,
+            _ if message.is_market() => matches!(self.phase, Phase::Snapshot { .. }),
             _ => return Ok(()),
         };
+        if self.phase == Phase::Empty {
+            return Ok(());
+        }
+        let due = if is_repeat { Some(self.sequence.0) } else { self.sequence.0.checked_add(1) };
         let got = message.header().sequence();
-        if got != expected {
-            return Err(ReplicaError::Gap { expected, got });
+        if due != Some(got.0) {
+            return Err(ReplicaError::Gap { expected: Sequence(due.unwrap_or(u64::MAX)), got });
         }
         self.sequence = got;
         Ok(())
@@ -235,6 +253,7 @@ impl Replica {
         self.epoch = Epoch(begin.epoch.get());
         self.sequence = begin.header.sequence();
         self.context = Some(begin.context);
+        self.head_number = BlockNumber(begin.head_number.get());
         self.phase = Phase::Snapshot { messages: 0, tokens: begin.token_count.get(), pools: begin.pool_count.get() };
         Change::SnapshotBegun
     }
@@ -250,105 +269,24 @@ impl Replica {
             return Err(ReplicaError::Incomplete("snapshot"));
         }
         self.phase = Phase::Ready;
-        self.is_at_head = true;
         Ok(Change::SnapshotReady)
     }
 
-    /// Counts a message towards the end mark of its snapshot or block.
-    fn count_update(&mut self, name: &'static str) -> Result<(), ReplicaError> {
-        match &mut self.phase {
-            Phase::Snapshot { messages: count, .. } | Phase::InBlock { updates: count } => {
-                *count += 1;
-                Ok(())
-            }
-            Phase::Empty | Phase::Ready => Err(ReplicaError::OutOfPlace(name)),
-        }
-    }
-
-    fn add_token(&mut self, token: &Token) -> Result<Change, ReplicaError> {
-        self.count_update("Token")?;
-        if token.token.get() as usize != self.tokens.len() {
-            return Err(ReplicaError::UnknownToken(TokenId(token.token.get())));
-        }
-        self.tokens.push(TokenInfo {
-            address: token.address,
-            symbol: token.symbol().to_owned(),
-            decimals: token.decimals,
-        });
-        Ok(Change::None)
-    }
-
-    fn add_pool(&mut self, pool: &Pool) -> Result<Change, ReplicaError> {
-        self.count_update("Pool")?;
-        let id = PoolId(pool.pool.get());
-        if id.index() != self.pools.len() {
-            return Err(ReplicaError::UnknownPool(id));
-        }
-        let tokens = [TokenId(pool.token_0.get()), TokenId(pool.token_1.get())];
-        if let Some(unknown) = tokens.into_iter().find(|token| token.index() >= self.tokens.len()) {
-            return Err(ReplicaError::UnknownToken(unknown));
-        }
-        let kind = PoolKind::from_wire(pool.kind).ok_or(ReplicaError::UnknownPool(id))?;
-        self.pools.push(PoolInfo {
-            kind,
-            venue: VenueId(pool.venue.get()),
-            address: pool.address,
-            tokens,
-            fee: FeePpm(pool.fee_ppm.get()),
-            tick_spacing: pool.tick_spacing.get(),
-            known_ticks: (pool.known_tick_low.get(), pool.known_tick_high.get()),
-        });
-        self.states.push(PoolState::empty(kind));
-        if let Some(undo) = self.undo.back_mut().filter(|_| matches!(self.phase, Phase::InBlock { .. })) {
-            undo.remember_pool_added();
-        }
-        Ok(Change::PoolAdded(id))
-    }
-
-    fn change_pool(
-        &mut self,
-        pool: u32,
-        touches_ticks: bool,
-        change: impl FnOnce(&mut PoolState) -> Result<(), &'static str>,
-    ) -> Result<Change, ReplicaError> {
-        self.count_update("pool state")?;
-        let id = PoolId(pool);
-        let state = self.states.get_mut(id.index()).ok_or(ReplicaError::UnknownPool(id))?;
-        if matches!(self.phase, Phase::InBlock { .. })
-            && let Some(undo) = self.undo.back_mut()
-        {
-            undo.remember(id, state, touches_ticks);
-        }
-        change(state).map_err(|reason| ReplicaError::Contradiction { pool: id, reason })?;
-        Ok(Change::Pool(id))
-    }
-
-    fn add_tick(&mut self, tick: &V3Tick) -> Result<Change, ReplicaError> {
-        if !matches!(self.phase, Phase::Snapshot { .. } | Phase::InBlock { .. }) {
-            return Err(ReplicaError::OutOfPlace("V3Tick"));
-        }
-        self.change_pool(tick.pool.get(), true, |state| state.add_tick(tick))
-    }
-
-    fn change_liquidity(&mut self, change: &V3Liquidity) -> Result<Change, ReplicaError> {
-        let known = self.pools.get(PoolId(change.pool.get()).index()).map_or((0, 0), |pool| pool.known_ticks);
-        self.change_pool(change.pool.get(), true, |state| state.change_liquidity(change, known))
-    }
-
-    fn begin_block(&mut self, context: &BlockContext, is_at_head: bool) -> Result<Change, ReplicaError> {
+    fn begin_block(&mut self, context: &BlockContext, head_number: BlockNumber) -> Result<Change, ReplicaError> {
         let Some(parent) = self.context.filter(|_| self.phase == Phase::Ready) else {
             return Err(ReplicaError::OutOfPlace("Block"));
         };
-        let follows = context.parent_hash == parent.hash && context.number.get() == parent.number.get() + 1;
+        let follows =
+            context.parent_hash == parent.hash && context.number.get().checked_sub(1) == Some(parent.number.get());
         if !follows {
             return Err(ReplicaError::Discontinuity { head: parent.block(), got: context.block() });
         }
-        if self.undo.len() == self.reorg_depth_max {
+        self.undo.push_back(BlockUndo::new(parent));
+        if self.undo.len() > self.reorg_depth_max {
             self.undo.pop_front();
         }
-        self.undo.push_back(BlockUndo::new(parent));
         self.context = Some(*context);
-        self.is_at_head = is_at_head;
+        self.head_number = head_number;
         self.phase = Phase::InBlock { updates: 0 };
         Ok(Change::BlockBegun)
     }
@@ -373,18 +311,17 @@ impl Replica {
             return Err(ReplicaError::OutOfPlace("Reorg"));
         }
         let depth = old_head.number.0.saturating_sub(ancestor.number.0);
-        if depth > self.undo.len() as u64 {
-            return Err(ReplicaError::TooDeep { depth, kept: self.undo.len() });
-        }
-        for _ in 0..depth {
-            let undo = self.undo.pop_back().expect("depth was checked against the length");
-            self.context = Some(undo.revert(&mut self.pools, &mut self.states));
-        }
-        if self.context.map(|context| context.block()) != Some(ancestor) {
+        let kept = self.undo.len();
+        let Some(left) = usize::try_from(depth).ok().and_then(|depth| kept.checked_sub(depth)) else {
+            return Err(ReplicaError::TooDeep { depth, kept });
+        };
+        if self.undo.get(left).map(BlockUndo::parent) != Some(ancestor) {
             return Err(ReplicaError::OutOfPlace("Reorg"));
         }
-        // The blocks that made the reorg are still to come.
-        self.is_at_head = false;
+        for undo in self.undo.drain(left..).rev() {
+            self.context = Some(undo.revert(&mut self.pools, &mut self.states));
+        }
+        // `head_number` stays that of the head that was left: the blocks that made the reorg are still to come.
         Ok(Change::Reorged(ancestor))
     }
 }

@@ -92,10 +92,11 @@ wire_message!(
 );
 
 impl Block {
-    /// Start of a block as seen when `head_number` was the highest known.
+    /// Start of a block as seen when `head_number` was the highest known; the block itself counts as known.
     #[must_use]
     pub fn new(context: BlockContext, head_number: BlockNumber) -> Self {
-        Self { header: MessageHeader::of::<Self>(Self::TEMPLATE_ID), context, head_number: U64::new(head_number.0) }
+        let head_number = U64::new(head_number.0.max(context.number.get()));
+        Self { header: MessageHeader::of::<Self>(Self::TEMPLATE_ID), context, head_number }
     }
 
     /// Whether this was the newest block known to the relay.
@@ -115,7 +116,7 @@ pub struct BlockEnd {
     pub number: U64,
     /// Hash of the header.
     pub hash: HashBytes,
-    /// Messages between [`Block`] and this one.
+    /// Market messages between [`Block`] and this one.
     pub update_count: U32,
     /// Zero on write, ignored on read.
     pub reserved: [u8; 4],
@@ -222,11 +223,19 @@ pub struct SnapshotBegin {
     pub token_count: U32,
     /// Pool descriptions that follow.
     pub pool_count: U32,
+    /// Highest block the relay knew of when it wrote this; a snapshot below it is no state to trade on.
+    pub head_number: U64,
 }
-wire_message!(SnapshotBegin = 19, 160);
+wire_message!(
+    SnapshotBegin = 19,
+    168,
+    check = |m| {
+        if m.head_number.get() < m.context.number.get() { Err(Self::field_error("head_number")) } else { Ok(()) }
+    }
+);
 
 impl SnapshotBegin {
-    /// Start of a snapshot of the state after `context`'s block.
+    /// Start of a snapshot of the state after `context`'s block, as seen when nothing higher was known.
     #[must_use]
     pub fn new(context: BlockContext, chain_id: ChainId, epoch: Epoch, token_count: u32, pool_count: u32) -> Self {
         Self {
@@ -236,7 +245,15 @@ impl SnapshotBegin {
             epoch: U64::new(epoch.0),
             token_count: U32::new(token_count),
             pool_count: U32::new(pool_count),
+            head_number: context.number,
         }
+    }
+
+    /// The same as seen when `head_number` was the highest known; the snapshot's block itself counts as known.
+    #[must_use]
+    pub fn seen_from(mut self, head_number: BlockNumber) -> Self {
+        self.head_number = U64::new(head_number.0.max(self.context.number.get()));
+        self
     }
 }
 
@@ -246,7 +263,7 @@ impl SnapshotBegin {
 pub struct SnapshotEnd {
     /// Common header.
     pub header: MessageHeader,
-    /// Messages between [`SnapshotBegin`] and this one.
+    /// Market messages between [`SnapshotBegin`] and this one.
     pub message_count: U32,
     /// Zero on write, ignored on read.
     pub reserved: [u8; 4],

@@ -51,7 +51,8 @@ impl Replica {
             return false;
         };
         let mut out = Describer { sequence: self.sequence(), event_ns, count: 0, emit };
-        out.put(SnapshotBegin::new(*context, self.chain_id(), self.epoch(), tokens, pools));
+        let begin = SnapshotBegin::new(*context, self.chain_id(), self.epoch(), tokens, pools);
+        out.put(begin.seen_from(self.head_number));
         for (token, id) in self.tokens().iter().zip(0..) {
             out.put(Token::new(TokenId(id), token.address, &token.symbol, token.decimals));
         }

@@ -73,8 +73,12 @@ impl PoolState {
         Ok(())
     }
 
-    pub(super) fn add_tick(&mut self, message: &V3Tick) -> Result<(), Mismatch> {
+    /// Takes a described tick; one outside `known` is not kept, for its later changes would not be either.
+    pub(super) fn add_tick(&mut self, message: &V3Tick, known: (i32, i32)) -> Result<(), Mismatch> {
         let state = self.concentrated()?;
+        if !(known.0..=known.1).contains(&message.tick.get()) {
+            return Ok(());
+        }
         let tick = TickLiquidity {
             tick: message.tick.get(),
             liquidity_net: message.liquidity_net.get(),

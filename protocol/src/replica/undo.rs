@@ -3,7 +3,7 @@
 use ruint::aliases::U256;
 
 use super::{PoolInfo, PoolState, TickLiquidity, V2State};
-use crate::id::PoolId;
+use crate::id::{BlockRef, PoolId};
 use crate::message::BlockContext;
 
 /// A pool's part before its first change in the block.
@@ -25,6 +25,11 @@ pub(super) struct BlockUndo {
 impl BlockUndo {
     pub(super) const fn new(parent: BlockContext) -> Self {
         Self { parent, before: Vec::new(), pools_added: 0 }
+    }
+
+    /// The block that is gone back to.
+    pub(super) const fn parent(&self) -> BlockRef {
+        self.parent.block()
     }
 
     /// A pool described inside a block vanishes with it. Its tokens stay: an unused description harms nobody.
