@@ -1,0 +1,143 @@
+//! Market snapshots as files (`alphapulse.snapshot/1`), and exact quotes from them.
+//!
+//! A file is JSON, plain or gzip-compressed; integers are decimal text of any size. Reading is strict: a field that is
+//! missing or not what the format says fails the file, with its place in the error. A pool whose numbers are well
+//! formed but cannot belong together (ticks that do not sum to the liquidity, a reserve no contract could hold) fails
+//! alone: the file loads, [`Snapshot::warnings`] names the pool, and quotes from it are refused. Pools of a kind this
+//! build cannot price are kept by name for the same reason. Unknown fields are ignored, so that a file may say more.
+//!
+//! ```
+//! use alphapulse_strategies::snapshot::{Query, Snapshot};
+//!
+//! let file = r#"{"format":"alphapulse.snapshot/1","chain_id":1,"block":{"number":1},
+//!   "tokens":[{"address":"0x0000000000000000000000000000000000000001","symbol":"A","decimals":18},
+//!             {"address":"0x0000000000000000000000000000000000000002","symbol":"B","decimals":18}],
+//!   "pools":[{"kind":"uniswap_v2","address":"0x00000000000000000000000000000000000000aa","fee_bps":30,
+//!             "tokens":["0x0000000000000000000000000000000000000001","0x0000000000000000000000000000000000000002"],
+//!             "reserves":["1000000","2000000"]}]}"#;
+//! let snapshot = Snapshot::from_bytes(file.as_bytes())?;
+//! let query = Query::from_line(
+//!     br#"{"pool":"0x00000000000000000000000000000000000000aa","amount_in":"1000",
+//!          "token_in":"0x0000000000000000000000000000000000000001",
+//!          "token_out":"0x0000000000000000000000000000000000000002"}"#,
+//! )?;
+//! assert_eq!(snapshot.quote(&query).to_string(), r#"{"amount_out":"1992"}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod document;
+mod error;
+mod hex;
+mod pool;
+mod query;
+mod read;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::HashMap;
+
+use alphapulse_protocol::replica::{PoolInfo, PoolState, TokenInfo};
+use alphapulse_protocol::{AddressBytes, BlockNumber, ChainId, FeePerGas, HashBytes};
+
+pub use self::error::{Flaw, MalformedQuery, SnapshotError};
+pub use self::query::{Amount, Answer, NoAnswer, PoolName, Query};
+pub use self::write::to_json;
+
+/// Value of the `format` field that this build reads and writes.
+pub const FORMAT: &str = "alphapulse.snapshot/1";
+
+/// Bytes that a file may have once unpacked: a guard against a compressed file made to exhaust memory. A pool with a
+/// thousand ticks takes about 60 kB, so this is some 15,000 of the largest pools.
+pub const UNPACKED_BYTES_MAX: u64 = 1 << 30;
+
+/// A market at one block.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Chain that the market is on.
+    pub chain_id: ChainId,
+    /// Block whose state this is.
+    pub block: SnapshotBlock,
+    /// Tokens in the order of the file; a `TokenId` is an index into it.
+    pub tokens: Vec<TokenInfo>,
+    /// Pools in the order of the file.
+    pub pools: Vec<SnapshotPool>,
+    names: HashMap<PoolName, usize>,
+}
+
+/// The block of a snapshot. A file may leave out all but the number; what it leaves out is zero here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotBlock {
+    /// Height.
+    pub number: BlockNumber,
+    /// Hash of the header.
+    pub hash: HashBytes,
+    /// Unix seconds.
+    pub timestamp: u64,
+    /// Wei per gas.
+    pub base_fee: FeePerGas,
+}
+
+/// A pool of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotPool {
+    /// Contract (of a pool in a shared vault: the vault or the pool, as the file says).
+    pub address: AddressBytes,
+    /// Id inside a shared vault, where the kind has one.
+    pub pool_id: Option<HashBytes>,
+    /// What is known of it.
+    pub form: PoolForm,
+}
+
+/// What a snapshot knows of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PoolForm {
+    /// A pool that quotes come from.
+    Sound {
+        /// Tokens, fee and ticks of the contract.
+        info: PoolInfo,
+        /// Its state.
+        state: PoolState,
+    },
+    /// A pool whose numbers cannot be those of a contract.
+    Flawed(Flaw),
+    /// A pool of a kind that this build cannot price.
+    Unsupported {
+        /// The kind as the file names it.
+        kind: String,
+    },
+}
+
+impl Snapshot {
+    /// Pool by its contract or its id.
+    #[must_use]
+    pub fn pool(&self, name: &PoolName) -> Option<&SnapshotPool> {
+        self.names.get(name).map(|&index| &self.pools[index])
+    }
+
+    /// What a reader of the file should know before trusting answers: one line per flawed pool, then one that counts
+    /// the pools of each unsupported kind.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut unsupported: Vec<(&str, usize)> = Vec::new();
+        for (index, pool) in self.pools.iter().enumerate() {
+            match &pool.form {
+                PoolForm::Sound { .. } => {}
+                PoolForm::Flawed(flaw) => {
+                    lines.push(format!(
+                        "pools[{index}] ({}): {flaw}; it will not be quoted",
+                        hex::format(&pool.address)
+                    ));
+                }
+                PoolForm::Unsupported { kind } => match unsupported.iter_mut().find(|(known, _)| known == kind) {
+                    Some((_, count)) => *count += 1,
+                    None => unsupported.push((kind, 1)),
+                },
+            }
+        }
+        lines.extend(unsupported.iter().map(|(kind, count)| format!("{count} pools of unsupported kind {kind:?}")));
+        lines
+    }
+}

@@ -1,0 +1,60 @@
+//! What can be wrong with a file, with one pool in it, and with a query.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::{FORMAT, UNPACKED_BYTES_MAX};
+use crate::pool::Inconsistency;
+
+/// Why bytes are not a snapshot.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The file starts as gzip does but cannot be unpacked.
+    #[error("the gzip data is damaged or cut short")]
+    Gzip(#[source] io::Error),
+    /// More bytes than a snapshot may have.
+    #[error("more than {UNPACKED_BYTES_MAX} bytes")]
+    TooLarge,
+    /// Not JSON.
+    #[error("not valid JSON")]
+    Json(#[source] serde_json::Error),
+    /// A version or format that this build does not read.
+    #[error("`format` is {found}, this build reads {FORMAT:?}")]
+    Format {
+        /// The value found, as JSON.
+        found: String,
+    },
+    /// A field is missing or not what the format says.
+    #[error("{place}: {problem}")]
+    Field {
+        /// JSON path of the field, with the pool's address where it has one.
+        place: String,
+        /// What was found and what is expected.
+        problem: String,
+    },
+}
+
+/// Why a well-formed pool cannot be a contract's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// An integer past the type that the contract keeps it in.
+    #[error("`{field}` holds a number that no pool contract can hold")]
+    OutOfRange {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// Fee, price, liquidity and ticks contradict each other.
+    #[error("inconsistent: {0}")]
+    Inconsistent(Inconsistency),
+}
+
+/// Why a line is not a query.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{detail}")]
+pub struct MalformedQuery {
+    /// What is wrong with it, for people.
+    pub detail: String,
+}

@@ -1,0 +1,261 @@
+//! Quotes by line: a query in, the pool contract's own answer out.
+
+use core::fmt;
+use std::borrow::Cow;
+
+use alphapulse_protocol::replica::{PoolInfo, PoolState, V2State, V3State};
+use alphapulse_protocol::{AddressBytes, HashBytes, U256};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+
+use super::document::is_decimal;
+use super::error::MalformedQuery;
+use super::pool::v3_view;
+use super::{PoolForm, Snapshot, hex};
+use crate::pool::{QuoteError, concentrated_liquidity, constant_product};
+
+/// How a query names a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PoolName {
+    /// By its contract.
+    Address(AddressBytes),
+    /// By its id in a shared vault.
+    Id(HashBytes),
+}
+
+impl fmt::Display for PoolName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&match self {
+            Self::Address(address) => hex::format(address),
+            Self::Id(id) => hex::format(id),
+        })
+    }
+}
+
+/// What a query asks for. `None` stands for an amount past 256 bits: readable, and more than any contract takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// The output for exactly this input.
+    In(Option<U256>),
+    /// The input for exactly this output.
+    Out(Option<U256>),
+}
+
+/// One question about one pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Query {
+    /// Pool asked.
+    pub pool: PoolName,
+    /// Token that the pool takes.
+    pub token_in: AddressBytes,
+    /// Token that the pool gives.
+    pub token_out: AddressBytes,
+    /// Raw units of one of them.
+    pub amount: Amount,
+}
+
+/// A query as it is written.
+#[derive(Deserialize)]
+struct QueryLine<'a> {
+    #[serde(borrow)]
+    pool: Cow<'a, str>,
+    #[serde(borrow)]
+    token_in: Cow<'a, str>,
+    #[serde(borrow)]
+    token_out: Cow<'a, str>,
+    amount_in: Option<Whole>,
+    amount_out: Option<Whole>,
+}
+
+/// A natural number, as text of any size or as a JSON number; `None` past 256 bits.
+struct Whole(Option<U256>);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WholeVisitor;
+
+        impl Visitor<'_> for WholeVisitor {
+            type Value = Whole;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a natural number as decimal text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Whole, E> {
+                if is_decimal(text) && !text.starts_with('-') {
+                    Ok(Whole(text.parse().ok()))
+                } else {
+                    Err(E::invalid_value(serde::de::Unexpected::Str(text), &self))
+                }
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Whole, E> {
+                Ok(Whole(Some(U256::from(number))))
+            }
+        }
+
+        deserializer.deserialize_any(WholeVisitor)
+    }
+}
+
+impl Query {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// [`MalformedQuery`] when the line is not a JSON object with the fields of a query.
+    pub fn from_line(line: &[u8]) -> Result<Self, MalformedQuery> {
+        let raw: QueryLine<'_> = serde_json::from_slice(line).map_err(|error| malformed(error.to_string()))?;
+        let amount = match (raw.amount_in, raw.amount_out) {
+            (Some(Whole(amount)), None) => Amount::In(amount),
+            (None, Some(Whole(amount))) => Amount::Out(amount),
+            (None, None) => return Err(malformed("`amount_in` or `amount_out` is missing")),
+            (Some(_), Some(_)) => return Err(malformed("`amount_in` stands beside `amount_out`: give one of them")),
+        };
+        Ok(Self {
+            pool: pool_name(&raw.pool)?,
+            token_in: address("token_in", &raw.token_in)?,
+            token_out: address("token_out", &raw.token_out)?,
+            amount,
+        })
+    }
+}
+
+fn malformed(detail: impl Into<String>) -> MalformedQuery {
+    MalformedQuery { detail: detail.into() }
+}
+
+fn pool_name(text: &str) -> Result<PoolName, MalformedQuery> {
+    let name = hex::parse(text).map(PoolName::Address).or_else(|| hex::parse(text).map(PoolName::Id));
+    name.ok_or_else(|| malformed(format!("`pool` is neither an address nor a 32-byte pool id: {text:?}")))
+}
+
+fn address(field: &str, text: &str) -> Result<AddressBytes, MalformedQuery> {
+    hex::parse(text).ok_or_else(|| malformed(format!("`{field}` is not an address: {text:?}")))
+}
+
+/// What a pool answers. `Display` writes it as the JSON line of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Output for an exact input.
+    Out {
+        /// Raw units given.
+        amount_out: U256,
+        /// Raw units taken, where the pool ran into the end of its prices and took less than was offered.
+        consumed: Option<U256>,
+    },
+    /// Input for an exact output.
+    In {
+        /// Raw units taken.
+        amount_in: U256,
+    },
+    /// No quote.
+    None(NoAnswer),
+}
+
+/// Why there is no quote. `Display` is the name in the answer; names are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoAnswer {
+    /// No pool of that name in the snapshot.
+    UnknownPool,
+    /// A kind that this build cannot price.
+    UnsupportedPoolKind,
+    /// The pool's numbers contradict each other; see [`Snapshot::warnings`].
+    InconsistentPool,
+    /// The pool does not trade the one token for the other.
+    TokenNotInPool,
+    /// The contract would refuse the swap.
+    Refused(QuoteError),
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::UnknownPool => "unknown_pool",
+            Self::UnsupportedPoolKind => "unsupported_pool_kind",
+            Self::InconsistentPool => "inconsistent_pool",
+            Self::TokenNotInPool => "token_not_in_pool",
+            Self::Refused(error) => error.name(),
+        })
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Out { amount_out, consumed: None } => write!(formatter, r#"{{"amount_out":"{amount_out}"}}"#),
+            Self::Out { amount_out, consumed: Some(amount_in) } => {
+                write!(formatter, r#"{{"amount_out":"{amount_out}","partial_fill":true,"amount_in":"{amount_in}"}}"#)
+            }
+            Self::In { amount_in } => write!(formatter, r#"{{"amount_in":"{amount_in}"}}"#),
+            Self::None(reason) => write!(formatter, r#"{{"error":"{reason}"}}"#),
+        }
+    }
+}
+
+impl Snapshot {
+    /// What the pool contract would answer, to the unit.
+    #[must_use]
+    pub fn quote(&self, query: &Query) -> Answer {
+        self.try_quote(query).unwrap_or_else(Answer::None)
+    }
+
+    fn try_quote(&self, query: &Query) -> Result<Answer, NoAnswer> {
+        let pool = self.pool(&query.pool).ok_or(NoAnswer::UnknownPool)?;
+        let (info, state) = match &pool.form {
+            PoolForm::Sound { info, state } => (info, state),
+            PoolForm::Flawed(_) => return Err(NoAnswer::InconsistentPool),
+            PoolForm::Unsupported { .. } => return Err(NoAnswer::UnsupportedPoolKind),
+        };
+        let zero_for_one = self.direction(info, query).ok_or(NoAnswer::TokenNotInPool)?;
+        let quote = match state {
+            PoolState::V2(state) => quote_v2(info, state, zero_for_one, query.amount),
+            PoolState::V3(state) => quote_v3(info, state, zero_for_one, query.amount),
+        };
+        quote.map_err(NoAnswer::Refused)
+    }
+
+    fn direction(&self, info: &PoolInfo, query: &Query) -> Option<bool> {
+        let [token_0, token_1] = info.tokens.map(|token| &self.tokens[token.index()].address);
+        match (&query.token_in, &query.token_out) {
+            (token_in, token_out) if token_in == token_0 && token_out == token_1 => Some(true),
+            (token_in, token_out) if token_in == token_1 && token_out == token_0 => Some(false),
+            _ => None,
+        }
+    }
+}
+
+fn quote_v2(info: &PoolInfo, state: &V2State, zero_for_one: bool, amount: Amount) -> Result<Answer, QuoteError> {
+    let (reserve_in, reserve_out) =
+        if zero_for_one { (state.reserve_0, state.reserve_1) } else { (state.reserve_1, state.reserve_0) };
+    match amount {
+        Amount::In(amount) => {
+            // No pair stores a reserve past 112 bits, so an input past 256 fails for the reason that 2^255 does.
+            let amount = amount.unwrap_or(U256::MAX);
+            let amount_out = constant_product::quote_exact_in(reserve_in, reserve_out, info.fee.0, amount)?;
+            Ok(Answer::Out { amount_out, consumed: None })
+        }
+        Amount::Out(amount) => {
+            let amount = amount.unwrap_or(U256::MAX);
+            let amount_in = constant_product::quote_exact_out(reserve_in, reserve_out, info.fee.0, amount)?;
+            Ok(Answer::In { amount_in })
+        }
+    }
+}
+
+fn quote_v3(info: &PoolInfo, state: &V3State, zero_for_one: bool, amount: Amount) -> Result<Answer, QuoteError> {
+    let view = v3_view(info, state);
+    match amount {
+        Amount::In(amount) => {
+            let amount = amount.ok_or(QuoteError::AmountOverflow)?;
+            let result = concentrated_liquidity::quote_exact_in(&view, zero_for_one, amount)?;
+            let consumed = result.is_partial.then_some(result.amount_in);
+            Ok(Answer::Out { amount_out: result.amount_out, consumed })
+        }
+        Amount::Out(amount) => {
+            let amount = amount.ok_or(QuoteError::AmountOverflow)?;
+            let result = concentrated_liquidity::quote_exact_out(&view, zero_for_one, amount)?;
+            Ok(Answer::In { amount_in: result.amount_in })
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A snapshot file as the messages that a relay would send for the same market.
+
+use alphapulse_protocol::message::{
+    BlockContext, Message, Pool, PoolKind, SnapshotBegin, SnapshotEnd, Token, V2Reserves, V3Swap, V3Tick, WireMessage,
+};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica};
+use alphapulse_protocol::{Epoch, PoolId, ReplicaError, Sequence, TokenId, UnixNanos};
+
+use super::{PoolForm, Snapshot};
+
+impl Snapshot {
+    /// Describes the market as snapshot messages. Pools that cannot be quoted are left out, so pool ids count the sound
+    /// ones in the order of the file; token ids are positions in [`Snapshot::tokens`].
+    ///
+    /// What a file does not hold (parent hash, gas used and limit) is zero.
+    ///
+    /// # Errors
+    /// Whatever `emit` returns.
+    pub fn describe<E>(&self, mut emit: impl FnMut(Message<'_>) -> Result<(), E>) -> Result<(), E> {
+        let mut inside = 0_u32;
+        let sound = || self.pools.iter().filter_map(sound_pool);
+        let token_count = count(self.tokens.len());
+        let begin = SnapshotBegin::new(self.context(), self.chain_id, Epoch(0), token_count, count(sound().count()));
+        emit(Message::from(&stamp(begin)))?;
+        let mut counted = |message: Message<'_>| {
+            inside += 1;
+            emit(message)
+        };
+        for (token, id) in self.tokens.iter().zip(0..) {
+            let message = Token::new(TokenId(id), token.address, &token.symbol, token.decimals);
+            counted(Message::from(&stamp(message)))?;
+        }
+        for ((info, state), id) in sound().zip(0..) {
+            describe_pool(PoolId(id), info, state, &mut counted)?;
+        }
+        emit(Message::from(&stamp(SnapshotEnd::new(inside))))
+    }
+
+    /// The market as a mirror, for search and for writing.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] when a pool's ticks are listed twice; [`Snapshot::from_bytes`] marks such a pool as flawed, so
+    /// only a snapshot changed by hand gives it.
+    pub fn to_replica(&self) -> Result<Replica, ReplicaError> {
+        let mut replica = Replica::default();
+        self.describe(|message| replica.apply(&message).map(drop))?;
+        Ok(replica)
+    }
+
+    fn context(&self) -> BlockContext {
+        BlockContext {
+            number: self.block.number.0.into(),
+            hash: self.block.hash,
+            parent_hash: [0; 32],
+            timestamp: self.block.timestamp.into(),
+            base_fee: self.block.base_fee.0.into(),
+            gas_used: 0.into(),
+            gas_limit: 0.into(),
+        }
+    }
+}
+
+const fn sound_pool(pool: &super::SnapshotPool) -> Option<(&PoolInfo, &PoolState)> {
+    match &pool.form {
+        PoolForm::Sound { info, state } => Some((info, state)),
+        PoolForm::Flawed(_) | PoolForm::Unsupported { .. } => None,
+    }
+}
+
+fn describe_pool<E>(
+    id: PoolId,
+    info: &PoolInfo,
+    state: &PoolState,
+    emit: &mut impl FnMut(Message<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let pool = Pool::uniswap_v2(id, info.venue, info.address, info.tokens, info.fee);
+    let pool = match info.kind {
+        PoolKind::UniswapV3 => pool.with_ticks(info.tick_spacing, info.known_ticks),
+        _ => pool,
+    };
+    emit(Message::from(&stamp(pool)))?;
+    match state {
+        PoolState::V2(state) => emit(Message::from(&stamp(V2Reserves::new(id, state.reserve_0, state.reserve_1)))),
+        PoolState::V3(state) => {
+            let slot = V3Swap::new(id, state.sqrt_price_x96, state.tick, state.liquidity);
+            emit(Message::from(&stamp(slot)))?;
+            state.ticks.iter().try_for_each(|tick| {
+                let message = V3Tick::new(id, tick.tick, tick.liquidity_net, tick.liquidity_gross);
+                emit(Message::from(&stamp(message)))
+            })
+        }
+    }
+}
+
+/// A file is no stream: everything in it stands at its first position.
+fn stamp<T: WireMessage>(message: T) -> T {
+    message.stamped(Sequence(0), UnixNanos(0))
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).expect("UNPACKED_BYTES_MAX holds fewer than 2^32 entries")
+}
