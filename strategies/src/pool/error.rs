@@ -30,6 +30,10 @@ pub enum QuoteError {
     UninitialisedPool,
     /// Fee, tick spacing, tick or price is one no contract could hold.
     InvalidPoolState,
+    /// No pool has this id.
+    UnknownPool,
+    /// The token is neither of the pool's two.
+    TokenNotInPool,
 }
 
 impl QuoteError {
@@ -48,6 +52,8 @@ impl QuoteError {
             Self::OutsideKnownTicks => "outside_known_ticks",
             Self::UninitialisedPool => "uninitialised_pool",
             Self::InvalidPoolState => "invalid_pool_state",
+            Self::UnknownPool => "unknown_pool",
+            Self::TokenNotInPool => "token_not_in_pool",
         }
     }
 }

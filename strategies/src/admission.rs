@@ -1,0 +1,106 @@
+//! Which pools may be traded: closed unless listed, and never a pool whose state contradicts itself.
+
+use std::collections::BTreeSet;
+
+use alphapulse_protocol::AddressBytes;
+use thiserror::Error;
+
+use crate::pool::Inconsistency;
+
+/// Allowlists by contract address. A pool is admitted when it is listed and both its tokens are.
+///
+/// `None` lists every contract: for offline tools, whose market the user chose. A node always lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// Tokens that a route may touch.
+    pub tokens: Option<BTreeSet<AddressBytes>>,
+    /// Pools that a route may use.
+    pub pools: Option<BTreeSet<AddressBytes>>,
+}
+
+impl Admission {
+    /// Admits every token and pool.
+    #[must_use]
+    pub const fn allow_all() -> Self {
+        Self { tokens: None, pools: None }
+    }
+
+    /// Admits these tokens and pools, nothing else.
+    #[must_use]
+    pub fn only(
+        tokens: impl IntoIterator<Item = AddressBytes>,
+        pools: impl IntoIterator<Item = AddressBytes>,
+    ) -> Self {
+        Self { tokens: Some(tokens.into_iter().collect()), pools: Some(pools.into_iter().collect()) }
+    }
+
+    /// What the lists say of a pool and its two tokens.
+    ///
+    /// # Errors
+    /// The first [`Refusal`]; the pool itself is looked up first.
+    pub fn check(&self, pool: &AddressBytes, tokens: [&AddressBytes; 2]) -> Result<(), Refusal> {
+        if !is_listed(self.pools.as_ref(), pool) {
+            return Err(Refusal::PoolNotListed);
+        }
+        match tokens.into_iter().find(|token| !is_listed(self.tokens.as_ref(), token)) {
+            Some(token) => Err(Refusal::TokenNotListed { token: *token }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_listed(list: Option<&BTreeSet<AddressBytes>>, address: &AddressBytes) -> bool {
+    list.is_none_or(|list| list.contains(address))
+}
+
+/// Why a pool is not traded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The pool is not on the allowlist.
+    #[error("the pool is not on the allowlist")]
+    PoolNotListed,
+    /// A token of the pool is not on the allowlist.
+    #[error("token {} of the pool is not on the allowlist", Hex(token))]
+    TokenNotListed {
+        /// The token's contract.
+        token: AddressBytes,
+    },
+    /// The pool's parts do not fit each other.
+    #[error("the pool's state contradicts itself: {0}")]
+    Inconsistent(Inconsistency),
+}
+
+/// Prints an address as `0x…`.
+struct Hex<'a>(&'a AddressBytes);
+
+impl core::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("0x")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POOL: AddressBytes = [1; 20];
+    const TOKENS: [&AddressBytes; 2] = [&[2; 20], &[3; 20]];
+
+    #[test]
+    fn a_pool_is_admitted_only_with_both_its_tokens() {
+        assert_eq!(Admission::only([[2; 20], [3; 20]], [POOL]).check(&POOL, TOKENS), Ok(()));
+        assert_eq!(
+            Admission::only([[2; 20]], [POOL]).check(&POOL, TOKENS),
+            Err(Refusal::TokenNotListed { token: [3; 20] })
+        );
+        assert_eq!(Admission::only([[2; 20], [3; 20]], []).check(&POOL, TOKENS), Err(Refusal::PoolNotListed));
+    }
+
+    #[test]
+    fn a_refusal_names_the_token() {
+        let text = Refusal::TokenNotListed { token: [0xab; 20] }.to_string();
+        assert!(text.contains(&"ab".repeat(20)), "{text}");
+    }
+}

@@ -1,0 +1,301 @@
+//! The market as strategies see it: the mirrored state, which pools may be traded, and the rates that search reads.
+
+mod pool_view;
+
+use alphapulse_protocol::ReplicaError;
+use alphapulse_protocol::message::Message;
+use alphapulse_protocol::replica::{Change, Replica};
+use alphapulse_protocol::{PoolId, TokenId};
+use ruint::aliases::U256;
+
+pub use self::pool_view::PoolView;
+use crate::admission::{Admission, Refusal};
+use crate::pool::{Mobius, QuoteError};
+use crate::route::TokenGraph;
+
+/// What a message meant for the market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MarketEvent {
+    /// Nothing.
+    None,
+    /// Everything known is void until [`MarketEvent::SnapshotReady`].
+    Reset,
+    /// A whole state stands, of tokens and pools that may all be new.
+    SnapshotReady,
+    /// A block began; quotes in it are of a state that never was on chain.
+    BlockBegun,
+    /// The state of a pool changed.
+    PoolChanged(PoolId),
+    /// A pool became known; it is traded from the end of the block.
+    PoolAdded(PoolId),
+    /// A block is whole; admission and rates are of its state.
+    BlockEnded,
+    /// Blocks were taken back. Any pool may have changed, and pools that were added with them are gone.
+    Reorged,
+}
+
+/// Whether a pool is traded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Admitted,
+    /// Allowed, but without price or reserves.
+    Empty,
+    Refused(Refusal),
+}
+
+/// What is derived from a pool's description and state, and from nothing else.
+#[derive(Debug, Clone, Copy)]
+struct Derived {
+    standing: Standing,
+    /// Output for input before any price range is used up: token 0 in, token 1 in. `g` is 0 when not admitted.
+    rates: [Mobius; 2],
+}
+
+impl Derived {
+    const EMPTY: Self = Self { standing: Standing::Empty, rates: [Mobius { g: 0.0, h: 0.0 }; 2] };
+}
+
+/// Mirrored state plus what search needs to know of it.
+///
+/// Admission and rates are those of the last whole block; quotes are of the state as it stands, also inside a block.
+/// Both are functions of that state: nothing depends on the way by which it was reached.
+/// Latency: applying a message allocates only when a pool is added, at a snapshot, or in a reorg.
+#[derive(Debug)]
+pub struct Market {
+    replica: Replica,
+    reorg_depth_max: usize,
+    admission: Admission,
+    is_in_snapshot: bool,
+    derived: Vec<Derived>,
+    refused: Vec<(PoolId, Refusal)>,
+    graph: TokenGraph,
+    topology: u64,
+    /// Pools changed since `derived` was made, each once.
+    stale: Vec<PoolId>,
+    is_stale: Vec<bool>,
+}
+
+impl Market {
+    /// An empty market that can take back `reorg_depth_max` blocks.
+    #[must_use]
+    pub fn new(admission: Admission, reorg_depth_max: usize) -> Self {
+        Self {
+            replica: Replica::new(reorg_depth_max),
+            reorg_depth_max,
+            admission,
+            is_in_snapshot: false,
+            derived: Vec::new(),
+            refused: Vec::new(),
+            graph: TokenGraph::default(),
+            topology: 0,
+            stale: Vec::new(),
+            is_stale: Vec::new(),
+        }
+    }
+
+    /// Applies one message of the feed; other messages change nothing.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] when the message does not continue the state. The market is then empty, hence not tradable,
+    /// until a snapshot begins, and refuses every market message before it.
+    pub fn apply(&mut self, message: &Message<'_>) -> Result<MarketEvent, ReplicaError> {
+        match self.replica.apply(message) {
+            Ok(change) => Ok(self.follow(change)),
+            Err(error) => {
+                self.replica = Replica::new(self.reorg_depth_max);
+                self.forget();
+                Err(error)
+            }
+        }
+    }
+
+    /// The state itself.
+    #[must_use]
+    pub const fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// Whether the pool may be traded and has something to trade.
+    #[must_use]
+    pub fn is_admitted(&self, pool: PoolId) -> bool {
+        self.derived.get(pool.index()).is_some_and(|derived| derived.standing == Standing::Admitted)
+    }
+
+    /// Pools that are not traded although known, by id, with the reason. Pools without a price are not listed.
+    #[must_use]
+    pub fn refused(&self) -> &[(PoolId, Refusal)] {
+        &self.refused
+    }
+
+    /// Tokens and the pools between them, as far as the allowlists go; whatever the pools' state.
+    #[must_use]
+    pub const fn graph(&self) -> &TokenGraph {
+        &self.graph
+    }
+
+    /// Rises whenever [`Market::graph`] changes: what was built from it is then void.
+    #[must_use]
+    pub const fn topology(&self) -> u64 {
+        self.topology
+    }
+
+    /// Output of the pool for input as search estimates it, up to its first price boundary. `g` is 0 when not admitted.
+    #[inline]
+    #[must_use]
+    pub fn rate(&self, pool: PoolId, zero_for_one: bool) -> Mobius {
+        let derived = self.derived.get(pool.index()).unwrap_or(&Derived::EMPTY);
+        derived.rates[usize::from(!zero_for_one)]
+    }
+
+    /// The pool with its state, for quotes; admitted or not.
+    #[must_use]
+    pub fn pool(&self, pool: PoolId) -> Option<PoolView<'_>> {
+        let info = self.replica.pools().get(pool.index())?;
+        Some(PoolView::new(info, self.replica.states().get(pool.index())?))
+    }
+
+    /// Output for exactly `amount_in`, as the pool itself would answer; raw units, rounded as the pool rounds. Does not
+    /// ask for admission. An input larger than a concentrated pool can use gives what the pool has, as `QuoterV2`.
+    ///
+    /// # Errors
+    /// [`QuoteError`], with [`QuoteError::UnknownPool`] and [`QuoteError::TokenNotInPool`] for a wrong question.
+    pub fn quote_exact_in(&self, pool: PoolId, token_in: TokenId, amount_in: U256) -> Result<U256, QuoteError> {
+        let zero_for_one = self.is_token_0(pool, token_in)?;
+        self.pool(pool).ok_or(QuoteError::UnknownPool)?.quote_exact_in(zero_for_one, amount_in)
+    }
+
+    /// Input for exactly `amount_out`, as [`Market::quote_exact_in`].
+    ///
+    /// # Errors
+    /// As [`Market::quote_exact_in`].
+    pub fn quote_exact_out(&self, pool: PoolId, token_in: TokenId, amount_out: U256) -> Result<U256, QuoteError> {
+        let zero_for_one = self.is_token_0(pool, token_in)?;
+        self.pool(pool).ok_or(QuoteError::UnknownPool)?.quote_exact_out(zero_for_one, amount_out)
+    }
+
+    fn is_token_0(&self, pool: PoolId, token: TokenId) -> Result<bool, QuoteError> {
+        match self.replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?.tokens {
+            [token_0, _] if token_0 == token => Ok(true),
+            [_, token_1] if token_1 == token => Ok(false),
+            _ => Err(QuoteError::TokenNotInPool),
+        }
+    }
+
+    fn follow(&mut self, change: Change) -> MarketEvent {
+        match change {
+            Change::SnapshotBegun => {
+                self.forget();
+                self.is_in_snapshot = true;
+                MarketEvent::Reset
+            }
+            Change::SnapshotReady => {
+                self.is_in_snapshot = false;
+                self.derive_all();
+                MarketEvent::SnapshotReady
+            }
+            Change::Reorged(_) => {
+                self.derive_all();
+                MarketEvent::Reorged
+            }
+            // Inside a snapshot nothing stands yet.
+            Change::None | Change::Pool(_) | Change::PoolAdded(_) if self.is_in_snapshot => MarketEvent::None,
+            Change::None => MarketEvent::None,
+            Change::BlockBegun => MarketEvent::BlockBegun,
+            Change::Pool(pool) => {
+                self.mark_stale(pool);
+                MarketEvent::PoolChanged(pool)
+            }
+            Change::PoolAdded(pool) => {
+                self.add(pool);
+                MarketEvent::PoolAdded(pool)
+            }
+            Change::BlockEnded => {
+                self.derive_stale();
+                MarketEvent::BlockEnded
+            }
+        }
+    }
+
+    #[cold]
+    fn forget(&mut self) {
+        self.is_in_snapshot = false;
+        self.derived.clear();
+        self.refused.clear();
+        self.stale.clear();
+        self.is_stale.clear();
+        self.graph.clear();
+        self.topology += 1;
+    }
+
+    /// Makes everything anew from the state: after a snapshot, and after a reorg, which may have taken pools away.
+    #[cold]
+    fn derive_all(&mut self) {
+        self.forget();
+        for index in 0..self.replica.pools().len() {
+            if let Ok(id) = u32::try_from(index) {
+                self.add(PoolId(id));
+            }
+        }
+        self.derive_stale();
+    }
+
+    fn add(&mut self, pool: PoolId) {
+        debug_assert_eq!(pool.index(), self.derived.len(), "pools are described in order of id");
+        self.derived.push(Derived::EMPTY);
+        self.is_stale.push(false);
+        self.mark_stale(pool);
+        if self.check_lists(pool).is_ok()
+            && let Some(info) = self.replica.pools().get(pool.index())
+        {
+            self.graph.add(pool, info.tokens);
+            self.topology += 1;
+        }
+    }
+
+    fn mark_stale(&mut self, pool: PoolId) {
+        if let Some(is_stale) = self.is_stale.get_mut(pool.index())
+            && !*is_stale
+        {
+            *is_stale = true;
+            self.stale.push(pool);
+        }
+    }
+
+    fn derive_stale(&mut self) {
+        while let Some(pool) = self.stale.pop() {
+            let derived = self.derive(pool);
+            self.note_refusal(pool, derived.standing);
+            self.derived[pool.index()] = derived;
+            self.is_stale[pool.index()] = false;
+        }
+    }
+
+    fn derive(&self, pool: PoolId) -> Derived {
+        let refused = |refusal| Derived { standing: Standing::Refused(refusal), ..Derived::EMPTY };
+        if let Err(refusal) = self.check_lists(pool) {
+            return refused(refusal);
+        }
+        let Some(view) = self.pool(pool).filter(PoolView::has_price) else { return Derived::EMPTY };
+        match view.check_consistency() {
+            Err(inconsistency) => refused(Refusal::Inconsistent(inconsistency)),
+            Ok(()) => Derived { standing: Standing::Admitted, rates: [true, false].map(|dir| view.rate(dir)) },
+        }
+    }
+
+    fn check_lists(&self, pool: PoolId) -> Result<(), Refusal> {
+        let Some(info) = self.replica.pools().get(pool.index()) else { return Err(Refusal::PoolNotListed) };
+        let token = |id: TokenId| &self.replica.tokens()[id.index()].address;
+        self.admission.check(&info.address, info.tokens.map(token))
+    }
+
+    /// Keeps `refused` sorted by id and true to the standings.
+    fn note_refusal(&mut self, pool: PoolId, standing: Standing) {
+        let position = self.refused.binary_search_by_key(&pool, |(refused, _)| *refused);
+        match (position, standing) {
+            (Ok(at), Standing::Refused(refusal)) => self.refused[at].1 = refusal,
+            (Ok(at), _) => drop(self.refused.remove(at)),
+            (Err(at), Standing::Refused(refusal)) => self.refused.insert(at, (pool, refusal)),
+            (Err(_), _) => {}
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Tokens and the pools between them.
+
+use alphapulse_protocol::{PoolId, TokenId};
+
+/// A pool as seen from one of its tokens. Ordered by the other token, then by pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Edge {
+    /// Token received.
+    pub token_out: TokenId,
+    /// Pool swapped in.
+    pub pool: PoolId,
+    /// Whether the token paid is the pool's token 0.
+    pub zero_for_one: bool,
+}
+
+/// For every token, the pools that take it.
+#[derive(Debug, Clone, Default)]
+pub struct TokenGraph {
+    /// By token id; each list sorted.
+    edges: Vec<Vec<Edge>>,
+}
+
+impl TokenGraph {
+    /// Ways out of a token, sorted by token received, then pool.
+    #[must_use]
+    pub fn edges(&self, token: TokenId) -> &[Edge] {
+        self.edges.get(token.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Ways from one token straight to another, sorted by pool.
+    #[must_use]
+    pub fn edges_between(&self, token_in: TokenId, token_out: TokenId) -> &[Edge] {
+        let edges = self.edges(token_in);
+        let start = edges.partition_point(|edge| edge.token_out < token_out);
+        let end = edges.partition_point(|edge| edge.token_out <= token_out);
+        &edges[start..end]
+    }
+
+    /// Adds a pool; one whose two tokens are the same is left out, for no route can pass it.
+    pub(crate) fn add(&mut self, pool: PoolId, tokens: [TokenId; 2]) {
+        if tokens[0] == tokens[1] {
+            return;
+        }
+        self.add_edge(tokens[0], Edge { token_out: tokens[1], pool, zero_for_one: true });
+        self.add_edge(tokens[1], Edge { token_out: tokens[0], pool, zero_for_one: false });
+    }
+
+    fn add_edge(&mut self, token_in: TokenId, edge: Edge) {
+        if self.edges.len() <= token_in.index() {
+            self.edges.resize_with(token_in.index() + 1, Vec::new);
+        }
+        let edges = &mut self.edges[token_in.index()];
+        let position = edges.partition_point(|known| *known < edge);
+        edges.insert(position, edge);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.edges.clear();
+    }
+}
