@@ -10,8 +10,7 @@ pub use super::swap_math::AmountSpecified;
 use super::swap_math::compute_swap_step;
 use super::tick_bitmap::{TickCursor, word_edge};
 use super::tick_math::{
-    MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, get_sqrt_ratio_at_tick,
-    get_tick_at_sqrt_ratio,
+    MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, get_sqrt_ratio_at_tick, get_tick_at_sqrt_ratio,
 };
 use super::{PPM, QuoteError};
 
@@ -60,46 +59,26 @@ pub struct SwapResult {
 ///
 /// # Errors
 /// As [`swap`]; [`QuoteError::InsufficientLiquidity`] when the pool would take nothing at all.
-pub fn quote_exact_in(
-    view: &V3View<'_>,
-    zero_for_one: bool,
-    amount: U256,
-) -> Result<SwapResult, QuoteError> {
+pub fn quote_exact_in(view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Result<SwapResult, QuoteError> {
     let result = swap_to_the_end(view, zero_for_one, AmountSpecified::ExactIn(amount))?;
     // The quoter refuses a callback in which nothing is owed.
-    if result.amount_in.is_zero() {
-        Err(QuoteError::InsufficientLiquidity)
-    } else {
-        Ok(result)
-    }
+    if result.amount_in.is_zero() { Err(QuoteError::InsufficientLiquidity) } else { Ok(result) }
 }
 
 /// Swap of exactly `amount` out, with no price limit but the domain's end, as `QuoterV2.quoteExactOutputSingle`.
 ///
 /// # Errors
 /// As [`swap`]; [`QuoteError::InsufficientLiquidity`] when the pool cannot deliver the whole amount.
-pub fn quote_exact_out(
-    view: &V3View<'_>,
-    zero_for_one: bool,
-    amount: U256,
-) -> Result<SwapResult, QuoteError> {
+pub fn quote_exact_out(view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Result<SwapResult, QuoteError> {
     let result = swap_to_the_end(view, zero_for_one, AmountSpecified::ExactOut(amount))?;
-    if result.is_partial {
-        Err(QuoteError::InsufficientLiquidity)
-    } else {
-        Ok(result)
-    }
+    if result.is_partial { Err(QuoteError::InsufficientLiquidity) } else { Ok(result) }
 }
 
 /// The price limit that the quoter uses when the caller gives none: one inside the end of the domain.
 #[inline]
 #[must_use]
 pub const fn sqrt_price_limit_default(zero_for_one: bool) -> U256 {
-    if zero_for_one {
-        MIN_SQRT_RATIO.wrapping_add(U256::ONE)
-    } else {
-        MAX_SQRT_RATIO.wrapping_sub(U256::ONE)
-    }
+    if zero_for_one { MIN_SQRT_RATIO.wrapping_add(U256::ONE) } else { MAX_SQRT_RATIO.wrapping_sub(U256::ONE) }
 }
 
 fn swap_to_the_end(
@@ -107,13 +86,7 @@ fn swap_to_the_end(
     zero_for_one: bool,
     specified: AmountSpecified,
 ) -> Result<SwapResult, QuoteError> {
-    swap(
-        view,
-        zero_for_one,
-        specified,
-        sqrt_price_limit_default(zero_for_one),
-    )
-    .map_err(|error| match error {
+    swap(view, zero_for_one, specified, sqrt_price_limit_default(zero_for_one)).map_err(|error| match error {
         // The limit is ours: a price already on it has nothing left to sell in this direction.
         QuoteError::InvalidPriceLimit => QuoteError::InsufficientLiquidity,
         other => other,
@@ -149,8 +122,7 @@ fn check_view(view: &V3View<'_>) -> Result<(), QuoteError> {
     if view.sqrt_price_x96.is_zero() {
         return Err(QuoteError::UninitialisedPool);
     }
-    let is_price_valid =
-        view.sqrt_price_x96 >= MIN_SQRT_RATIO && view.sqrt_price_x96 < MAX_SQRT_RATIO;
+    let is_price_valid = view.sqrt_price_x96 >= MIN_SQRT_RATIO && view.sqrt_price_x96 < MAX_SQRT_RATIO;
     let is_tick_valid = (MIN_TICK..MAX_TICK).contains(&view.tick);
     if !is_price_valid || !is_tick_valid || view.tick_spacing <= 0 || view.fee_ppm >= PPM {
         return Err(QuoteError::InvalidPoolState);
@@ -163,12 +135,8 @@ fn check_view(view: &V3View<'_>) -> Result<(), QuoteError> {
 
 fn check_amount(specified: AmountSpecified) -> Result<(), QuoteError> {
     match specified {
-        AmountSpecified::ExactIn(amount) if amount.is_zero() => {
-            Err(QuoteError::InsufficientInputAmount)
-        }
-        AmountSpecified::ExactOut(amount) if amount.is_zero() => {
-            Err(QuoteError::InsufficientOutputAmount)
-        }
+        AmountSpecified::ExactIn(amount) if amount.is_zero() => Err(QuoteError::InsufficientInputAmount),
+        AmountSpecified::ExactOut(amount) if amount.is_zero() => Err(QuoteError::InsufficientOutputAmount),
         _ => fit_int256(specified.amount()).map(drop),
     }
 }
@@ -179,20 +147,12 @@ fn check_limit(view: &V3View<'_>, zero_for_one: bool, limit: U256) -> Result<(),
     } else {
         limit > view.sqrt_price_x96 && limit < MAX_SQRT_RATIO
     };
-    if is_ahead {
-        Ok(())
-    } else {
-        Err(QuoteError::InvalidPriceLimit)
-    }
+    if is_ahead { Ok(()) } else { Err(QuoteError::InvalidPriceLimit) }
 }
 
 /// The contract's `toInt256`.
 fn fit_int256(amount: U256) -> Result<U256, QuoteError> {
-    if amount.bit_len() > 255 {
-        Err(QuoteError::AmountOverflow)
-    } else {
-        Ok(amount)
-    }
+    if amount.bit_len() > 255 { Err(QuoteError::AmountOverflow) } else { Ok(amount) }
 }
 
 /// Where the next step ends.
@@ -220,12 +180,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn start(
-        view: &V3View<'a>,
-        zero_for_one: bool,
-        specified: AmountSpecified,
-        limit: U256,
-    ) -> Self {
+    fn start(view: &V3View<'a>, zero_for_one: bool, specified: AmountSpecified, limit: U256) -> Self {
         Self {
             view: *view,
             zero_for_one,
@@ -244,16 +199,8 @@ impl<'a> Run<'a> {
     fn step(&mut self) -> Result<(), QuoteError> {
         let stop = self.next_stop();
         let stop_price = get_sqrt_ratio_at_tick(stop.tick)?;
-        let target = if self.zero_for_one {
-            stop_price.max(self.limit)
-        } else {
-            stop_price.min(self.limit)
-        };
-        let is_backwards = if self.zero_for_one {
-            target > self.sqrt_price
-        } else {
-            target < self.sqrt_price
-        };
+        let target = if self.zero_for_one { stop_price.max(self.limit) } else { stop_price.min(self.limit) };
+        let is_backwards = if self.zero_for_one { target > self.sqrt_price } else { target < self.sqrt_price };
         if is_backwards {
             // Tick and price contradict each other, or the list is not sorted.
             return Err(QuoteError::InvalidPoolState);
@@ -272,21 +219,14 @@ impl<'a> Run<'a> {
     /// Next initialised tick or edge of a bitmap word, whichever comes first, inside what is known.
     fn next_stop(&self) -> Stop {
         let edge = if self.can_skip_words() {
-            if self.zero_for_one {
-                MIN_TICK
-            } else {
-                MAX_TICK
-            }
+            if self.zero_for_one { MIN_TICK } else { MAX_TICK }
         } else {
             word_edge(self.tick, self.view.tick_spacing, self.zero_for_one)
         };
-        let initialised = self.cursor.peek(self.zero_for_one).filter(|entry| {
-            if self.zero_for_one {
-                entry.tick >= edge
-            } else {
-                entry.tick <= edge
-            }
-        });
+        let initialised = self
+            .cursor
+            .peek(self.zero_for_one)
+            .filter(|entry| if self.zero_for_one { entry.tick >= edge } else { entry.tick <= edge });
         let (tick, liquidity_net) = match initialised {
             Some(entry) => (entry.tick, Some(entry.liquidity_net)),
             None => (edge, None),
@@ -298,23 +238,11 @@ impl<'a> Run<'a> {
     fn inside_known(&self, tick: i32, liquidity_net: Option<i128>) -> Stop {
         let (first, last) = self.view.known_ticks;
         if self.zero_for_one && tick < first {
-            Stop {
-                tick: first.saturating_sub(1),
-                liquidity_net: None,
-                is_unknown: true,
-            }
+            Stop { tick: first.saturating_sub(1), liquidity_net: None, is_unknown: true }
         } else if !self.zero_for_one && tick > last {
-            Stop {
-                tick: last.saturating_add(1),
-                liquidity_net: None,
-                is_unknown: true,
-            }
+            Stop { tick: last.saturating_add(1), liquidity_net: None, is_unknown: true }
         } else {
-            Stop {
-                tick,
-                liquidity_net,
-                is_unknown: false,
-            }
+            Stop { tick, liquidity_net, is_unknown: false }
         }
     }
 
@@ -326,31 +254,14 @@ impl<'a> Run<'a> {
 
     fn trade(&mut self, target: U256) -> Result<(), QuoteError> {
         let remaining = self.specified.with_amount(self.remaining);
-        let step = compute_swap_step(
-            self.sqrt_price,
-            target,
-            self.liquidity,
-            remaining,
-            self.view.fee_ppm,
-        )?;
-        let paid = fit_int256(
-            step.amount_in
-                .checked_add(step.fee_amount)
-                .ok_or(QuoteError::AmountOverflow)?,
-        )?;
+        let step = compute_swap_step(self.sqrt_price, target, self.liquidity, remaining, self.view.fee_ppm)?;
+        let paid = fit_int256(step.amount_in.checked_add(step.fee_amount).ok_or(QuoteError::AmountOverflow)?)?;
         let (used, other) = match self.specified {
             AmountSpecified::ExactIn(_) => (paid, step.amount_out),
             AmountSpecified::ExactOut(_) => (step.amount_out, paid),
         };
-        self.remaining = self
-            .remaining
-            .checked_sub(used)
-            .ok_or(QuoteError::AmountOverflow)?;
-        self.calculated = fit_int256(
-            self.calculated
-                .checked_add(other)
-                .ok_or(QuoteError::AmountOverflow)?,
-        )?;
+        self.remaining = self.remaining.checked_sub(used).ok_or(QuoteError::AmountOverflow)?;
+        self.calculated = fit_int256(self.calculated.checked_add(other).ok_or(QuoteError::AmountOverflow)?)?;
         self.sqrt_price = step.sqrt_price_next_x96;
         Ok(())
     }
@@ -360,23 +271,12 @@ impl<'a> Run<'a> {
             return Err(QuoteError::OutsideKnownTicks);
         }
         if let Some(net) = stop.liquidity_net {
-            let change = if self.zero_for_one {
-                net.wrapping_neg()
-            } else {
-                net
-            };
-            self.liquidity = self
-                .liquidity
-                .checked_add_signed(change)
-                .ok_or(QuoteError::LiquidityOverflow)?;
+            let change = if self.zero_for_one { net.wrapping_neg() } else { net };
+            self.liquidity = self.liquidity.checked_add_signed(change).ok_or(QuoteError::LiquidityOverflow)?;
             self.cursor.cross(self.zero_for_one);
             self.ticks_crossed = self.ticks_crossed.saturating_add(1);
         }
-        self.tick = if self.zero_for_one {
-            stop.tick - 1
-        } else {
-            stop.tick
-        };
+        self.tick = if self.zero_for_one { stop.tick - 1 } else { stop.tick };
         Ok(())
     }
 
@@ -394,6 +294,68 @@ impl<'a> Run<'a> {
             liquidity: self.liquidity,
             ticks_crossed: self.ticks_crossed,
             is_partial: !self.remaining.is_zero(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TICKS: [TickLiquidity; 2] = [
+        TickLiquidity { tick: -60, liquidity_net: 1_000_000, liquidity_gross: 1_000_000 },
+        TickLiquidity { tick: 60, liquidity_net: -1_000_000, liquidity_gross: 1_000_000 },
+    ];
+
+    fn view() -> V3View<'static> {
+        V3View {
+            fee_ppm: 3000,
+            tick_spacing: 60,
+            sqrt_price_x96: U256::ONE << 96_usize,
+            tick: 0,
+            liquidity: 1_000_000,
+            ticks: &TICKS,
+            known_ticks: (MIN_TICK, MAX_TICK),
+        }
+    }
+
+    fn exact_in(view: &V3View<'_>, amount: u64) -> Result<SwapResult, QuoteError> {
+        quote_exact_in(view, true, U256::from(amount))
+    }
+
+    /// The pool recomputes its tick only when the price moves: after stopping on a tick on its way down, a payment
+    /// that the fee eats up must not bring the tick back.
+    #[test]
+    fn amount_too_small_to_move_the_price_leaves_the_tick_alone() {
+        let sqrt_price_x96 = get_sqrt_ratio_at_tick(30).expect("in the domain");
+        for tick in [29, 30] {
+            let result = exact_in(&V3View { tick, sqrt_price_x96, ..view() }, 1).expect("one unit can be sold");
+            assert_eq!((result.sqrt_price_x96, result.tick), (sqrt_price_x96, tick));
+        }
+    }
+
+    #[test]
+    fn refusals_are_named() {
+        let price = |sqrt_price_x96| V3View { sqrt_price_x96, ..view() };
+        let cases = [
+            (exact_in(&view(), 0), QuoteError::InsufficientInputAmount),
+            (quote_exact_out(&view(), true, U256::ZERO), QuoteError::InsufficientOutputAmount),
+            (quote_exact_out(&view(), true, U256::from(1_000_000)), QuoteError::InsufficientLiquidity),
+            (quote_exact_in(&view(), true, U256::ONE << 255_usize), QuoteError::AmountOverflow),
+            (exact_in(&price(U256::ZERO), 1), QuoteError::UninitialisedPool),
+            (exact_in(&price(U256::MAX), 1), QuoteError::InvalidPoolState),
+            (exact_in(&V3View { fee_ppm: PPM, ..view() }, 1), QuoteError::InvalidPoolState),
+            (exact_in(&V3View { tick_spacing: 0, ..view() }, 1), QuoteError::InvalidPoolState),
+            (exact_in(&V3View { known_ticks: (1, 99), ..view() }, 1), QuoteError::OutsideKnownTicks),
+            (exact_in(&V3View { liquidity: 0, ticks: &[], ..view() }, 1), QuoteError::InsufficientLiquidity),
+            (
+                swap(&view(), true, AmountSpecified::ExactIn(U256::ONE), view().sqrt_price_x96),
+                QuoteError::InvalidPriceLimit,
+            ),
+            (exact_in(&V3View { liquidity: 5, ..view() }, 9_000), QuoteError::LiquidityOverflow),
+        ];
+        for (index, (result, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(result, Err(expected), "case {index}");
         }
     }
 }

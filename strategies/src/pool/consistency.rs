@@ -84,40 +84,27 @@ pub fn check_consistency(view: &V3View<'_>) -> Result<(), Inconsistency> {
     check_parameters(view)?;
     check_tick_of_price(view)?;
     check_ticks(view)?;
-    if view.known_ticks.0 <= MIN_TICK && view.known_ticks.1 >= MAX_TICK {
-        check_sums(view)
-    } else {
-        Ok(())
-    }
+    if view.known_ticks.0 <= MIN_TICK && view.known_ticks.1 >= MAX_TICK { check_sums(view) } else { Ok(()) }
 }
 
 fn check_parameters(view: &V3View<'_>) -> Result<(), Inconsistency> {
     if view.fee_ppm >= PPM {
-        return Err(Inconsistency::Fee {
-            fee_ppm: view.fee_ppm,
-        });
+        return Err(Inconsistency::Fee { fee_ppm: view.fee_ppm });
     }
     if view.tick_spacing <= 0 {
-        return Err(Inconsistency::TickSpacing {
-            tick_spacing: view.tick_spacing,
-        });
+        return Err(Inconsistency::TickSpacing { tick_spacing: view.tick_spacing });
     }
     Ok(())
 }
 
 fn check_tick_of_price(view: &V3View<'_>) -> Result<(), Inconsistency> {
-    let expected = get_tick_at_sqrt_ratio(view.sqrt_price_x96)
-        .map_err(|_| Inconsistency::PriceOutsideDomain)?;
+    let expected = get_tick_at_sqrt_ratio(view.sqrt_price_x96).map_err(|_| Inconsistency::PriceOutsideDomain)?;
     // A swap down that stops exactly on a tick has already crossed it.
-    let is_just_crossed =
-        view.tick == expected - 1 && get_sqrt_ratio_at_tick(expected) == Ok(view.sqrt_price_x96);
+    let is_just_crossed = view.tick == expected - 1 && get_sqrt_ratio_at_tick(expected) == Ok(view.sqrt_price_x96);
     if view.tick == expected || is_just_crossed {
         Ok(())
     } else {
-        Err(Inconsistency::TickOfPrice {
-            tick: view.tick,
-            expected,
-        })
+        Err(Inconsistency::TickOfPrice { tick: view.tick, expected })
     }
 }
 
@@ -131,8 +118,7 @@ fn check_ticks(view: &V3View<'_>) -> Result<(), Inconsistency> {
         if tick % view.tick_spacing != 0 || !(MIN_TICK..=MAX_TICK).contains(&tick) {
             return Err(Inconsistency::TickNotUsable { tick });
         }
-        if entry.liquidity_gross == 0 || entry.liquidity_net.unsigned_abs() > entry.liquidity_gross
-        {
+        if entry.liquidity_gross == 0 || entry.liquidity_net.unsigned_abs() > entry.liquidity_gross {
             return Err(Inconsistency::Gross { tick });
         }
         previous = Some(tick);
@@ -144,18 +130,14 @@ fn check_sums(view: &V3View<'_>) -> Result<(), Inconsistency> {
     let mut sum = 0_u128;
     let mut active = 0_u128;
     for entry in view.ticks {
-        sum = sum
-            .checked_add_signed(entry.liquidity_net)
-            .ok_or(Inconsistency::LiquidityOverflow { tick: entry.tick })?;
+        sum =
+            sum.checked_add_signed(entry.liquidity_net).ok_or(Inconsistency::LiquidityOverflow { tick: entry.tick })?;
         if entry.tick <= view.tick {
             active = sum;
         }
     }
     if active != view.liquidity {
-        return Err(Inconsistency::ActiveLiquidity {
-            found: view.liquidity,
-            expected: active,
-        });
+        return Err(Inconsistency::ActiveLiquidity { found: view.liquidity, expected: active });
     }
     if sum != 0 {
         return Err(Inconsistency::TotalLiquidity { total: sum });
@@ -171,11 +153,7 @@ mod tests {
     use super::*;
 
     const fn tick(tick: i32, net: i128) -> TickLiquidity {
-        TickLiquidity {
-            tick,
-            liquidity_net: net,
-            liquidity_gross: net.unsigned_abs(),
-        }
+        TickLiquidity { tick, liquidity_net: net, liquidity_gross: net.unsigned_abs() }
     }
 
     fn view(ticks: &[TickLiquidity]) -> V3View<'_> {
@@ -192,66 +170,26 @@ mod tests {
 
     #[test]
     fn ticks_that_sum_to_the_liquidity_are_accepted() {
-        assert_eq!(
-            check_consistency(&view(&[tick(-60, 7), tick(60, -7)])),
-            Ok(())
-        );
+        assert_eq!(check_consistency(&view(&[tick(-60, 7), tick(60, -7)])), Ok(()));
     }
 
     #[test]
     fn a_tick_just_crossed_downwards_is_accepted() {
         let ticks = [tick(-60, 7), tick(0, -7)];
-        assert_eq!(
-            check_consistency(&V3View {
-                tick: -1,
-                ..view(&ticks)
-            }),
-            Ok(())
-        );
-        let moved = V3View {
-            tick: -1,
-            sqrt_price_x96: view(&ticks).sqrt_price_x96 + U256::ONE,
-            ..view(&ticks)
-        };
-        assert_eq!(
-            check_consistency(&moved),
-            Err(Inconsistency::TickOfPrice {
-                tick: -1,
-                expected: 0
-            })
-        );
+        assert_eq!(check_consistency(&V3View { tick: -1, ..view(&ticks) }), Ok(()));
+        let moved = V3View { tick: -1, sqrt_price_x96: view(&ticks).sqrt_price_x96 + U256::ONE, ..view(&ticks) };
+        assert_eq!(check_consistency(&moved), Err(Inconsistency::TickOfPrice { tick: -1, expected: 0 }));
     }
 
     #[test]
     fn each_contradiction_is_named() {
         let cases: [(&[TickLiquidity], Inconsistency); 6] = [
-            (
-                &[tick(-60, 8), tick(60, -8)],
-                Inconsistency::ActiveLiquidity {
-                    found: 7,
-                    expected: 8,
-                },
-            ),
-            (
-                &[tick(-60, 7), tick(60, -6)],
-                Inconsistency::TotalLiquidity { total: 1 },
-            ),
-            (
-                &[tick(60, -7), tick(-60, 7)],
-                Inconsistency::Unsorted { tick: -60 },
-            ),
-            (
-                &[tick(-61, 7), tick(60, -7)],
-                Inconsistency::TickNotUsable { tick: -61 },
-            ),
-            (
-                &[tick(-60, 7), tick(60, -8)],
-                Inconsistency::LiquidityOverflow { tick: 60 },
-            ),
-            (
-                &[tick(-60, 7), tick(0, 0), tick(60, -7)],
-                Inconsistency::Gross { tick: 0 },
-            ),
+            (&[tick(-60, 8), tick(60, -8)], Inconsistency::ActiveLiquidity { found: 7, expected: 8 }),
+            (&[tick(-60, 7), tick(60, -6)], Inconsistency::TotalLiquidity { total: 1 }),
+            (&[tick(60, -7), tick(-60, 7)], Inconsistency::Unsorted { tick: -60 }),
+            (&[tick(-61, 7), tick(60, -7)], Inconsistency::TickNotUsable { tick: -61 }),
+            (&[tick(-60, 7), tick(60, -8)], Inconsistency::LiquidityOverflow { tick: 60 }),
+            (&[tick(-60, 7), tick(0, 0), tick(60, -7)], Inconsistency::Gross { tick: 0 }),
         ];
         for (ticks, expected) in cases {
             assert_eq!(check_consistency(&view(ticks)), Err(expected));
@@ -260,10 +198,7 @@ mod tests {
 
     #[test]
     fn sums_are_not_asked_of_a_part() {
-        let part = V3View {
-            known_ticks: (0, 1200),
-            ..view(&[])
-        };
+        let part = V3View { known_ticks: (0, 1200), ..view(&[]) };
         assert_eq!(check_consistency(&part), Ok(()));
     }
 }

@@ -20,12 +20,7 @@ pub const RESERVE_MAX: u128 = (1 << 112) - 1;
 /// reserve, [`QuoteError::ReserveOverflow`] when the pair could not store the new reserve,
 /// [`QuoteError::InvalidPoolState`] for a fee of one or more.
 #[inline]
-pub fn quote_exact_in(
-    reserve_in: u128,
-    reserve_out: u128,
-    fee_ppm: u32,
-    amount_in: U256,
-) -> Result<U256, QuoteError> {
+pub fn quote_exact_in(reserve_in: u128, reserve_out: u128, fee_ppm: u32, amount_in: U256) -> Result<U256, QuoteError> {
     let kept_ppm = kept_ppm(fee_ppm)?;
     if amount_in.is_zero() {
         return Err(QuoteError::InsufficientInputAmount);
@@ -34,9 +29,7 @@ pub fn quote_exact_in(
     reserve_after_input(reserve_in, amount_in)?;
     let amount_kept = amount_in.wrapping_mul(U256::from(kept_ppm));
     let numerator = amount_kept.wrapping_mul(U256::from(reserve_out));
-    let denominator = U256::from(reserve_in)
-        .wrapping_mul(U256::from(PPM))
-        .wrapping_add(amount_kept);
+    let denominator = U256::from(reserve_in).wrapping_mul(U256::from(PPM)).wrapping_add(amount_kept);
     Ok(numerator.wrapping_div(denominator))
 }
 
@@ -65,12 +58,8 @@ pub fn quote_exact_out(
     if amount_out >= reserve_out {
         return Err(QuoteError::InsufficientLiquidity);
     }
-    let numerator = U256::from(reserve_in)
-        .wrapping_mul(amount_out)
-        .wrapping_mul(U256::from(PPM));
-    let denominator = reserve_out
-        .wrapping_sub(amount_out)
-        .wrapping_mul(U256::from(kept_ppm));
+    let numerator = U256::from(reserve_in).wrapping_mul(amount_out).wrapping_mul(U256::from(PPM));
+    let denominator = reserve_out.wrapping_sub(amount_out).wrapping_mul(U256::from(kept_ppm));
     let amount_in = numerator.wrapping_div(denominator).wrapping_add(U256::ONE);
     reserve_after_input(reserve_in, amount_in)?;
     Ok(amount_in)
@@ -105,13 +94,10 @@ pub fn settle(
     let reserve_in_after = reserve_after_input(reserve_in, amount_in)?;
     let reserve_out_after = reserve_out - taken;
     let scale = U256::from(PPM);
-    let adjusted_in = U256::from(reserve_in_after)
-        .wrapping_mul(scale)
-        .wrapping_sub(amount_in.wrapping_mul(U256::from(fee_ppm)));
+    let adjusted_in =
+        U256::from(reserve_in_after).wrapping_mul(scale).wrapping_sub(amount_in.wrapping_mul(U256::from(fee_ppm)));
     let product_after = adjusted_in.wrapping_mul(U256::from(reserve_out_after));
-    let product_before = U256::from(reserve_in)
-        .wrapping_mul(U256::from(reserve_out))
-        .wrapping_mul(scale);
+    let product_before = U256::from(reserve_in).wrapping_mul(U256::from(reserve_out)).wrapping_mul(scale);
     if product_after < product_before {
         return Err(QuoteError::InvariantViolated);
     }
@@ -120,9 +106,7 @@ pub fn settle(
 
 /// What the pair keeps of each million units of input.
 fn kept_ppm(fee_ppm: u32) -> Result<u32, QuoteError> {
-    PPM.checked_sub(fee_ppm)
-        .filter(|&kept| kept > 0)
-        .ok_or(QuoteError::InvalidPoolState)
+    PPM.checked_sub(fee_ppm).filter(|&kept| kept > 0).ok_or(QuoteError::InvalidPoolState)
 }
 
 fn check_funded(reserve_in: u128, reserve_out: u128) -> Result<(), QuoteError> {
@@ -149,14 +133,8 @@ mod tests {
 
     #[test]
     fn whole_reserve_cannot_be_bought() {
-        assert_eq!(
-            quote_exact_out(100, 100, 3000, U256::from(100)),
-            Err(QuoteError::InsufficientLiquidity)
-        );
-        assert_eq!(
-            quote_exact_out(100, 100, 3000, U256::MAX),
-            Err(QuoteError::InsufficientLiquidity)
-        );
+        assert_eq!(quote_exact_out(100, 100, 3000, U256::from(100)), Err(QuoteError::InsufficientLiquidity));
+        assert_eq!(quote_exact_out(100, 100, 3000, U256::MAX), Err(QuoteError::InsufficientLiquidity));
         assert!(quote_exact_out(100, 100, 3000, U256::from(99)).is_ok());
     }
 
@@ -164,49 +142,25 @@ mod tests {
     fn input_that_fills_the_reserve_to_its_limit_is_the_largest_accepted() {
         let room = U256::from(RESERVE_MAX - 1000);
         assert!(quote_exact_in(1000, 1000, 3000, room).is_ok());
-        assert_eq!(
-            quote_exact_in(1000, 1000, 3000, room + U256::ONE),
-            Err(QuoteError::ReserveOverflow)
-        );
-        assert_eq!(
-            quote_exact_in(1000, 1000, 3000, U256::MAX),
-            Err(QuoteError::ReserveOverflow)
-        );
+        assert_eq!(quote_exact_in(1000, 1000, 3000, room + U256::ONE), Err(QuoteError::ReserveOverflow));
+        assert_eq!(quote_exact_in(1000, 1000, 3000, U256::MAX), Err(QuoteError::ReserveOverflow));
     }
 
     #[test]
     fn fee_of_the_whole_input_is_refused() {
-        assert_eq!(
-            quote_exact_in(10, 10, PPM, U256::ONE),
-            Err(QuoteError::InvalidPoolState)
-        );
-        assert_eq!(
-            quote_exact_out(10, 10, u32::MAX, U256::ONE),
-            Err(QuoteError::InvalidPoolState)
-        );
-        assert_eq!(
-            settle(10, 10, u32::MAX, U256::ONE, U256::ONE),
-            Err(QuoteError::InvalidPoolState)
-        );
+        assert_eq!(quote_exact_in(10, 10, PPM, U256::ONE), Err(QuoteError::InvalidPoolState));
+        assert_eq!(quote_exact_out(10, 10, u32::MAX, U256::ONE), Err(QuoteError::InvalidPoolState));
+        assert_eq!(settle(10, 10, u32::MAX, U256::ONE, U256::ONE), Err(QuoteError::InvalidPoolState));
     }
 
     #[test]
     fn input_too_small_to_move_a_unit_buys_nothing() {
-        assert_eq!(
-            quote_exact_in(1_000_000, 10, 3000, U256::ONE),
-            Ok(U256::ZERO)
-        );
+        assert_eq!(quote_exact_in(1_000_000, 10, 3000, U256::ONE), Ok(U256::ZERO));
     }
 
     #[test]
     fn zero_amounts_are_refused() {
-        assert_eq!(
-            quote_exact_in(10, 10, 0, U256::ZERO),
-            Err(QuoteError::InsufficientInputAmount)
-        );
-        assert_eq!(
-            quote_exact_out(10, 10, 0, U256::ZERO),
-            Err(QuoteError::InsufficientOutputAmount)
-        );
+        assert_eq!(quote_exact_in(10, 10, 0, U256::ZERO), Err(QuoteError::InsufficientInputAmount));
+        assert_eq!(quote_exact_out(10, 10, 0, U256::ZERO), Err(QuoteError::InsufficientOutputAmount));
     }
 }

@@ -84,19 +84,10 @@ fn narrow(value: U512) -> Result<U256, MathError> {
 pub(super) fn mul_shift_96(liquidity: u128, difference: U256) -> (U256, bool) {
     debug_assert!(difference.bit_len() <= 192, "prices have 160 bits");
     let [a, b, c, _] = *difference.as_limbs();
-    let product: Uint<320, 5> =
-        Uint::<192, 3>::from_limbs([a, b, c]).widening_mul(Uint::<128, 2>::from(liquidity));
+    let product: Uint<320, 5> = Uint::<192, 3>::from_limbs([a, b, c]).widening_mul(Uint::<128, 2>::from(liquidity));
     let [p0, p1, p2, p3, p4] = *product.as_limbs();
-    let quotient = [
-        (p1 >> 32) | (p2 << 32),
-        (p2 >> 32) | (p3 << 32),
-        (p3 >> 32) | (p4 << 32),
-        p4 >> 32,
-    ];
-    (
-        U256::from_limbs(quotient),
-        p0 == 0 && p1.trailing_zeros() >= 32,
-    )
+    let quotient = [(p1 >> 32) | (p2 << 32), (p2 >> 32) | (p3 << 32), (p3 >> 32) | (p4 << 32), p4 >> 32];
+    (U256::from_limbs(quotient), p0 == 0 && p1.trailing_zeros() >= 32)
 }
 
 #[cfg(test)]
@@ -105,66 +96,42 @@ mod tests {
 
     #[test]
     fn quotient_of_a_512_bit_product_is_exact() {
-        assert_eq!(
-            mul_div_floor(U256::MAX, U256::MAX, U256::MAX),
-            Ok(U256::MAX)
-        );
+        assert_eq!(mul_div_floor(U256::MAX, U256::MAX, U256::MAX), Ok(U256::MAX));
         assert_eq!(mul_div_ceil(U256::MAX, U256::MAX, U256::MAX), Ok(U256::MAX));
     }
 
     #[test]
     fn result_past_256_bits_is_an_overflow() {
-        assert_eq!(
-            mul_div_floor(U256::MAX, U256::MAX, U256::MAX - U256::ONE),
-            Err(MathError::Overflow)
-        );
+        assert_eq!(mul_div_floor(U256::MAX, U256::MAX, U256::MAX - U256::ONE), Err(MathError::Overflow));
     }
 
     /// The case of Uniswap's own `FullMath` test: the floor is `2^256 - 1` and a remainder is left.
     #[test]
     fn rounding_up_past_256_bits_is_an_overflow() {
         let a = U256::from_str_radix("535006138814359", 10).expect("digits");
-        let b = U256::from_str_radix(
-            "432862656469423142931042426214547535783388063929571229938474969",
-            10,
-        )
-        .expect("digits");
+        let b = U256::from_str_radix("432862656469423142931042426214547535783388063929571229938474969", 10)
+            .expect("digits");
         assert_eq!(mul_div_floor(a, b, U256::from(2)), Ok(U256::MAX));
         assert_eq!(mul_div_ceil(a, b, U256::from(2)), Err(MathError::Overflow));
     }
 
     #[test]
     fn zero_denominator_is_an_error() {
-        assert_eq!(
-            mul_div_floor(U256::ONE, U256::ONE, U256::ZERO),
-            Err(MathError::DivisionByZero)
-        );
-        assert_eq!(
-            mul_div_ceil(U256::MAX, U256::MAX, U256::ZERO),
-            Err(MathError::DivisionByZero)
-        );
-        assert_eq!(
-            div_ceil(U256::ONE, U256::ZERO),
-            Err(MathError::DivisionByZero)
-        );
+        assert_eq!(mul_div_floor(U256::ONE, U256::ONE, U256::ZERO), Err(MathError::DivisionByZero));
+        assert_eq!(mul_div_ceil(U256::MAX, U256::MAX, U256::ZERO), Err(MathError::DivisionByZero));
+        assert_eq!(div_ceil(U256::ONE, U256::ZERO), Err(MathError::DivisionByZero));
     }
 
     #[test]
     fn shift_by_96_equals_division_by_two_to_the_96() {
         let q96 = U256::ONE << 96_usize;
-        for (liquidity, difference) in [
-            (u128::MAX, (U256::ONE << 160_usize) - U256::ONE),
-            (1, q96),
-            (3, q96 - U256::ONE),
-            (0, U256::ONE),
-        ] {
+        for (liquidity, difference) in
+            [(u128::MAX, (U256::ONE << 160_usize) - U256::ONE), (1, q96), (3, q96 - U256::ONE), (0, U256::ONE)]
+        {
             let (floor, is_exact) = mul_shift_96(liquidity, difference);
             let wide = U256::from(liquidity);
             assert_eq!(Ok(floor), mul_div_floor(wide, difference, q96));
-            assert_eq!(
-                is_exact,
-                mul_div_floor(wide, difference, q96) == mul_div_ceil(wide, difference, q96)
-            );
+            assert_eq!(is_exact, mul_div_floor(wide, difference, q96) == mul_div_ceil(wide, difference, q96));
         }
     }
 }

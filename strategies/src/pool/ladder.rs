@@ -9,9 +9,7 @@ use ruint::aliases::U256;
 use super::concentrated_liquidity::{V3View, sqrt_price_limit_default};
 use super::mobius::{Mobius, kept_share};
 use super::tick_bitmap::TickCursor;
-use super::tick_math::{
-    MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, get_sqrt_ratio_at_tick,
-};
+use super::tick_math::{MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, get_sqrt_ratio_at_tick};
 
 /// Most ranges that one ladder yields: a bound on work per pool. A ladder cut off here ends like one whose liquidity
 /// ends here, which understates what the pool can give and so never invents profit.
@@ -41,8 +39,7 @@ impl<'a> V3View<'a> {
     #[must_use]
     pub fn ranges(&self, zero_for_one: bool) -> Ranges<'a> {
         let is_known = self.tick >= self.known_ticks.0 && self.tick <= self.known_ticks.1;
-        let is_price_valid =
-            self.sqrt_price_x96 >= MIN_SQRT_RATIO && self.sqrt_price_x96 < MAX_SQRT_RATIO;
+        let is_price_valid = self.sqrt_price_x96 >= MIN_SQRT_RATIO && self.sqrt_price_x96 < MAX_SQRT_RATIO;
         Ranges {
             view: *self,
             zero_for_one,
@@ -92,35 +89,17 @@ impl FusedIterator for Ranges<'_> {}
 impl Ranges<'_> {
     /// Moves to the next initialised tick, or to the end of what is known; `None` when the state contradicts itself.
     fn advance(&mut self) -> Option<U256> {
-        let (first, last) = (
-            self.view.known_ticks.0.max(MIN_TICK),
-            self.view.known_ticks.1.min(MAX_TICK),
-        );
-        let next = self
-            .cursor
-            .peek(self.zero_for_one)
-            .filter(|entry| (first..=last).contains(&entry.tick));
+        let (first, last) = (self.view.known_ticks.0.max(MIN_TICK), self.view.known_ticks.1.min(MAX_TICK));
+        let next = self.cursor.peek(self.zero_for_one).filter(|entry| (first..=last).contains(&entry.tick));
         let limit = sqrt_price_limit_default(self.zero_for_one);
         let price = match next {
             Some(entry) => get_sqrt_ratio_at_tick(entry.tick).ok()?,
-            None if self.zero_for_one && first > MIN_TICK => {
-                get_sqrt_ratio_at_tick(first - 1).ok()?
-            }
-            None if !self.zero_for_one && last < MAX_TICK => {
-                get_sqrt_ratio_at_tick(last + 1).ok()?
-            }
+            None if self.zero_for_one && first > MIN_TICK => get_sqrt_ratio_at_tick(first - 1).ok()?,
+            None if !self.zero_for_one && last < MAX_TICK => get_sqrt_ratio_at_tick(last + 1).ok()?,
             None => limit,
         };
-        let price = if self.zero_for_one {
-            price.max(limit)
-        } else {
-            price.min(limit)
-        };
-        let is_backwards = if self.zero_for_one {
-            price > self.sqrt_price
-        } else {
-            price < self.sqrt_price
-        };
+        let price = if self.zero_for_one { price.max(limit) } else { price.min(limit) };
+        let is_backwards = if self.zero_for_one { price > self.sqrt_price } else { price < self.sqrt_price };
         if is_backwards {
             self.is_finished = true;
             return None;
@@ -128,11 +107,7 @@ impl Ranges<'_> {
         match next {
             Some(entry) if price != limit => {
                 let net = entry.liquidity_net;
-                let change = if self.zero_for_one {
-                    net.wrapping_neg()
-                } else {
-                    net
-                };
+                let change = if self.zero_for_one { net.wrapping_neg() } else { net };
                 self.liquidity = self.liquidity.checked_add_signed(change).unwrap_or(0);
                 self.cursor.cross(self.zero_for_one);
             }
@@ -148,11 +123,7 @@ impl Ranges<'_> {
         // The difference is taken before it becomes a float: prices of neighbouring ticks share their first digits.
         let distance = price(start.abs_diff(end));
         let (token_0, token_1) = (liquidity * distance / (from * to), liquidity * distance);
-        let (net_input, output) = if self.zero_for_one {
-            (token_0, token_1)
-        } else {
-            (token_1, token_0)
-        };
+        let (net_input, output) = if self.zero_for_one { (token_0, token_1) } else { (token_1, token_0) };
         let (input_start, output_start) = (self.input, self.output);
         self.input += net_input / kept_share(self.view.fee_ppm);
         self.output += output;

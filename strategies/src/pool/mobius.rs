@@ -27,12 +27,7 @@ impl Mobius {
     /// One liquidity range at a price `sqrt_price = sqrt(token1 / token0)`, by its virtual reserves.
     #[inline]
     #[must_use]
-    pub fn liquidity_range(
-        liquidity: f64,
-        sqrt_price: f64,
-        fee_ppm: u32,
-        zero_for_one: bool,
-    ) -> Self {
+    pub fn liquidity_range(liquidity: f64, sqrt_price: f64, fee_ppm: u32, zero_for_one: bool) -> Self {
         let (reserve_0, reserve_1) = (liquidity / sqrt_price, liquidity * sqrt_price);
         let kept = kept_share(fee_ppm);
         if zero_for_one {
@@ -44,10 +39,7 @@ impl Mobius {
 
     fn from_reserves(reserve_in: f64, reserve_out: f64, kept: f64) -> Self {
         let h = kept / reserve_in;
-        Self {
-            g: h * reserve_out,
-            h,
-        }
+        Self { g: h * reserve_out, h }
     }
 
     /// Output for an input `x`.
@@ -83,8 +75,7 @@ mod tests {
         let (reserve_in, reserve_out) = (5_000_000_000_000_u128, 7_000_000_000_u128);
         let estimate = Mobius::constant_product(reserve_in, reserve_out, 2500);
         for amount in [1_u64, 1_000, 1_000_000_000, 5_000_000_000_000] {
-            let quote =
-                constant_product::quote_exact_in(reserve_in, reserve_out, 2500, U256::from(amount));
+            let quote = constant_product::quote_exact_in(reserve_in, reserve_out, 2500, U256::from(amount));
             let exact = f64::from(quote.expect("in the pair's domain"));
             assert!((estimate.output(amount as f64) - exact).abs() <= 1.0);
         }

@@ -68,11 +68,7 @@ pub fn get_next_sqrt_price_from_input(
         price_after_adding_token_0(sqrt_price, liquidity, amount_in)
     } else {
         let rise = token_1_quotient(liquidity, amount_in, Rounding::Down)?;
-        fit_price(
-            sqrt_price
-                .checked_add(rise)
-                .ok_or(QuoteError::AmountOverflow)?,
-        )
+        fit_price(sqrt_price.checked_add(rise).ok_or(QuoteError::AmountOverflow)?)
     }
 }
 
@@ -99,34 +95,21 @@ pub fn get_next_sqrt_price_from_output(
     }
 }
 
-fn price_after_adding_token_0(
-    sqrt_price: U256,
-    liquidity: u128,
-    amount: U256,
-) -> Result<U256, QuoteError> {
+fn price_after_adding_token_0(sqrt_price: U256, liquidity: u128, amount: U256) -> Result<U256, QuoteError> {
     if amount.is_zero() {
         return Ok(sqrt_price);
     }
     let numerator = U256::from(liquidity) << 96_usize;
-    let denominator = amount
-        .checked_mul(sqrt_price)
-        .and_then(|product| numerator.checked_add(product));
+    let denominator = amount.checked_mul(sqrt_price).and_then(|product| numerator.checked_add(product));
     if let Some(denominator) = denominator {
         return fit_price(mul_div_ceil(numerator, sqrt_price, denominator)?);
     }
     // The contract's less precise formula for amounts whose product with the price passes 256 bits.
-    let denominator = numerator
-        .wrapping_div(sqrt_price)
-        .checked_add(amount)
-        .ok_or(QuoteError::AmountOverflow)?;
+    let denominator = numerator.wrapping_div(sqrt_price).checked_add(amount).ok_or(QuoteError::AmountOverflow)?;
     fit_price(div_ceil(numerator, denominator)?)
 }
 
-fn price_after_removing_token_0(
-    sqrt_price: U256,
-    liquidity: u128,
-    amount: U256,
-) -> Result<U256, QuoteError> {
+fn price_after_removing_token_0(sqrt_price: U256, liquidity: u128, amount: U256) -> Result<U256, QuoteError> {
     if amount.is_zero() {
         return Ok(sqrt_price);
     }
@@ -161,18 +144,10 @@ fn check_state(sqrt_price: U256, liquidity: u128) -> Result<(), QuoteError> {
     if sqrt_price.is_zero() || sqrt_price.bit_len() > 160 {
         return Err(QuoteError::InvalidPoolState);
     }
-    if liquidity == 0 {
-        Err(QuoteError::InsufficientLiquidity)
-    } else {
-        Ok(())
-    }
+    if liquidity == 0 { Err(QuoteError::InsufficientLiquidity) } else { Ok(()) }
 }
 
 /// A price as the contract can store it, in `uint160`.
 fn fit_price(sqrt_price: U256) -> Result<U256, QuoteError> {
-    if sqrt_price.bit_len() > 160 {
-        Err(QuoteError::AmountOverflow)
-    } else {
-        Ok(sqrt_price)
-    }
+    if sqrt_price.bit_len() > 160 { Err(QuoteError::AmountOverflow) } else { Ok(sqrt_price) }
 }

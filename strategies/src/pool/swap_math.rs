@@ -4,8 +4,7 @@ use ruint::aliases::U256;
 
 use super::full_math::{mul_div_ceil, mul_div_floor};
 use super::sqrt_price_math::{
-    Rounding, get_amount_0_delta, get_amount_1_delta, get_next_sqrt_price_from_input,
-    get_next_sqrt_price_from_output,
+    Rounding, get_amount_0_delta, get_amount_1_delta, get_next_sqrt_price_from_input, get_next_sqrt_price_from_output,
 };
 use super::{PPM, QuoteError};
 
@@ -66,15 +65,8 @@ pub fn compute_swap_step(
     remaining: AmountSpecified,
     fee_ppm: u32,
 ) -> Result<SwapStep, QuoteError> {
-    let kept_ppm = PPM
-        .checked_sub(fee_ppm)
-        .filter(|&kept| kept > 0)
-        .ok_or(QuoteError::InvalidPoolState)?;
-    let range = Range {
-        current: sqrt_price_current_x96,
-        target: sqrt_price_target_x96,
-        liquidity,
-    };
+    let kept_ppm = PPM.checked_sub(fee_ppm).filter(|&kept| kept > 0).ok_or(QuoteError::InvalidPoolState)?;
+    let range = Range { current: sqrt_price_current_x96, target: sqrt_price_target_x96, liquidity };
     match remaining {
         AmountSpecified::ExactIn(amount) => range.exact_in(amount, fee_ppm, kept_ppm),
         AmountSpecified::ExactOut(amount) => range.exact_out(amount, fee_ppm, kept_ppm),
@@ -89,12 +81,7 @@ struct Range {
 }
 
 impl Range {
-    fn exact_in(
-        &self,
-        remaining: U256,
-        fee_ppm: u32,
-        kept_ppm: u32,
-    ) -> Result<SwapStep, QuoteError> {
+    fn exact_in(&self, remaining: U256, fee_ppm: u32, kept_ppm: u32) -> Result<SwapStep, QuoteError> {
         let spendable = mul_div_floor(remaining, U256::from(kept_ppm), U256::from(PPM))?;
         let amount_in_whole = self.amount_in_to(self.target)?;
         if spendable >= amount_in_whole {
@@ -105,56 +92,26 @@ impl Range {
                 fee_amount: fee_on(amount_in_whole, fee_ppm, kept_ppm)?,
             });
         }
-        let next = get_next_sqrt_price_from_input(
-            self.current,
-            self.liquidity,
-            spendable,
-            self.is_zero_for_one(),
-        )?;
-        let amount_in = if next == self.target {
-            amount_in_whole
-        } else {
-            self.amount_in_to(next)?
-        };
+        let next = get_next_sqrt_price_from_input(self.current, self.liquidity, spendable, self.is_zero_for_one())?;
+        let amount_in = if next == self.target { amount_in_whole } else { self.amount_in_to(next)? };
         // Rounding may land a part of the range on its end: then the fee is taken as for the whole.
         let fee_amount = if next == self.target {
             fee_on(amount_in, fee_ppm, kept_ppm)?
         } else {
-            remaining
-                .checked_sub(amount_in)
-                .ok_or(QuoteError::AmountOverflow)?
+            remaining.checked_sub(amount_in).ok_or(QuoteError::AmountOverflow)?
         };
-        Ok(SwapStep {
-            sqrt_price_next_x96: next,
-            amount_in,
-            amount_out: self.amount_out_to(next)?,
-            fee_amount,
-        })
+        Ok(SwapStep { sqrt_price_next_x96: next, amount_in, amount_out: self.amount_out_to(next)?, fee_amount })
     }
 
-    fn exact_out(
-        &self,
-        remaining: U256,
-        fee_ppm: u32,
-        kept_ppm: u32,
-    ) -> Result<SwapStep, QuoteError> {
+    fn exact_out(&self, remaining: U256, fee_ppm: u32, kept_ppm: u32) -> Result<SwapStep, QuoteError> {
         let amount_out_whole = self.amount_out_to(self.target)?;
         let next = if remaining >= amount_out_whole {
             self.target
         } else {
-            get_next_sqrt_price_from_output(
-                self.current,
-                self.liquidity,
-                remaining,
-                self.is_zero_for_one(),
-            )?
+            get_next_sqrt_price_from_output(self.current, self.liquidity, remaining, self.is_zero_for_one())?
         };
         let amount_in = self.amount_in_to(next)?;
-        let amount_out = if next == self.target {
-            amount_out_whole
-        } else {
-            self.amount_out_to(next)?
-        };
+        let amount_out = if next == self.target { amount_out_whole } else { self.amount_out_to(next)? };
         Ok(SwapStep {
             sqrt_price_next_x96: next,
             amount_in,
@@ -186,9 +143,5 @@ impl Range {
 }
 
 fn fee_on(amount_in: U256, fee_ppm: u32, kept_ppm: u32) -> Result<U256, QuoteError> {
-    Ok(mul_div_ceil(
-        amount_in,
-        U256::from(fee_ppm),
-        U256::from(kept_ppm),
-    )?)
+    Ok(mul_div_ceil(amount_in, U256::from(fee_ppm), U256::from(kept_ppm))?)
 }

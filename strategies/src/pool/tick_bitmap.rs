@@ -38,21 +38,14 @@ impl<'a> TickCursor<'a> {
     #[inline]
     #[must_use]
     pub fn new(ticks: &'a [TickLiquidity], tick: i32) -> Self {
-        Self {
-            ticks,
-            at_or_below: ticks.partition_point(|entry| entry.tick <= tick),
-        }
+        Self { ticks, at_or_below: ticks.partition_point(|entry| entry.tick <= tick) }
     }
 
     /// The next initialised tick: at or below the position when `zero_for_one`, above it otherwise.
     #[inline]
     #[must_use]
     pub fn peek(&self, zero_for_one: bool) -> Option<&'a TickLiquidity> {
-        if zero_for_one {
-            self.ticks.get(self.at_or_below.checked_sub(1)?)
-        } else {
-            self.ticks.get(self.at_or_below)
-        }
+        if zero_for_one { self.ticks.get(self.at_or_below.checked_sub(1)?) } else { self.ticks.get(self.at_or_below) }
     }
 
     /// Moves past the tick that [`TickCursor::peek`] shows; stays when there is none.
@@ -93,11 +86,7 @@ mod tests {
 
     #[test]
     fn cursor_walks_every_tick_once_in_both_directions() {
-        let ticks = [-60, 0, 60].map(|tick| TickLiquidity {
-            tick,
-            liquidity_net: 0,
-            liquidity_gross: 1,
-        });
+        let ticks = [-60, 0, 60].map(|tick| TickLiquidity { tick, liquidity_net: 0, liquidity_gross: 1 });
         let walk = |start, zero_for_one| {
             let mut cursor = TickCursor::new(&ticks, start);
             let mut seen = Vec::new();

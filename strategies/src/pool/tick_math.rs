@@ -14,8 +14,7 @@ pub const MAX_TICK: i32 = -MIN_TICK;
 pub const MIN_SQRT_RATIO: U256 = U256::from_limbs([4_295_128_739, 0, 0, 0]);
 /// Price of [`MAX_TICK`], 1461446703485210103287273052203988822378723970342; a pool's price is always below it.
 /// Source: `TickMath.MAX_SQRT_RATIO`.
-pub const MAX_SQRT_RATIO: U256 =
-    U256::from_limbs([0x5d95_1d52_6398_8d26, 0xefd1_fc6a_5064_8849, 0xfffd_8963, 0]);
+pub const MAX_SQRT_RATIO: U256 = U256::from_limbs([0x5d95_1d52_6398_8d26, 0xefd1_fc6a_5064_8849, 0xfffd_8963, 0]);
 
 /// `2^128 / 1.0001^(2^k / 2)` for each bit `k` of a tick, as `TickMath.getSqrtRatioAtTick` lists them.
 const RATIO_OF_BIT: [u128; 20] = [
@@ -57,12 +56,7 @@ pub fn get_sqrt_ratio_at_tick(tick: i32) -> Result<U256, QuoteError> {
         return Ok(U256::from(ceil_shift_32(ratio)));
     }
     let [a, b, c, d] = *U256::MAX.wrapping_div(U256::from(ratio)).as_limbs();
-    let shifted = U256::from_limbs([
-        (a >> 32) | (b << 32),
-        (b >> 32) | (c << 32),
-        (c >> 32) | (d << 32),
-        d >> 32,
-    ]);
+    let shifted = U256::from_limbs([(a >> 32) | (b << 32), (b >> 32) | (c << 32), (c >> 32) | (d << 32), d >> 32]);
     // At most 2^224 after the shift, so one more fits.
     Ok(shifted.wrapping_add(U256::from(u8::from(a.trailing_zeros() < 32))))
 }
@@ -92,10 +86,7 @@ fn widening_mul(a: u128, b: u128) -> (u128, u128) {
     // Each sum stays below 2^128: (2^64 - 1)^2 + 2 (2^64 - 1) is 2^128 - 1.
     let middle = a_high * b_low + (low >> 64);
     let cross = a_low * b_high + (middle & LOW);
-    (
-        a_high * b_high + (middle >> 64) + (cross >> 64),
-        (cross << 64) | (low & LOW),
-    )
+    (a_high * b_high + (middle >> 64) + (cross >> 64), (cross << 64) | (low & LOW))
 }
 
 fn mul_high(a: u128, b: u128) -> u128 {
@@ -111,11 +102,7 @@ pub fn get_tick_at_sqrt_ratio(sqrt_price_x96: U256) -> Result<i32, QuoteError> {
         return Err(QuoteError::InvalidPoolState);
     }
     let (low, high) = tick_bounds(sqrt_price_x96);
-    if low == high || get_sqrt_ratio_at_tick(high)? > sqrt_price_x96 {
-        Ok(low)
-    } else {
-        Ok(high)
-    }
+    if low == high || get_sqrt_ratio_at_tick(high)? > sqrt_price_x96 { Ok(low) } else { Ok(high) }
 }
 
 /// The two ticks between which the contract's logarithm leaves the answer; most often equal.
@@ -124,18 +111,13 @@ pub fn get_tick_at_sqrt_ratio(sqrt_price_x96: U256) -> Result<i32, QuoteError> {
 fn tick_bounds(sqrt_price_x96: U256) -> (i32, i32) {
     // 255738958999603826347141, and the bounds of the approximation's error: the contract's own constants.
     const TICKS_PER_LOG_2: U256 = U256::from_limbs([0xa301_d710_5577_4c85, 0x3627, 0, 0]);
-    const ERROR_ABOVE: U256 =
-        U256::from_limbs([0x5af0_12a1_9d00_3aaa, 0x028f_6481_ab7f_045a, 0, 0]);
-    const ERROR_BELOW: U256 =
-        U256::from_limbs([0x455e_2607_99a0_632f, 0xdb2d_f09e_8195_9a81, 0, 0]);
+    const ERROR_ABOVE: U256 = U256::from_limbs([0x5af0_12a1_9d00_3aaa, 0x028f_6481_ab7f_045a, 0, 0]);
+    const ERROR_BELOW: U256 = U256::from_limbs([0x455e_2607_99a0_632f, 0xdb2d_f09e_8195_9a81, 0, 0]);
     let log_2 = log_2_x64(sqrt_price_x96);
     let sign = if log_2 < 0 { u64::MAX } else { 0 };
     let [low, high, ..] = *U256::from(log_2.cast_unsigned()).as_limbs();
     let log = U256::from_limbs([low, high, sign, sign]).wrapping_mul(TICKS_PER_LOG_2);
-    (
-        high_half(log.wrapping_sub(ERROR_ABOVE)),
-        high_half(log.wrapping_add(ERROR_BELOW)),
-    )
+    (high_half(log.wrapping_sub(ERROR_ABOVE)), high_half(log.wrapping_add(ERROR_BELOW)))
 }
 
 /// Base-2 logarithm of a price as a signed Q64.64, to the fourteen binary digits that the contract computes.
@@ -180,35 +162,18 @@ mod tests {
     fn ends_of_the_domain_have_the_contract_s_prices() {
         assert_eq!(get_sqrt_ratio_at_tick(MIN_TICK), Ok(MIN_SQRT_RATIO));
         assert_eq!(get_sqrt_ratio_at_tick(MAX_TICK), Ok(MAX_SQRT_RATIO));
-        assert_eq!(
-            MAX_SQRT_RATIO.to_string(),
-            "1461446703485210103287273052203988822378723970342"
-        );
+        assert_eq!(MAX_SQRT_RATIO.to_string(), "1461446703485210103287273052203988822378723970342");
         assert_eq!(get_tick_at_sqrt_ratio(MIN_SQRT_RATIO), Ok(MIN_TICK));
-        assert_eq!(
-            get_tick_at_sqrt_ratio(MAX_SQRT_RATIO - U256::ONE),
-            Ok(MAX_TICK - 1)
-        );
+        assert_eq!(get_tick_at_sqrt_ratio(MAX_SQRT_RATIO - U256::ONE), Ok(MAX_TICK - 1));
     }
 
     #[test]
     fn outside_the_domain_is_an_error() {
         for tick in [MIN_TICK - 1, MAX_TICK + 1, i32::MIN, i32::MAX] {
-            assert_eq!(
-                get_sqrt_ratio_at_tick(tick),
-                Err(QuoteError::InvalidPoolState)
-            );
+            assert_eq!(get_sqrt_ratio_at_tick(tick), Err(QuoteError::InvalidPoolState));
         }
-        for price in [
-            U256::ZERO,
-            MIN_SQRT_RATIO - U256::ONE,
-            MAX_SQRT_RATIO,
-            U256::MAX,
-        ] {
-            assert_eq!(
-                get_tick_at_sqrt_ratio(price),
-                Err(QuoteError::InvalidPoolState)
-            );
+        for price in [U256::ZERO, MIN_SQRT_RATIO - U256::ONE, MAX_SQRT_RATIO, U256::MAX] {
+            assert_eq!(get_tick_at_sqrt_ratio(price), Err(QuoteError::InvalidPoolState));
         }
     }
 

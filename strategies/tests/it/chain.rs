@@ -34,11 +34,8 @@ pub(crate) struct Sent<T> {
 impl<T> Sent<T> {
     /// The only event of this kind that `emitter` logged.
     pub(crate) fn event<E: SolEvent>(&self, emitter: Address) -> E {
-        let mut found = self
-            .logs
-            .iter()
-            .filter(|log| log.address == emitter)
-            .filter_map(|log| E::decode_log_data(&log.data).ok());
+        let mut found =
+            self.logs.iter().filter(|log| log.address == emitter).filter_map(|log| E::decode_log_data(&log.data).ok());
         let event = found.next().expect("the event was logged");
         assert!(found.next().is_none(), "the event was logged once");
         event
@@ -73,10 +70,8 @@ impl Chain {
     /// Deploys creation bytecode with ABI-encoded constructor arguments.
     pub(crate) fn deploy(&mut self, creation: &[u8], arguments: &[u8]) -> Address {
         let data = [creation, arguments].concat();
-        let result = self
-            .evm
-            .transact_commit(transaction(TxKind::Create, data))
-            .expect("the in-memory chain does not fail");
+        let result =
+            self.evm.transact_commit(transaction(TxKind::Create, data)).expect("the in-memory chain does not fail");
         result.created_address().unwrap_or_else(|| panic!("the contract deploys: {result}"))
     }
 

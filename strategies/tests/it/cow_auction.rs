@@ -18,8 +18,7 @@ const INCONSISTENT: [&str; 6] = ["0x4e68ccd3", "0x5777d92f", "0x88e6a0c2", "0x8a
 
 #[test]
 fn quotes_of_a_real_auction_s_pools_are_exact() {
-    let (Some(auction), Some(quotes)) = (json(AUCTION), json_lines("snapshots/cow-auction/v3-quotes.ndjson.gz"))
-    else {
+    let (Some(auction), Some(quotes)) = (json(AUCTION), json_lines("snapshots/cow-auction/v3-quotes.ndjson.gz")) else {
         return;
     };
     let pools = concentrated_pools(&auction);

@@ -9,8 +9,7 @@ use serde_json::Value;
 
 /// Folder of the outside data: `ALPHAPULSE_DATA`, or `../shared/data` beside the workspace.
 pub(crate) fn data_root() -> PathBuf {
-    std::env::var_os("ALPHAPULSE_DATA")
-        .map_or_else(|| workspace().join("../shared/data"), PathBuf::from)
+    std::env::var_os("ALPHAPULSE_DATA").map_or_else(|| workspace().join("../shared/data"), PathBuf::from)
 }
 
 pub(crate) fn workspace() -> PathBuf {

@@ -24,7 +24,7 @@ fn v2_amounts_equal_kyber_s() {
             }
         }
     }
-    rows.finish(9);
+    rows.finish(11);
 }
 
 fn cases(segment: &Value) -> impl Iterator<Item = &Value> {
@@ -36,7 +36,13 @@ fn cases(segment: &Value) -> impl Iterator<Item = &Value> {
 fn field<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
     let entries = row.as_array()?;
     let own = entries.iter().find_map(|entry| entry.get(name));
-    own.or_else(|| entries.iter().filter_map(Value::as_object).flat_map(|entry| entry.values()).find_map(|inner| field(inner, name)))
+    own.or_else(|| {
+        entries
+            .iter()
+            .filter_map(Value::as_object)
+            .flat_map(|entry| entry.values())
+            .find_map(|inner| field(inner, name))
+    })
 }
 
 fn check_v2(row: &Value) -> Result<(), &'static str> {

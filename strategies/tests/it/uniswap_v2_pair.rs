@@ -54,7 +54,11 @@ fn follow(venue: &'static Venue, default_seed: u64) {
     let mut counts = Counts::default();
     for index in 0..PAIRS {
         let mut pair = Followed { chain: base.chain.fork(), ..base };
-        if index % 2 == 0 { pair.mint(&mut random, &mut counts) } else { pair.write_reserves(&mut random) }
+        if index % 2 == 0 {
+            pair.mint(&mut random, &mut counts)
+        } else {
+            pair.write_reserves(&mut random)
+        }
         for _ in 0..ACTIONS_PER_PAIR {
             pair.act(&mut random, &mut counts);
         }
@@ -241,13 +245,8 @@ impl Followed {
     fn call_swap(&mut self, side: usize, amount_out: U256, is_kept: bool) -> Result<(), Reverted> {
         let mut out = [U256::ZERO; 2];
         out[1 - side] = amount_out;
-        let call =
-            V2Pair::swapCall { amount0Out: out[0], amount1Out: out[1], to: OWNER, data: Bytes::new() };
-        if is_kept {
-            self.chain.send(self.pair, &call).map(drop)
-        } else {
-            self.chain.call(self.pair, &call).map(drop)
-        }
+        let call = V2Pair::swapCall { amount0Out: out[0], amount1Out: out[1], to: OWNER, data: Bytes::new() };
+        if is_kept { self.chain.send(self.pair, &call).map(drop) } else { self.chain.call(self.pair, &call).map(drop) }
     }
 
     /// The largest input is the one that fills `uint112`; the pair refuses one unit more, whatever it would give.

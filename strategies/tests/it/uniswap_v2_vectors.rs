@@ -35,4 +35,3 @@ fn check(reserve_in: u128, reserve_out: u128, amount_in: U256, expected: U256) {
     let more = settle(reserve_in, reserve_out, FEE_PPM, amount_in, expected + U256::ONE);
     assert_eq!(more, Err(QuoteError::InvariantViolated));
 }
-

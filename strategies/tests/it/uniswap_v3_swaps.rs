@@ -54,8 +54,7 @@ impl Followed {
         let pool = chain.create_pool(fee_ppm, sqrt_price);
         let slot_0 = chain.chain.call(pool, &V3Pool::slot0Call {}).expect("the pool answers");
         let state = V3State::initialised(fee_ppm, tick_spacing, slot_0.tick.as_i32(), sqrt_price);
-        let mut followed =
-            Self { chain, pool, state, positions: Vec::new(), swaps: 0, changes: 0, on_a_tick: 0 };
+        let mut followed = Self { chain, pool, state, positions: Vec::new(), swaps: 0, changes: 0, on_a_tick: 0 };
         for _ in 0..random.random_range(3..20) {
             followed.mint(random);
         }

@@ -38,8 +38,7 @@ fn v3_swaps_equal_the_contract_s_snapshots() {
 fn pool_state(pool: &Value) -> V3State {
     let sqrt_price: U256 = number(&pool["startingSqrtPriceX96"]);
     let tick = get_tick_at_sqrt_ratio(sqrt_price).expect("in the domain");
-    let mut state =
-        V3State::initialised(number(&pool["fee"]), number(&pool["tickSpacing"]), tick, sqrt_price);
+    let mut state = V3State::initialised(number(&pool["fee"]), number(&pool["tickSpacing"]), tick, sqrt_price);
     for position in pool["positions"].as_array().expect("a list of positions") {
         let liquidity = number(&position["liquidity"]);
         state.modify(number(&position["tickLower"]), number(&position["tickUpper"]), liquidity);
@@ -57,7 +56,8 @@ fn check(state: &V3State, words: &str, expected: &Value, pool: &str) {
         return;
     }
     let result = result.unwrap_or_else(|error| panic!("{error}: {words} in {pool}"));
-    let (paid, received) = if request.zero_for_one { ("amount0Delta", "amount1Delta") } else { ("amount1Delta", "amount0Delta") };
+    let (paid, received) =
+        if request.zero_for_one { ("amount0Delta", "amount1Delta") } else { ("amount1Delta", "amount0Delta") };
     let magnitude = |field: &str| expected[field].as_str().expect("digits").trim_start_matches('-').parse::<U256>();
     assert_eq!(Ok(result.amount_in), magnitude(paid), "{words} in {pool}");
     assert_eq!(Ok(result.amount_out), magnitude(received), "{words} in {pool}");
@@ -83,9 +83,7 @@ impl Request {
             ["swap", token, "for", "exactly", amount, ..] => {
                 (token == "token0", AmountSpecified::ExactOut(scaled(amount)))
             }
-            ["swap", token, "for", _, "to", ..] => {
-                (token == "token0", AmountSpecified::ExactIn(U256::MAX >> 1_usize))
-            }
+            ["swap", token, "for", _, "to", ..] => (token == "token0", AmountSpecified::ExactIn(U256::MAX >> 1_usize)),
             _ => panic!("an unknown kind of swap: {words:?}"),
         };
         let limit = match *words.as_slice() {

@@ -9,16 +9,8 @@ use crate::contracts::{Erc20, Positions, Quoter, Router, V3Factory, V3Pool, crea
 use crate::v3_state::V3State;
 
 /// Fee tiers in ppm and their tick spacings: the four of mainnet, and the edges of what the factory lets in.
-pub(crate) const FEE_TIERS: [(u32, i32); 8] = [
-    (100, 1),
-    (500, 10),
-    (3000, 60),
-    (10_000, 200),
-    (2500, 50),
-    (0, 7),
-    (200_000, 1000),
-    (999_999, 16_383),
-];
+pub(crate) const FEE_TIERS: [(u32, i32); 8] =
+    [(100, 1), (500, 10), (3000, 60), (10_000, 200), (2500, 50), (0, 7), (200_000, 1000), (999_999, 16_383)];
 
 pub(crate) struct V3Chain {
     pub(crate) chain: Chain,
@@ -79,8 +71,7 @@ impl V3Chain {
 
     /// Creates and initialises a pool.
     pub(crate) fn create_pool(&mut self, fee_ppm: u32, sqrt_price_x96: U256) -> Address {
-        let call =
-            V3Factory::createPoolCall { tokenA: self.token_0, tokenB: self.token_1, fee: U24::from(fee_ppm) };
+        let call = V3Factory::createPoolCall { tokenA: self.token_0, tokenB: self.token_1, fee: U24::from(fee_ppm) };
         let pool = self.chain.send(self.factory, &call).expect("the pool is created").value;
         let call = V3Pool::initializeCall { sqrtPriceX96: sqrt_price_x96.to::<U160>() };
         self.chain.send(pool, &call).expect("the pool is initialised");
