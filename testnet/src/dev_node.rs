@@ -100,6 +100,8 @@ pub struct DevNodeConfig {
     pub hardfork: Option<String>,
     /// Funded accounts with published keys.
     pub accounts: u16,
+    /// What each of them has in the first block, Ether.
+    pub balance_ether: u64,
     /// A genesis file in geth's format, whose `alloc` becomes the first state.
     pub genesis: Option<PathBuf>,
     /// Number of the genesis block.
@@ -128,6 +130,7 @@ impl Default for DevNodeConfig {
             chain_id: 31_337,
             hardfork: None,
             accounts: 10,
+            balance_ether: 10_000_000,
             genesis: None,
             number: None,
             timestamp: None,
@@ -151,6 +154,7 @@ impl DevNodeConfig {
         flag("--threads", "1".to_owned());
         flag("--chain-id", self.chain_id.to_string());
         flag("--accounts", self.accounts.to_string());
+        flag("--balance", self.balance_ether.to_string());
         flag("--ipc", ipc.display().to_string());
         flag("--config-out", accounts_file.display().to_string());
         flag("--color", "never".to_owned());

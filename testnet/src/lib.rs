@@ -7,9 +7,18 @@
 //! Refusals: nothing here is for a chain with money. Keys are published ones.
 
 pub mod artifact;
+mod batch;
+pub mod contracts;
+pub mod deploy;
 pub mod dev_node;
+pub mod exhaustive;
 pub mod kit;
+pub mod layout;
 
 pub use artifact::{Artifact, ArtifactError};
+pub use batch::BatchError;
+pub use contracts::OwnContract;
+pub use deploy::{DeployError, Deployment, PANCAKE_V2, Pool, PoolKind, Token, UNISWAP_V2, UNISWAP_V3};
 pub use dev_node::{DevNode, DevNodeConfig, DevNodeError, Mining, Order};
 pub use kit::{Kit, KitError, PublicContract};
+pub use layout::{Layout, PoolSpec, RangeSpec, TokenSpec, WETH, Where};
