@@ -1,1 +1,44 @@
-//! placeholder
+//! Market-data relay of AlphaPulse: from a node's blocks and logs to one sequenced binary stream, and the client of it.
+//!
+//! Guarantees: a subscriber gets a snapshot and then every message in sequence, or is told that it ended; blocks come by
+//! ancestry, so a block that was missed is fetched and a reorg is announced before its blocks; every message is in the
+//! journal as it was on the wire; every loss, retry and repair is counted in [`RelayStats`].
+//!
+//! Refusals: a subscription's silence proves nothing and `removed` flags are never read; a node on another chain is not
+//! relayed; a pool that its factory did not deploy is not watched; a slow subscriber is evicted, never waited for, and
+//! nothing is dropped from the middle of its stream; a damaged journal is refused, not cut.
+//!
+//! ```
+//! use alphapulse_protocol::message::{Clock, Message};
+//! use alphapulse_protocol::{ChainId, Epoch, UnixNanos};
+//! use alphapulse_relay::journal::{JournalReader, JournalWriter};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path().join("journal");
+//! let mut writer = JournalWriter::create(&folder, ChainId(1), Epoch(1))?;
+//! writer.append(&Clock::new(UnixNanos(7)))?;
+//! writer.sync()?;
+//!
+//! let mut reader = JournalReader::open(&folder)?;
+//! assert!(matches!(reader.next_message()?, Some(Message::SegmentBegin(_))));
+//! assert!(matches!(reader.next_message()?, Some(Message::Clock(clock)) if clock.now_ns.get() == 7));
+//! assert!(reader.next_message()?.is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod client;
+mod config;
+mod error;
+pub mod journal;
+mod lane;
+mod metrics;
+mod relay;
+mod subscription;
+mod wait;
+
+pub use crate::config::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
+pub use crate::error::{FeedError, JournalError, RelayError, SourceError};
+pub use crate::metrics::RelayStats;
+pub use crate::relay::Relay;
+pub use crate::subscription::Feed;
+pub use crate::wait::FeedWaker;

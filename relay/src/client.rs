@@ -1,0 +1,239 @@
+//! A remote relay's stream, read by a thread of its own into a lane.
+//!
+//! When the consumer falls behind, the lane fills, the thread stops reading, the socket fills, and the relay evicts us:
+//! the bound is the same as for an embedded feed, and nothing is dropped on this side.
+
+use core::time::Duration;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use alphapulse_protocol::frame::{self, FrameBuf, FrameDecoder};
+use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
+use alphapulse_protocol::message::{Close, CloseReason, Hello, Message};
+use alphapulse_protocol::{ChainId, DecodeError};
+
+use crate::error::FeedError;
+use crate::lane::{Ending, Lane, Parcel, Wake};
+use crate::subscription::Feed;
+use crate::wait::Waiter;
+
+/// Frames read ahead of the consumer.
+const LANE_SLOTS: usize = 4096;
+/// The relay answers a greeting at once; this leaves room for a slow network.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Pause of the reader thread while its lane is full.
+const FULL_PAUSE: Duration = Duration::from_micros(200);
+/// Bytes read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A connected socket of either family.
+#[derive(Debug)]
+enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+}
+
+impl Socket {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
+        })
+    }
+
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Unix(socket) => socket.set_read_timeout(timeout),
+            Self::Tcp(socket) => socket.set_read_timeout(timeout),
+        }
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(socket) => socket.read(bytes),
+            Self::Tcp(socket) => socket.read(bytes),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Unix(socket) => socket.write_all(bytes),
+            Self::Tcp(socket) => socket.write_all(bytes),
+        }
+    }
+
+    fn shutdown(&self) {
+        // The other side may be gone already; then there is nothing to shut.
+        let _ = match self {
+            Self::Unix(socket) => socket.shutdown(Shutdown::Both),
+            Self::Tcp(socket) => socket.shutdown(Shutdown::Both),
+        };
+    }
+}
+
+/// Keeps the connection; dropping it ends the reader thread.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: Socket,
+    chain_id: ChainId,
+}
+
+impl Connection {
+    pub(crate) const fn chain_id(&self) -> ChainId {
+        self.chain_id
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.socket.shutdown();
+    }
+}
+
+pub(crate) fn connect_unix(path: &Path) -> Result<Feed, FeedError> {
+    let address = path.display().to_string();
+    let socket = UnixStream::connect(path).map_err(|source| FeedError::Connect { address: address.clone(), source })?;
+    join(Socket::Unix(socket), &address)
+}
+
+pub(crate) fn connect_tcp(address: SocketAddr) -> Result<Feed, FeedError> {
+    let text = address.to_string();
+    let connect = || {
+        let socket = TcpStream::connect_timeout(&address, HANDSHAKE)?;
+        // A frame is worth more now than in a full packet later.
+        socket.set_nodelay(true)?;
+        Ok(socket)
+    };
+    let socket = connect().map_err(|source| FeedError::Connect { address: text.clone(), source })?;
+    join(Socket::Tcp(socket), &text)
+}
+
+/// Greets the relay and starts the reader.
+fn join(mut socket: Socket, address: &str) -> Result<Feed, FeedError> {
+    let mut decoder = FrameDecoder::new();
+    let chain_id = greet(&mut socket, &mut decoder, address)?;
+    let waiter = Waiter::new();
+    let lane = Lane::new(LANE_SLOTS, Wake::Thread(waiter.unparker()));
+    let connect_error = |source| FeedError::Connect { address: address.to_owned(), source };
+    let kept = socket.try_clone().map_err(connect_error)?;
+    let reader = Reader { socket, decoder, lane: Arc::clone(&lane) };
+    thread::Builder::new().name("relay-client".into()).spawn(move || reader.run()).map_err(connect_error)?;
+    Ok(Feed::new(lane, waiter, Some(Connection { socket: kept, chain_id })))
+}
+
+/// Sends the greeting and reads the answer.
+fn greet(socket: &mut Socket, decoder: &mut FrameDecoder, address: &str) -> Result<ChainId, FeedError> {
+    let failed = |reason: String| FeedError::Handshake { address: address.to_owned(), reason };
+    let mut greeting = Vec::new();
+    frame::write(&mut greeting, &Hello::new());
+    socket.write_all(&greeting).map_err(|error| failed(error.to_string()))?;
+    let deadline = Instant::now() + HANDSHAKE;
+    let mut bytes = vec![0; READ_BYTES];
+    loop {
+        match decoder.next_message() {
+            Ok(Some(Message::Welcome(welcome))) => {
+                let version = welcome.version.get();
+                if !(1..=SCHEMA_VERSION).contains(&version) {
+                    return Err(failed(format!("schema version {version} is not known to this build")));
+                }
+                let chain_id = ChainId(welcome.chain_id.get());
+                socket.set_read_timeout(None).map_err(|error| failed(error.to_string()))?;
+                return Ok(chain_id);
+            }
+            Ok(Some(Message::Close(close))) => return Err(ending_of(close).into()),
+            Ok(Some(other)) => return Err(failed(format!("{} came instead of Welcome", other.name()))),
+            Ok(None) => {}
+            Err(error) => return Err(failed(error.to_string())),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(failed(format!("nothing came within {HANDSHAKE:?}")));
+        }
+        socket.set_read_timeout(Some(left)).map_err(|error| failed(error.to_string()))?;
+        match socket.read(&mut bytes) {
+            Ok(0) => return Err(failed("the connection was closed".into())),
+            Ok(count) => decoder.push(&bytes[..count]),
+            Err(error) if is_timeout(&error) => {}
+            Err(error) => return Err(failed(error.to_string())),
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+fn ending_of(close: &Close) -> Ending {
+    // A reason newer than this build still ends the stream.
+    CloseReason::from_wire(close.reason.get()).map_or(Ending::Disconnected, Ending::Closed)
+}
+
+/// A frame that no live message of ours has.
+fn too_long(message: &[u8]) -> DecodeError {
+    DecodeError::FrameLength {
+        minimum: size_of::<MessageHeader>(),
+        maximum: frame::FRAME_BYTES_MAX,
+        got: u32::try_from(message.len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// The reader thread's state.
+struct Reader {
+    socket: Socket,
+    decoder: FrameDecoder,
+    lane: Arc<Lane>,
+}
+
+impl Reader {
+    fn run(mut self) {
+        let ending = self.read();
+        self.lane.end(ending);
+        self.socket.shutdown();
+    }
+
+    fn read(&mut self) -> Ending {
+        let mut bytes = vec![0; READ_BYTES];
+        loop {
+            loop {
+                match self.hand_over() {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(ending) => return ending,
+                }
+            }
+            match self.socket.read(&mut bytes) {
+                Ok(0) => return Ending::Disconnected,
+                Ok(count) => self.decoder.push(&bytes[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Ending::Disconnected,
+            }
+        }
+    }
+
+    /// Moves one whole message to the lane; `false` when none is whole yet.
+    fn hand_over(&mut self) -> Result<bool, Ending> {
+        let Some(message) = self.decoder.next_bytes().map_err(Ending::Malformed)? else { return Ok(false) };
+        match Message::decode(message) {
+            Ok(Message::Close(close)) => return Err(ending_of(close)),
+            // A template newer than this build: skipped, as the schema allows.
+            Err(DecodeError::Template(_)) => return Ok(true),
+            Err(error) => return Err(Ending::Malformed(error)),
+            Ok(_) => {}
+        }
+        let frame = FrameBuf::from_message_bytes(message).ok_or_else(|| Ending::Malformed(too_long(message)))?;
+        let mut parcel = Parcel::Frame(frame);
+        while let Err(back) = self.lane.push(parcel) {
+            if self.lane.is_abandoned() {
+                return Err(Ending::Disconnected);
+            }
+            thread::sleep(FULL_PAUSE);
+            parcel = back;
+        }
+        Ok(true)
+    }
+}

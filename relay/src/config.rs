@@ -1,0 +1,175 @@
+//! What a relay is told: which node, which venues and pools, how patient, how much of everything.
+
+use core::fmt;
+use core::str::FromStr;
+use core::time::Duration;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256};
+use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
+use alphapulse_protocol::{ChainId, FeePpm, VenueId};
+
+use crate::error::RelayError;
+
+/// A factory and the rule its pools follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VenueSpec {
+    /// Index in the operator's configuration and in the executor contract.
+    pub id: VenueId,
+    /// Name for people.
+    pub name: String,
+    /// Formula of its pools.
+    pub kind: PoolKind,
+    /// Contract that deploys the pools by CREATE2 (for PancakeSwap V3 that is its pool deployer).
+    pub factory: Address,
+    /// Keccak-256 of the pools' creation code.
+    pub init_code_hash: B256,
+    /// Fee of a constant-product venue. Not read for concentrated liquidity, where each pool states its own.
+    pub fee: FeePpm,
+}
+
+/// A pool to watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// Contract.
+    pub address: Address,
+    /// Venue that must have deployed it.
+    pub venue: VenueId,
+    /// Price ticks, inclusive, whose liquidity is read and followed; `None` reads the full range.
+    pub known_ticks: Option<(i32, i32)>,
+}
+
+/// Where the node listens. `Debug` and `Display` hide all but scheme and host: a provider's key is often in the path.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// WebSocket, `ws://` or `wss://`.
+    Ws(String),
+    /// Unix socket.
+    Ipc(PathBuf),
+}
+
+impl FromStr for Endpoint {
+    type Err = RelayError;
+
+    /// Reads `ws://…`, `wss://…`, `ipc:PATH`, or a path that ends in `.ipc`.
+    fn from_str(text: &str) -> Result<Self, RelayError> {
+        if text.starts_with("ws://") || text.starts_with("wss://") {
+            return Ok(Self::Ws(text.to_owned()));
+        }
+        if let Some(path) = text.strip_prefix("ipc:") {
+            return Ok(Self::Ipc(PathBuf::from(path)));
+        }
+        if text.ends_with(".ipc") {
+            return Ok(Self::Ipc(PathBuf::from(text)));
+        }
+        // The text itself is not repeated: it may hold a key.
+        Err(RelayError::Config("the node endpoint must be ws://…, wss://…, ipc:PATH or a path ending in .ipc".into()))
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ipc(path) => write!(f, "ipc:{}", path.display()),
+            Self::Ws(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("ws", url));
+                let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                let host = authority.rsplit('@').next().unwrap_or_default();
+                write!(f, "{scheme}://{host}")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Everything a relay is told. No field has a default: each is a bound or a decision of the operator.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// Chain the node must be on; checked on every connect.
+    pub chain_id: ChainId,
+    /// The node.
+    pub endpoint: Endpoint,
+    /// Factories that pools may come from.
+    pub venues: Vec<VenueSpec>,
+    /// Pools to watch, in the order of their ids.
+    pub pools: Vec<PoolSpec>,
+    /// The head is asked for after this long without one.
+    pub silence: Duration,
+    /// A head further ahead than this many blocks is met with a fresh snapshot instead of block by block.
+    pub backfill_blocks_max: u64,
+    /// Blocks that can be taken back; a deeper reorg is met with a fresh snapshot.
+    pub reorg_depth_max: usize,
+    /// Messages a subscriber may lag before it is evicted.
+    pub lane_slots: usize,
+    /// A sign of life is sent after this long without a message.
+    pub heartbeat: Duration,
+    /// Unix socket to serve on.
+    pub listen_unix: Option<PathBuf>,
+    /// TCP address to serve on.
+    pub listen_tcp: Option<SocketAddr>,
+    /// Subscribers served at once, embedded ones included.
+    pub subscribers_max: usize,
+    /// Folder of the journal; `None` keeps none.
+    pub journal_dir: Option<PathBuf>,
+}
+
+impl RelayConfig {
+    /// Refuses what cannot work, before anything is opened.
+    ///
+    /// # Errors
+    /// [`RelayError::Config`] names the field and what is wrong with it.
+    pub fn check(&self) -> Result<(), RelayError> {
+        let require = |holds: bool, reason: &str| if holds { Ok(()) } else { Err(RelayError::Config(reason.into())) };
+        require(!self.silence.is_zero(), "`silence` must be above zero")?;
+        require(!self.heartbeat.is_zero(), "`heartbeat` must be above zero")?;
+        require(self.backfill_blocks_max > 0, "`backfill_blocks_max` must be above zero")?;
+        require(self.reorg_depth_max > 0, "`reorg_depth_max` must be above zero")?;
+        require(self.lane_slots > 0, "`lane_slots` must be above zero")?;
+        require(self.subscribers_max > 0, "`subscribers_max` must be above zero")?;
+        let mut venues = BTreeSet::new();
+        for venue in &self.venues {
+            require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;
+        }
+        let mut pools = BTreeSet::new();
+        for pool in &self.pools {
+            require(pools.insert(pool.address), &format!("pool {} is configured twice", pool.address))?;
+            require(
+                venues.contains(&pool.venue),
+                &format!("pool {}: venue {} is not configured", pool.address, pool.venue),
+            )?;
+            let ticks = pool.known_ticks.is_none_or(|(low, high)| TICK_MIN <= low && low <= high && high <= TICK_MAX);
+            require(ticks, &format!("pool {}: known ticks are outside {TICK_MIN}..={TICK_MAX}", pool.address))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn endpoints_are_read_by_scheme_and_suffix() {
+        assert_eq!("ws://h:1".parse::<Endpoint>().unwrap(), Endpoint::Ws("ws://h:1".into()));
+        assert_eq!("ipc:/tmp/a".parse::<Endpoint>().unwrap(), Endpoint::Ipc("/tmp/a".into()));
+        assert_eq!("/tmp/a.ipc".parse::<Endpoint>().unwrap(), Endpoint::Ipc("/tmp/a.ipc".into()));
+        assert!("http://h".parse::<Endpoint>().is_err());
+    }
+
+    #[test]
+    fn a_key_in_an_endpoint_is_not_shown() {
+        let endpoint: Endpoint = "wss://user:secret@node.example:8546/v3/secret?key=secret".parse().unwrap();
+        assert_eq!(format!("{endpoint} {endpoint:?}"), "wss://node.example:8546 wss://node.example:8546");
+        let error = "https://node.example/v3/secret".parse::<Endpoint>().unwrap_err();
+        assert!(!error.to_string().contains("secret"));
+    }
+}

@@ -1,0 +1,231 @@
+//! What can go wrong around the relay, one enum per door.
+
+use core::time::Duration;
+use std::io;
+use std::path::PathBuf;
+
+use alloy::primitives::{Address, B256};
+use alphapulse_protocol::message::CloseReason;
+use alphapulse_protocol::{ChainId, DecodeError};
+use thiserror::Error;
+
+/// Cause from a library.
+pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// Why the node could not be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// No connection could be made.
+    #[error("the node cannot be reached")]
+    Connect(#[source] Cause),
+    /// The connection ended.
+    #[error("the connection to the node was lost")]
+    Disconnected,
+    /// A request was not answered in time.
+    #[error("{method} was not answered within {after:?}")]
+    Timeout {
+        /// JSON-RPC method.
+        method: &'static str,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// A request was refused.
+    #[error("{method} failed")]
+    Call {
+        /// JSON-RPC method.
+        method: &'static str,
+        /// The node's answer or the transport's failure.
+        #[source]
+        cause: Cause,
+    },
+    /// A block that another answer names.
+    #[error("the node does not know block {0}")]
+    UnknownBlock(B256),
+    /// The node is on another chain: no retry helps.
+    #[error("the node is on chain {got}, the configuration says chain {expected}")]
+    WrongChain {
+        /// Chain in the configuration.
+        expected: ChainId,
+        /// Chain of the node.
+        got: ChainId,
+    },
+    /// An answer that does not fit what was asked.
+    #[error("the node contradicts itself: {0}")]
+    Contradiction(String),
+    /// A pool or token that cannot be read.
+    #[error("pool {pool}: {reason}")]
+    Pool {
+        /// Pool concerned.
+        pool: Address,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl SourceError {
+    /// Whether trying again can never help.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        matches!(self, Self::WrongChain { .. })
+    }
+
+    /// Whether the connection is of no more use.
+    #[must_use]
+    pub const fn is_connection_lost(&self) -> bool {
+        matches!(self, Self::Disconnected | Self::Connect(_))
+    }
+}
+
+/// Why a relay does not start, or stopped.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RelayError {
+    /// The configuration cannot work.
+    #[error("relay configuration: {0}")]
+    Config(String),
+    /// The node failed.
+    #[error("node {endpoint}")]
+    Node {
+        /// Where the node listens.
+        endpoint: String,
+        /// What failed.
+        #[source]
+        source: SourceError,
+    },
+    /// A listener could not be opened.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Path or socket address.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The journal failed.
+    #[error("relay journal")]
+    Journal(#[source] JournalError),
+    /// As many subscribers as configured are served.
+    #[error("the relay serves its maximum of {0} subscribers")]
+    Full(usize),
+    /// The relay has stopped.
+    #[error("the relay has stopped")]
+    Stopped,
+}
+
+/// Why a feed gives no more messages.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FeedError {
+    /// The relay said farewell.
+    #[error("the relay closed the feed: {0:?}")]
+    Closed(CloseReason),
+    /// The relay is gone without a farewell.
+    #[error("the feed was disconnected")]
+    Disconnected,
+    /// Bytes that are not a frame.
+    #[error("the feed is damaged")]
+    Malformed(#[source] DecodeError),
+    /// No connection could be made.
+    #[error("cannot connect to relay {address}")]
+    Connect {
+        /// Path or socket address.
+        address: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The answer to the greeting was not one.
+    #[error("relay {address} did not answer the greeting: {reason}")]
+    Handshake {
+        /// Path or socket address.
+        address: String,
+        /// What came instead.
+        reason: String,
+    },
+    /// The relay serves another chain.
+    #[error("the relay serves chain {got}, chain {expected} was asked for")]
+    WrongChain {
+        /// Chain asked for.
+        expected: ChainId,
+        /// Chain served.
+        got: ChainId,
+    },
+}
+
+impl FeedError {
+    /// Whether joining again can help.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Closed(reason) => {
+                matches!(
+                    reason,
+                    CloseReason::Evicted | CloseReason::Full | CloseReason::NotReady | CloseReason::HandshakeTimeout
+                )
+            }
+            Self::Disconnected | Self::Connect { .. } | Self::Malformed(_) => true,
+            Self::Handshake { .. } | Self::WrongChain { .. } => false,
+        }
+    }
+}
+
+/// Why a journal cannot be written or read on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file system failed.
+    #[error("journal {path}: cannot {action}")]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// An earlier failure left the end of the journal unknown; nothing is written any more.
+    #[error("journal {0} failed before and takes no more records")]
+    Poisoned(PathBuf),
+    /// A journal is already there.
+    #[error("folder {0} already holds a journal; choose another, or append to it")]
+    Exists(PathBuf),
+    /// Another process writes this journal.
+    #[error("journal {0} is being written by another process")]
+    Locked(PathBuf),
+    /// No journal is there.
+    #[error("folder {0} holds no journal")]
+    Missing(PathBuf),
+    /// Records before the end cannot be read: the journal is refused, not cut.
+    #[error("journal segment {} is damaged at byte {offset}: {reason}", segment.display())]
+    Damaged {
+        /// File.
+        segment: PathBuf,
+        /// First byte that cannot be read.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A whole record that this build does not know; the next call goes on behind it.
+    #[error("journal segment {} byte {offset}: unreadable record", segment.display())]
+    Unreadable {
+        /// File.
+        segment: PathBuf,
+        /// Where the record starts.
+        offset: u64,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+    /// The journal belongs to another chain.
+    #[error("journal {dir} is of chain {got}, chain {expected} was asked for", dir = dir.display())]
+    WrongChain {
+        /// Folder.
+        dir: PathBuf,
+        /// Chain asked for.
+        expected: ChainId,
+        /// Chain recorded.
+        got: ChainId,
+    },
+}

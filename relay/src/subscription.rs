@@ -1,0 +1,139 @@
+//! The consumer's end: one type for an embedded relay and for a remote one.
+
+use core::ops::Range;
+use core::time::Duration;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use alphapulse_protocol::ChainId;
+use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
+use bytes::Bytes;
+
+use crate::client::{self, Connection};
+use crate::error::FeedError;
+use crate::lane::{Ending, Lane, Parcel};
+use crate::wait::{FeedWaker, Waiter};
+
+/// A subscription: a snapshot first, then every message in sequence.
+///
+/// For one synchronous thread. [`Feed::try_next`] never blocks, allocates or makes a system call. A feed that ended stays
+/// ended; subscribing again gives a fresh snapshot. Whoever applies the frames to a
+/// [`alphapulse_protocol::replica::Replica`] must subscribe again as well when the replica refuses one.
+#[derive(Debug)]
+pub struct Feed {
+    lane: Arc<Lane>,
+    waiter: Waiter,
+    unpacking: Unpacking,
+    connection: Option<Connection>,
+}
+
+/// Frames that came in one parcel and are handed out one by one.
+#[derive(Debug, Default)]
+struct Unpacking {
+    frames: Bytes,
+    at: usize,
+}
+
+impl Unpacking {
+    fn next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
+        match frame::split(&self.frames[self.at..]).map_err(FeedError::Malformed)? {
+            Split::Incomplete { .. } => {
+                *self = Self::default();
+                Ok(None)
+            }
+            Split::Whole { frame_bytes, .. } => {
+                let message: Range<usize> = self.at + FRAME_HEADER_BYTES..self.at + frame_bytes;
+                self.at += frame_bytes;
+                let frame = FrameBuf::from_message_bytes(&self.frames[message]);
+                Ok(Some(frame.expect("the relay packs only frames that fit")))
+            }
+        }
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(lane: Arc<Lane>, waiter: Waiter, connection: Option<Connection>) -> Self {
+        Self { lane, waiter, unpacking: Unpacking::default(), connection }
+    }
+
+    /// Connects to a relay's unix socket and greets it. Blocks until the relay answered; reads on a thread of its own.
+    ///
+    /// # Errors
+    /// [`FeedError::Connect`], [`FeedError::Handshake`], or [`FeedError::Closed`] with the relay's reason.
+    pub fn connect_unix(path: impl AsRef<Path>) -> Result<Self, FeedError> {
+        client::connect_unix(path.as_ref())
+    }
+
+    /// Connects to a relay's TCP address and greets it. Blocks until the relay answered; reads on a thread of its own.
+    ///
+    /// # Errors
+    /// [`FeedError::Connect`], [`FeedError::Handshake`], or [`FeedError::Closed`] with the relay's reason.
+    pub fn connect_tcp(address: SocketAddr) -> Result<Self, FeedError> {
+        client::connect_tcp(address)
+    }
+
+    /// Refuses a relay of another chain. An embedded feed passes: its chain was checked at the node.
+    ///
+    /// # Errors
+    /// [`FeedError::WrongChain`].
+    pub fn expecting_chain(self, expected: ChainId) -> Result<Self, FeedError> {
+        match self.connection.as_ref().map(Connection::chain_id) {
+            Some(got) if got != expected => Err(FeedError::WrongChain { expected, got }),
+            _ => Ok(self),
+        }
+    }
+
+    /// Next frame, or `None` when none is there now. Never blocks.
+    ///
+    /// # Errors
+    /// Why the feed ended; everything before the end was handed out.
+    pub fn try_next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
+        loop {
+            if !self.unpacking.frames.is_empty()
+                && let Some(frame) = self.unpacking.next()?
+            {
+                return Ok(Some(frame));
+            }
+            match self.lane.pop() {
+                Some(Parcel::Frame(frame)) => return Ok(Some(frame)),
+                Some(Parcel::Frames(frames)) => self.unpacking = Unpacking { frames, at: 0 },
+                None => match self.lane.ended() {
+                    Some(ending) => return Err(ending.into()),
+                    // A parcel may have come between the pop and the look at the ending.
+                    None if self.lane.is_ready() => {}
+                    None => return Ok(None),
+                },
+            }
+        }
+    }
+
+    /// Waits until a frame may be there, a [`FeedWaker`] woke it, or `at_most` is over. May return early.
+    pub fn wait(&mut self, at_most: Duration) {
+        if self.unpacking.frames.is_empty() {
+            self.waiter.wait(at_most, || self.lane.is_ready());
+        }
+    }
+
+    /// A handle that makes [`Feed::wait`] return, for other inputs of the same thread.
+    #[must_use]
+    pub fn waker(&self) -> FeedWaker {
+        self.waiter.waker()
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.lane.abandon();
+    }
+}
+
+impl From<Ending> for FeedError {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Closed(reason) => Self::Closed(reason),
+            Ending::Disconnected => Self::Disconnected,
+            Ending::Malformed(error) => Self::Malformed(error),
+        }
+    }
+}
