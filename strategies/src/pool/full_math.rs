@@ -80,14 +80,37 @@ fn narrow(value: U512) -> Result<U256, MathError> {
 
 /// `liquidity * difference / 2^96` and whether nothing was cut off; a shift instead of a division.
 ///
-/// `difference` must be below 2^192 (a difference of prices is below 2^160); then the result is below 2^224.
+/// `difference` must be below 2^160, as differences of prices are; then the result is below 2^192.
 pub(super) fn mul_shift_96(liquidity: u128, difference: U256) -> (U256, bool) {
-    debug_assert!(difference.bit_len() <= 192, "prices have 160 bits");
-    let [a, b, c, _] = *difference.as_limbs();
-    let product: Uint<320, 5> = Uint::<192, 3>::from_limbs([a, b, c]).widening_mul(Uint::<128, 2>::from(liquidity));
-    let [p0, p1, p2, p3, p4] = *product.as_limbs();
+    let [p0, p1, p2, p3, p4] = mul_liquidity(liquidity, difference);
     let quotient = [(p1 >> 32) | (p2 << 32), (p2 >> 32) | (p3 << 32), (p3 >> 32) | (p4 << 32), p4 >> 32];
     (U256::from_limbs(quotient), p0 == 0 && p1.trailing_zeros() >= 32)
+}
+
+/// `liquidity * 2^96 * difference / (a * b)`, rounded down, and whether nothing was cut off.
+///
+/// The last three must be prices or differences of prices, below 2^160, the divisors not zero, and `difference` not
+/// above `a`: then the quotient is below 2^224.
+pub(super) fn shift_96_div(liquidity: u128, difference: U256, a: U256, b: U256) -> (U256, bool) {
+    type Wide = Uint<384, 6>;
+    let [p0, p1, p2, p3, p4] = mul_liquidity(liquidity, difference);
+    let shift = |high: u64, low: u64| (high << 32) | (low >> 32);
+    let numerator = Wide::from_limbs([0, p0 << 32, shift(p1, p0), shift(p2, p1), shift(p3, p2), shift(p4, p3)]);
+    let denominator: Wide = price(a).widening_mul(price(b));
+    let (quotient, remainder) = numerator.div_rem(denominator);
+    let [q0, q1, q2, q3, ..] = *quotient.as_limbs();
+    (U256::from_limbs([q0, q1, q2, q3]), remainder.is_zero())
+}
+
+fn mul_liquidity(liquidity: u128, difference: U256) -> [u64; 5] {
+    let product: Uint<320, 5> = price(difference).widening_mul(Uint::<128, 2>::from(liquidity));
+    *product.as_limbs()
+}
+
+fn price(value: U256) -> Uint<192, 3> {
+    debug_assert!(value.bit_len() <= 160, "prices have 160 bits");
+    let [a, b, c, _] = *value.as_limbs();
+    Uint::from_limbs([a, b, c])
 }
 
 #[cfg(test)]

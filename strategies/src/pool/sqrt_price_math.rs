@@ -5,7 +5,7 @@
 use ruint::aliases::U256;
 
 use super::QuoteError;
-use super::full_math::{div_ceil, mul_div_ceil, mul_div_floor, mul_shift_96};
+use super::full_math::{div_ceil, mul_div_ceil, mul_div_floor, mul_shift_96, shift_96_div};
 
 /// Which way an amount that does not come out even is rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +27,12 @@ pub fn get_amount_0_delta(
     rounding: Rounding,
 ) -> Result<U256, QuoteError> {
     let (lower, upper) = ordered(sqrt_price_a, sqrt_price_b)?;
-    let scaled_liquidity = U256::from(liquidity) << 96_usize;
-    let difference = upper.wrapping_sub(lower);
-    Ok(match rounding {
-        Rounding::Down => mul_div_floor(scaled_liquidity, difference, upper)?.wrapping_div(lower),
-        Rounding::Up => div_ceil(mul_div_ceil(scaled_liquidity, difference, upper)?, lower)?,
-    })
+    // The contract divides by one price and then by the other, rounding the same way twice. That equals rounding
+    // once after a division by their product, which is faster: the quotient is short.
+    let (floor, is_exact) = shift_96_div(liquidity, upper.wrapping_sub(lower), upper, lower);
+    let round_up = rounding == Rounding::Up && !is_exact;
+    // The floor has at most 224 bits, so one more fits.
+    Ok(floor.wrapping_add(U256::from(u8::from(round_up))))
 }
 
 /// Token 1 between two prices: `getAmount1Delta`, `liquidity * (upper - lower) / 2^96`.

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use alloy::primitives::U256;
 use alphapulse_protocol::replica::TickLiquidity;
-use alphapulse_strategies::pool::concentrated_liquidity::{quote_exact_in, quote_exact_out};
 use alphapulse_strategies::pool::{Inconsistency, check_consistency};
 use serde_json::Value;
 
 use crate::data::{Rows, json, json_lines, number};
+use crate::v3_quote_rows;
 use crate::v3_state::V3State;
 
 const AUCTION: &str = "snapshots/cow-auction/7400681_prod_mainnet.json.gz";
@@ -25,29 +24,10 @@ fn quotes_of_a_real_auction_s_pools_are_exact() {
     let mut rows = Rows::of("cow-auction V3 quotes");
     for row in &quotes {
         let address = row["address"].as_str().expect("an address");
-        check(&pools[address], row);
+        v3_quote_rows::check(&pools[address], row);
         rows.check();
     }
     rows.finish(3516);
-}
-
-fn check(state: &V3State, row: &Value) {
-    let zero_for_one = row["zeroForOne"].as_bool().expect("a flag");
-    if let Some(amount) = row.get("exactIn") {
-        let quote = quote_exact_in(&state.view(), zero_for_one, number(amount))
-            .unwrap_or_else(|error| panic!("{error}: {row}"));
-        assert_eq!(quote.amount_out, number::<U256>(&row["amountOut"]), "{row}");
-        assert_eq!(quote.liquidity, number::<u128>(&row["liquidityAfter"]), "{row}");
-        assert_eq!(quote.sqrt_price_x96, number::<U256>(&row["sqrtPriceAfter"]), "{row}");
-        assert_eq!(quote.tick, number::<i32>(&row["tickAfter"]), "{row}");
-        assert_eq!(quote.is_partial, row.get("partialFill").is_some(), "{row}");
-    } else {
-        let quote = quote_exact_out(&state.view(), zero_for_one, number(&row["exactOut"]))
-            .unwrap_or_else(|error| panic!("{error}: {row}"));
-        assert_eq!(quote.amount_in, number::<U256>(&row["amountIn"]), "{row}");
-        assert_eq!(quote.sqrt_price_x96, number::<U256>(&row["sqrtPriceAfter"]), "{row}");
-        assert_eq!(quote.tick, number::<i32>(&row["tickAfter"]), "{row}");
-    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Where vectors and bytecode are, and how absence is reported.
 
-use std::fs;
-use std::io::Read;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use flate2::read::GzDecoder;
 use serde_json::Value;
@@ -16,19 +18,36 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Text of a data file, unpacked when its name ends in `.gz`; `None` and a loud line when it is absent.
-pub(crate) fn text(path: &str) -> Option<String> {
+/// Text of a data file, unpacked by its ending; `None` and a loud line when it is absent.
+fn text(path: &str) -> Option<String> {
     let full = data_root().join(path);
-    let Ok(bytes) = fs::read(&full) else {
+    if !full.exists() {
         ignored(&format!("{} is absent (set ALPHAPULSE_DATA to the data folder)", full.display()));
         return None;
-    };
-    if !path.ends_with(".gz") {
-        return Some(String::from_utf8(bytes).expect("data files are UTF-8"));
     }
-    let mut text = String::new();
-    GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).expect("data files are whole");
-    Some(text)
+    let bytes = match full.extension().and_then(OsStr::to_str) {
+        Some("gz") => {
+            let mut unpacked = Vec::new();
+            let packed = File::open(&full).expect("a readable file");
+            GzDecoder::new(packed).read_to_end(&mut unpacked).expect("data files are whole");
+            unpacked
+        }
+        Some("zst") => unpack_zstd(&full)?,
+        _ => fs::read(&full).expect("a readable file"),
+    };
+    Some(String::from_utf8(bytes).expect("data files are UTF-8"))
+}
+
+/// By the command of that name: two files do not justify a decoder among the dependencies.
+fn unpack_zstd(path: &Path) -> Option<Vec<u8>> {
+    match Command::new("zstd").arg("-dc").arg(path).output() {
+        Ok(output) if output.status.success() => Some(output.stdout),
+        Ok(output) => panic!("zstd on {}: {}", path.display(), String::from_utf8_lossy(&output.stderr)),
+        Err(error) => {
+            ignored(&format!("{} needs the command `zstd`, which does not start: {error}", path.display()));
+            None
+        }
+    }
 }
 
 pub(crate) fn json(path: &str) -> Option<Value> {
@@ -67,15 +86,21 @@ pub(crate) fn json_lines(path: &str) -> Option<Vec<Value>> {
     Some(text.lines().map(|line| serde_json::from_str(line).expect("data lines are JSON")).collect())
 }
 
+/// Prints a line that is seen even when the test passes: the harness holds back what the print macros write.
+pub(crate) fn report(line: &str) {
+    // A closed standard error is no reason to fail.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Says that a test did not run, and why.
 pub(crate) fn ignored(reason: &str) {
-    eprintln!("ignored: {reason}");
+    report(&format!("ignored: {reason}"));
 }
 
 /// Seed of a randomised test: `ALPHAPULSE_SEED`, or the default given; printed so that a failure can be repeated.
 pub(crate) fn seed(test: &str, default: u64) -> u64 {
     let seed = std::env::var("ALPHAPULSE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-    eprintln!("{test}: seed {seed}");
+    report(&format!("{test}: seed {seed}"));
     seed
 }
 
@@ -107,9 +132,9 @@ impl Rows {
 
     /// Prints the account, and fails when fewer rows were checked than the file is known to hold.
     pub(crate) fn finish(self, checked_min: usize) {
-        eprintln!("{}: {} rows checked, {} skipped", self.name, self.checked, self.skipped.len());
+        report(&format!("{}: {} rows checked, {} skipped", self.name, self.checked, self.skipped.len()));
         for row in &self.skipped {
-            eprintln!("  skipped {row}");
+            report(&format!("  skipped {row}"));
         }
         assert!(self.checked >= checked_min, "{} checks too few rows", self.name);
     }

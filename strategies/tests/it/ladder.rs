@@ -7,7 +7,7 @@ use alphapulse_strategies::pool::{PriceRange, RANGES_MAX, SwapResult, V3View};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::data::seed;
+use crate::data::{report, seed};
 use crate::v3_chain::FEE_TIERS;
 use crate::v3_state::{V3State, log_uniform};
 
@@ -32,7 +32,7 @@ fn ladder_agrees_with_the_exact_quote() {
             }
         }
     }
-    eprintln!("ladder against exact quotes: {compared} amounts");
+    report(&format!("ladder against exact quotes: {compared} amounts"));
     assert!(compared >= 3_000);
 }
 

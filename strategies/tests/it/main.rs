@@ -3,8 +3,6 @@
 //! Bytecode and vectors are read from `../shared/data` beside the workspace (or `ALPHAPULSE_DATA`), bytecode also
 //! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes.
 
-#![allow(clippy::print_stderr, reason = "counts, seeds and skipped rows are part of what these tests report")]
-
 mod chain;
 mod contracts;
 mod cow_auction;
@@ -13,10 +11,12 @@ mod kyber_vectors;
 mod ladder;
 mod onchain_goldens;
 mod pool_properties;
+mod tycho_recordings;
 mod uniswap_v2_pair;
 mod uniswap_v2_vectors;
 mod uniswap_v3_quoter;
 mod uniswap_v3_swaps;
 mod uniswap_v3_vectors;
 mod v3_chain;
+mod v3_quote_rows;
 mod v3_state;

@@ -16,12 +16,18 @@ use proptest::test_runner::RngSeed;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::data::seed;
 use crate::v3_chain::FEE_TIERS;
 use crate::v3_state::V3State;
 
-/// The same cases on every run, unless `PROPTEST_RNG_SEED` says otherwise.
+/// The same cases on every run, unless `ALPHAPULSE_SEED` says otherwise.
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed("properties", 7)),
+        ..ProptestConfig::default()
+    }
 }
 
 /// Any 256-bit number, every length equally likely.

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::chain::{Chain, OWNER, Reverted};
 use crate::contracts::{Erc20, V2Factory, V2Pair, V2Router, creation_code};
-use crate::data::seed;
+use crate::data::{report, seed};
 use crate::v3_state::log_uniform;
 
 const PAIRS: u32 = 120;
@@ -63,7 +63,7 @@ fn follow(venue: &'static Venue, default_seed: u64) {
             pair.act(&mut random, &mut counts);
         }
     }
-    eprintln!("{} pairs on real bytecode: {counts:?}", venue.factory);
+    report(&format!("{} pairs on real bytecode: {counts:?}", venue.factory));
     assert!(counts.swaps >= 4_000 && counts.quotes >= 5_000 && counts.changes >= 400);
     assert!(counts.refused_by_overflow >= 20 && counts.drained >= 20);
 }

@@ -7,7 +7,7 @@ use alphapulse_strategies::pool::{AmountSpecified, QuoteError, SwapResult, check
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::data::seed;
+use crate::data::{report, seed};
 use crate::v3_chain::{FEE_TIERS, V3Chain};
 use crate::v3_state::{V3State, log_uniform};
 
@@ -44,7 +44,7 @@ impl Coverage {
     }
 
     fn check(&self) {
-        eprintln!("v3 quotes against QuoterV2: {self:?}");
+        report(&format!("v3 quotes against QuoterV2: {self:?}"));
         assert!(self.quotes >= QUOTES_MIN);
         for count in [
             self.refused,

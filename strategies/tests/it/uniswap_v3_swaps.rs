@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::contracts::V3Pool;
-use crate::data::seed;
+use crate::data::{report, seed};
 use crate::v3_chain::{FEE_TIERS, V3Chain, tick};
 use crate::v3_state::{V3State, log_uniform, random_price};
 
@@ -43,7 +43,7 @@ fn v3_state_equals_the_pool_after_every_real_swap_mint_and_burn() {
         changes += followed.changes;
         on_a_tick += followed.on_a_tick;
     }
-    eprintln!("v3 swaps on the real pool: {swaps}, mints and burns: {changes}, stopped on a tick: {on_a_tick}");
+    report(&format!("v3 swaps on the real pool: {swaps}, mints and burns: {changes}, stopped on a tick: {on_a_tick}"));
     assert!(swaps >= SWAPS_MIN && changes >= 400 && on_a_tick >= 100);
 }
 
