@@ -6,6 +6,7 @@
 //!
 //! Refusals: nothing here is for a chain with money. Keys are published ones.
 
+pub mod actor;
 pub mod artifact;
 mod batch;
 pub mod contracts;
