@@ -1,3 +1,9 @@
 //! From an approved opportunity to the chain.
 
 pub mod calldata;
+pub mod chain;
+pub mod fees;
+pub mod keystore;
+pub mod nonce;
+pub mod signer;
+pub mod track;
