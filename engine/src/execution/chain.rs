@@ -13,7 +13,7 @@ use alphapulse_protocol::message::{SimulationStatus, SubmittedStatus};
 use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, FeePerGas, Gas, HashBytes, U256};
 use thiserror::Error;
 
-use super::calldata;
+use super::calldata::{self, abi::IExecutor::executeCall};
 use super::track::Receipt;
 
 /// Longest that one request may take before its answer counts as none.
@@ -118,7 +118,7 @@ impl ChainPort {
             ask("eth_estimateGas", self.provider.estimate_gas(request).block(at)),
         );
         match (gain, gas) {
-            (Ok(answer), Ok(gas)) => match calldata::decode_gain(&answer) {
+            (Ok(answer), Ok(gas)) => match executeCall::abi_decode_returns(&answer).ok() {
                 Some(gain) => Tried { status: SimulationStatus::Succeeded, gas: Gas(gas), gain },
                 None => Tried::failed(SimulationStatus::Reverted),
             },
@@ -176,13 +176,13 @@ where
 
 /// What tracking needs of a receipt; `None` for one that is not in a block.
 fn read_receipt(receipt: &TransactionReceipt, executor: Address) -> Option<Receipt> {
-    let gain = receipt.logs().iter().find_map(|log| calldata::decode_executed(executor, &log.inner));
+    let executed = receipt.logs().iter().find_map(|log| calldata::decode_executed(executor, &log.inner));
     Some(Receipt {
         tx_hash: receipt.transaction_hash.0,
         block: BlockRef { number: BlockNumber(receipt.block_number?), hash: receipt.block_hash?.0 },
         is_success: receipt.status(),
         gas_used: Gas(receipt.gas_used),
         gas_price: FeePerGas(receipt.effective_gas_price),
-        gain: gain.unwrap_or(U256::ZERO),
+        gain: executed.map_or(U256::ZERO, |executed| executed.gain),
     })
 }

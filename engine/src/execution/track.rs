@@ -97,11 +97,23 @@ impl Tracker {
         }
     }
 
+    /// The market was read anew at `block`. Earlier blocks are not known any more; a receipt in one of them is taken as
+    /// the node gives it.
+    pub fn on_reset(&mut self, block: BlockRef) {
+        self.chain.clear();
+        self.chain.push_back(block);
+    }
+
+    /// Whether a receipt's block is in our chain: one that we saw, or one older than all that we remember.
+    fn is_ours(&self, block: BlockRef) -> bool {
+        self.chain.contains(&block) || self.chain.front().is_some_and(|oldest| block.number < oldest.number)
+    }
+
     /// Applies receipts. One that is not in a block of our chain, as far as we have it, is no evidence.
     pub fn on_receipts(&mut self, receipts: &[Receipt]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for receipt in receipts {
-            if !self.chain.contains(&receipt.block) {
+            if !self.is_ours(receipt.block) {
                 continue;
             }
             let is_ours = |sent: &Sent| sent.tx_hash == receipt.tx_hash;

@@ -74,6 +74,12 @@ impl Ledger {
         &self.trades
     }
 
+    /// Opportunities booked so far.
+    #[must_use]
+    pub const fn opportunity_count(&self) -> u64 {
+        self.opportunities
+    }
+
     /// Books one record. Records that say nothing about trades are passed over.
     pub fn record(&mut self, message: &Message<'_>) {
         match message {
@@ -210,7 +216,7 @@ fn add(totals: &mut Totals, trade: &Trade) {
 
 /// Name of a refusal, also one of a newer version.
 fn reason_name(code: u16) -> &'static str {
-    Reject::from_wire(code).map_or("unknown_reason", Reject::name)
+    Reject::from_code(code).map_or("unknown_reason", Reject::name)
 }
 
 #[cfg(test)]

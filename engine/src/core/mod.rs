@@ -1,0 +1,226 @@
+//! The decision path: market messages and outcomes in, verdicts and approved trades out.
+//!
+//! A [`Core`] is a deterministic state machine. It reads no clock, no file and no socket: time comes as a
+//! [`Clock`](alphapulse_protocol::message::Clock), the results of simulation and submission as messages, and whatever it
+//! decides leaves through [`Effects`]. Whoever feeds it the same messages gets the same decisions, which is what a
+//! replay does.
+
+mod awaiting;
+mod judge;
+mod plan;
+
+use alphapulse_protocol::message::{self, BlockContext, Message, WireMessage};
+use alphapulse_protocol::{OpportunityId, PoolId, ReplicaError, Sequence, UnixNanos};
+use alphapulse_strategies::{Market, MarketEvent, Opportunity, OpportunitySink, Strategy};
+
+pub use self::plan::{GasModel, PlanRules};
+
+use self::awaiting::Awaiting;
+use crate::risk::{Approved, KillSwitch, Reject, RiskManager};
+use crate::trade::Trade;
+
+/// Opportunities that all strategies together may report on one block; more are refused and counted.
+pub const OPPORTUNITIES_PER_BLOCK_MAX: usize = 256;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Where decisions go. Calls come in the order of the decisions.
+pub trait Effects {
+    /// A decision to be kept: an opportunity or a verdict.
+    fn record(&mut self, message: Message<'_>);
+    /// A trade to be tried against the node; the answer comes back as a `Simulation` message.
+    fn simulate(&mut self, trade: &Trade);
+    /// A trade to be signed and sent. Only called live.
+    fn execute(&mut self, trade: Approved<Trade>);
+}
+
+/// How a core decides, fixed for its lifetime.
+#[derive(Debug, Clone, Copy)]
+pub struct CoreRules {
+    /// Whether approved trades are executed, or only recorded.
+    pub is_live: bool,
+    /// Whether a trade must succeed against the node before it is approved.
+    pub is_simulation_required: bool,
+    /// Gas, fees and validity of trades.
+    pub plan: PlanRules,
+}
+
+/// What a core did, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CoreCounters {
+    /// Market messages applied.
+    pub messages: u64,
+    /// Opportunities that another strategy found as well, hop for hop.
+    pub duplicates: u64,
+    /// Results that fit no trade that waits for one.
+    pub orphans: u64,
+}
+
+/// The state machine.
+pub struct Core {
+    market: Market,
+    strategies: Vec<Box<dyn Strategy>>,
+    risk: RiskManager,
+    halt: KillSwitch,
+    rules: CoreRules,
+    found: OpportunitySink,
+    awaiting: Awaiting,
+    now: UnixNanos,
+    head_received: UnixNanos,
+    halted: Option<u16>,
+    last_opportunity: u64,
+    counters: CoreCounters,
+}
+
+impl Core {
+    /// A core without state; it waits for a snapshot. `halt` must be the switch that `risk` reads and must be private to
+    /// this core: a `Halt` message alone trips it, so that a replay halts where the run did.
+    #[must_use]
+    pub fn new(
+        market: Market,
+        strategies: Vec<Box<dyn Strategy>>,
+        risk: RiskManager,
+        halt: KillSwitch,
+        rules: CoreRules,
+    ) -> Self {
+        Self {
+            market,
+            strategies,
+            risk,
+            halt,
+            rules,
+            found: OpportunitySink::new(OPPORTUNITIES_PER_BLOCK_MAX),
+            awaiting: Awaiting::default(),
+            now: UnixNanos(0),
+            head_received: UnixNanos(0),
+            halted: None,
+            last_opportunity: 0,
+            counters: CoreCounters::default(),
+        }
+    }
+
+    /// The market as the core sees it.
+    #[must_use]
+    pub const fn market(&self) -> &Market {
+        &self.market
+    }
+
+    /// Risk, to be given an earlier run's records before the first input.
+    pub const fn risk_mut(&mut self) -> &mut RiskManager {
+        &mut self.risk
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub const fn counters(&self) -> CoreCounters {
+        self.counters
+    }
+
+    /// Opportunities refused because a block had too many.
+    #[must_use]
+    pub const fn opportunities_refused(&self) -> u64 {
+        self.found.refused()
+    }
+
+    /// Trades that wait for a simulation.
+    #[must_use]
+    pub fn simulations_open(&self) -> usize {
+        self.awaiting.simulations()
+    }
+
+    /// Takes one input.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] when the message does not continue the market's stream: the core has no market any more and
+    /// must be given a snapshot.
+    pub fn input(&mut self, message: &Message<'_>, effects: &mut impl Effects) -> Result<(), ReplicaError> {
+        match message {
+            Message::Clock(clock) => self.now = UnixNanos(clock.now_ns.get()).max(self.now),
+            Message::Halt(halt) => self.stop(halt.reject.get()),
+            Message::Simulation(result) => self.on_simulation(result, effects),
+            Message::Submission(signed) => {
+                self.risk.on_signed(OpportunityId(signed.opportunity.get()), signed.nonce.get());
+            }
+            Message::Submitted(answer) => self.risk.on_submitted(answer),
+            Message::Outcome(outcome) => self.on_outcome(outcome, effects),
+            message if message.is_market() => self.on_market(message, effects)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, reason: u16) {
+        self.halted.get_or_insert(reason);
+        self.halt.trip("halted by an input of the decision path");
+    }
+
+    fn on_market(&mut self, message: &Message<'_>, effects: &mut impl Effects) -> Result<(), ReplicaError> {
+        self.counters.messages += 1;
+        let event = self.market.apply(message)?;
+        match event {
+            MarketEvent::BlockBegun | MarketEvent::Reset | MarketEvent::Reorged => self.awaiting.forget_deferred(),
+            MarketEvent::BlockEnded => self.head_received = self.now,
+            // Nobody saw the head of a snapshot arrive; its own time is all there is to judge its age by.
+            MarketEvent::SnapshotReady => self.head_received = self.block_time().min(self.now),
+            _ => {}
+        }
+        for strategy in &mut self.strategies {
+            strategy.on_event(&self.market, &event, &mut self.found);
+        }
+        if !self.found.as_slice().is_empty() {
+            self.consider_found(effects);
+        }
+        Ok(())
+    }
+
+    fn block_time(&self) -> UnixNanos {
+        let seconds = self.market.replica().context().map_or(0, |context| context.timestamp.get());
+        UnixNanos(seconds.saturating_mul(NANOS_PER_SECOND))
+    }
+
+    /// Judges what the strategies found, best first. Of opportunities that share a pool only the best is pursued: its
+    /// trade changes the prices that the others were computed from.
+    fn consider_found(&mut self, effects: &mut impl Effects) {
+        let mut found = self.found.as_slice().to_vec();
+        self.found.clear();
+        let Some(context) = self.market.replica().context().copied() else { return };
+        found.sort_by(rank);
+        let before = found.len();
+        found.dedup_by(|later, first| later.hops() == first.hops());
+        self.counters.duplicates += (before - found.len()) as u64;
+        let mut pursued: Vec<PoolId> = Vec::new();
+        for opportunity in &found {
+            let record = self.record_opportunity(opportunity, &context, effects);
+            match self.rules.plan.trade(&record, &self.market, &context) {
+                Err(reject) => self.refuse_unplanned(&record, reject, effects),
+                Ok(trade) if pursued.iter().any(|pool| opportunity.uses(*pool)) => {
+                    self.refuse(&trade, Reject::Outranked, effects);
+                }
+                Ok(trade) => {
+                    if self.consider(trade, effects) {
+                        pursued.extend(opportunity.hops().iter().map(|hop| hop.pool));
+                    }
+                }
+            }
+        }
+    }
+
+    fn record_opportunity(
+        &mut self,
+        opportunity: &Opportunity,
+        context: &BlockContext,
+        effects: &mut impl Effects,
+    ) -> message::Opportunity {
+        self.last_opportunity += 1;
+        let id = OpportunityId(self.last_opportunity);
+        let record = opportunity.to_message(id, context.block()).stamped(Sequence(0), self.now);
+        effects.record(Message::Opportunity(&record));
+        record
+    }
+}
+
+/// Best profit first; ties by route, so that the order never depends on who found it first.
+fn rank(a: &Opportunity, b: &Opportunity) -> core::cmp::Ordering {
+    let route = |opportunity: &Opportunity| opportunity.hops().iter().map(|hop| hop.pool).collect::<Vec<_>>();
+    b.profit().cmp(&a.profit()).then_with(|| route(a).cmp(&route(b)))
+}
