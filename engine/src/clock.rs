@@ -14,23 +14,29 @@ pub trait Clock: Send + Sync {
 
 /// The wall clock at start, advanced by the monotonic clock: a step of the wall clock moves no age and expires nothing.
 #[derive(Debug, Clone)]
-pub struct MonotonicClock {
+pub struct WallClock {
     started: Instant,
     started_ns: u64,
 }
 
-impl MonotonicClock {
+impl WallClock {
     /// A clock that starts at the wall clock's time.
     #[must_use]
     pub fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { started: Instant::now(), started_ns: saturating_ns(since_epoch) }
     }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(&self) -> UnixNanos {
+        UnixNanos(self.started_ns.saturating_add(saturating_ns(self.started.elapsed())))
+    }
 }
 
-impl Clock for MonotonicClock {
+impl Clock for WallClock {
     fn now(&self) -> UnixNanos {
-        UnixNanos(self.started_ns.saturating_add(saturating_ns(self.started.elapsed())))
+        self.now()
     }
 }
 
@@ -70,8 +76,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_monotonic_clock_never_falls_and_knows_the_century() {
-        let clock = MonotonicClock::start();
+    fn the_wall_clock_never_falls_and_knows_the_century() {
+        let clock = WallClock::start();
         let (first, second) = (clock.now(), clock.now());
         assert!(first <= second);
         // 2020-01-01 to 2554.
