@@ -30,7 +30,7 @@ impl Core {
 
     fn pursue(&mut self, trade: Trade, effects: &mut impl Effects) -> bool {
         if self.rules.is_simulation_required {
-            effects.simulate(&trade);
+            effects.simulate(&trade, &self.market);
             self.awaiting.hold_for_simulation(trade);
             true
         } else {
@@ -77,7 +77,7 @@ impl Core {
                 let verdict = self.verdict(&approved, 0);
                 effects.record(Message::Verdict(&verdict));
                 if self.rules.is_live {
-                    effects.execute(approved);
+                    effects.execute(approved, &self.market);
                 } else {
                     // On paper nothing is in flight, so nothing may stay reserved.
                     self.risk.on_abandoned(approved.opportunity);

@@ -29,9 +29,9 @@ pub trait Effects {
     /// A decision to be kept: an opportunity or a verdict.
     fn record(&mut self, message: Message<'_>);
     /// A trade to be tried against the node; the answer comes back as a `Simulation` message.
-    fn simulate(&mut self, trade: &Trade);
+    fn simulate(&mut self, trade: &Trade, market: &Market);
     /// A trade to be signed and sent. Only called live.
-    fn execute(&mut self, trade: Approved<Trade>);
+    fn execute(&mut self, trade: Approved<Trade>, market: &Market);
 }
 
 /// How a core decides, fixed for its lifetime.
@@ -224,3 +224,6 @@ fn rank(a: &Opportunity, b: &Opportunity) -> core::cmp::Ordering {
     let route = |opportunity: &Opportunity| opportunity.hops().iter().map(|hop| hop.pool).collect::<Vec<_>>();
     b.profit().cmp(&a.profit()).then_with(|| route(a).cmp(&route(b)))
 }
+
+#[cfg(test)]
+mod tests;

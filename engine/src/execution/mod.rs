@@ -1,6 +1,7 @@
 //! From an approved opportunity to the chain.
 
 pub mod calldata;
+pub mod caller;
 pub mod chain;
 pub mod fees;
 pub mod keystore;

@@ -1,0 +1,141 @@
+//! The control plane's side of execution: tries trades, sends transactions, reads receipts. All I/O of trading is here.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Address, Bytes};
+use alphapulse_protocol::message::{Outcome, Simulation, Submitted, SubmittedStatus};
+use alphapulse_protocol::{BlockNumber, BlockRef, HashBytes, OpportunityId};
+use tokio::sync::mpsc;
+
+use super::inputs::{Input, Inputs};
+use crate::execution::chain::ChainPort;
+use crate::execution::track::{Sent, Tracker};
+
+/// Requests that may wait; the data plane never waits for room.
+pub(super) const REQUESTS_MAX: usize = 1024;
+
+/// Work that is done at once and side by side.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Try a trade on a block's state.
+    Simulate {
+        /// Trade concerned.
+        opportunity: OpportunityId,
+        /// Call of the executor.
+        calldata: Bytes,
+        /// Block whose state counts.
+        block: HashBytes,
+    },
+    /// Hand over a signed transaction.
+    Send(Sent),
+}
+
+/// Events that are followed in order.
+#[derive(Debug)]
+pub(super) enum Track {
+    /// A transaction was signed.
+    Watch(Sent),
+    /// A block is whole.
+    Block(BlockRef),
+    /// The chain went back to this block.
+    Reorg(BlockRef),
+    /// The market was read anew at this block: what lies between is unknown.
+    Reset(BlockRef),
+}
+
+/// Who trades through what.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    /// The node.
+    pub(super) chain: ChainPort,
+    /// Account that signs.
+    pub(super) account: Address,
+    /// Contract that trades.
+    pub(super) executor: Address,
+}
+
+/// Does work until the data plane hangs up.
+pub(super) async fn work(desk: Arc<Desk>, inputs: Inputs, mut requests: mpsc::Receiver<Work>) {
+    while let Some(request) = requests.recv().await {
+        tokio::spawn(work_one(Arc::clone(&desk), inputs.clone(), request));
+    }
+}
+
+async fn work_one(desk: Arc<Desk>, inputs: Inputs, request: Work) {
+    match request {
+        Work::Simulate { opportunity, calldata, block } => {
+            let tried = desk.chain.try_trade(desk.account, desk.executor, calldata, block).await;
+            let result = Simulation::new(opportunity, tried.status, tried.gas, tried.gain);
+            inputs.push(Input::Simulation(result)).await;
+        }
+        Work::Send(sent) => {
+            let status = desk.chain.send(&sent.raw).await;
+            inputs.push(Input::Submitted(Submitted::new(sent.opportunity, sent.nonce, status))).await;
+        }
+    }
+}
+
+/// Follows transactions until the data plane hangs up.
+pub(super) async fn follow(
+    desk: Option<Arc<Desk>>,
+    depth_max: usize,
+    inputs: Inputs,
+    mut events: mpsc::Receiver<Track>,
+) {
+    let mut tracker = Tracker::new(depth_max);
+    while let Some(event) = events.recv().await {
+        match event {
+            Track::Watch(sent) => tracker.watch(sent),
+            Track::Reset(block) => {
+                tracker.on_reset(block);
+                inputs.push(Input::Tracked(block)).await;
+            }
+            Track::Block(block) => {
+                tracker.on_block(block);
+                if let Some(desk) = &desk {
+                    settle(desk, &mut tracker, block.number, &inputs).await;
+                }
+                inputs.push(Input::Tracked(block)).await;
+            }
+            Track::Reorg(ancestor) => {
+                let (outcomes, again) = tracker.on_reorg(ancestor);
+                push_all(&inputs, outcomes).await;
+                if let Some(desk) = &desk {
+                    send_again(desk, again).await;
+                }
+            }
+        }
+    }
+}
+
+/// Reads what the chain decided and says what it left open for too long.
+async fn settle(desk: &Desk, tracker: &mut Tracker, head: BlockNumber, inputs: &Inputs) {
+    let mut receipts = Vec::new();
+    for tx_hash in tracker.queries() {
+        match desk.chain.receipt(tx_hash, desk.executor).await {
+            Ok(receipt) => receipts.extend(receipt),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "receipt not read; asked again later"),
+        }
+    }
+    push_all(inputs, tracker.on_receipts(&receipts)).await;
+    push_all(inputs, tracker.finalise(head)).await;
+    for (opportunity, nonce) in tracker.expired(head) {
+        inputs.push(Input::Cancel { opportunity, nonce }).await;
+    }
+}
+
+async fn push_all(inputs: &Inputs, outcomes: Vec<Outcome>) {
+    for outcome in outcomes {
+        inputs.push(Input::Outcome(outcome)).await;
+    }
+}
+
+/// Same bytes, same nonce: sending again can never trade twice.
+async fn send_again(desk: &Desk, again: Vec<Sent>) {
+    for sent in again {
+        let status = desk.chain.send(&sent.raw).await;
+        if status != SubmittedStatus::Accepted {
+            tracing::warn!(nonce = sent.nonce, ?status, "a transaction that a reorg dropped was not taken again");
+        }
+    }
+}

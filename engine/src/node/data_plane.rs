@@ -1,0 +1,270 @@
+//! The node's one trading thread: frames and inputs in order, through the core, to the outbox.
+
+use std::time::{Duration, Instant};
+
+use alphapulse_protocol::frame::FrameBuf;
+use alphapulse_protocol::message::{self, Clock, Message};
+use alphapulse_protocol::BlockRef;
+use alphapulse_relay::{Feed, FeedError};
+use tokio::sync::watch;
+
+use super::control::Track;
+use super::inputs::{Input, Inputs};
+use super::outbox::{After, Outbox};
+use super::status::{FeedCounters, LatencySamples, NodeStatus};
+use super::NodeError;
+use crate::clock::{Clock as _, MonotonicClock};
+use crate::core::Core;
+use crate::risk::{KillSwitch, Reject};
+
+/// Longest wait without a look at the kill switch.
+const WAIT: Duration = Duration::from_millis(5);
+/// Pause between two attempts to join a feed.
+const REJOIN_PAUSE: Duration = Duration::from_millis(50);
+
+/// How far the data plane has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Progress {
+    /// Newest block that the core has judged.
+    pub(super) decided: BlockRef,
+    /// Newest block whose outcomes were booked.
+    pub(super) tracked: BlockRef,
+    /// Simulations and submissions without an answer.
+    pub(super) open: usize,
+}
+
+/// Joins a feed; asked again after each loss.
+pub(super) type Join = Box<dyn FnMut() -> Result<Feed, FeedError> + Send>;
+
+/// The thread's state.
+pub(super) struct DataPlane {
+    pub(super) core: Core,
+    pub(super) outbox: Outbox,
+    pub(super) join: Join,
+    pub(super) inputs: Inputs,
+    pub(super) kill: KillSwitch,
+    pub(super) clock: MonotonicClock,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) feed_counters: FeedCounters,
+    pub(super) decide: LatencySamples,
+    pub(super) submit: LatencySamples,
+    pub(super) is_halt_noted: bool,
+    pub(super) block_seen: Option<Instant>,
+}
+
+impl DataPlane {
+    /// Runs until told to stop, and gives the node's last figures.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the journal fails or the relay can never be joined.
+    pub(super) fn run(mut self) -> Result<NodeStatus, NodeError> {
+        let mut feed = None;
+        let mut retry_at = Instant::now();
+        loop {
+            self.note_kill();
+            let mut is_idle = true;
+            while let Some(input) = self.inputs.pop() {
+                is_idle = false;
+                if matches!(input, Input::Stop) {
+                    self.outbox.sync()?;
+                    return Ok(self.status());
+                }
+                self.on_input(input);
+            }
+            if feed.is_none() && Instant::now() >= retry_at {
+                retry_at = Instant::now() + REJOIN_PAUSE;
+                feed = self.try_join()?;
+            }
+            is_idle &= !self.take_frame(&mut feed);
+            self.publish();
+            if is_idle {
+                self.outbox.top_up();
+                self.outbox.flush()?;
+                match &mut feed {
+                    Some(feed) => feed.wait(WAIT),
+                    None => std::thread::sleep(WAIT),
+                }
+            }
+        }
+    }
+
+    /// The kill switch reaches the core as an input, so that a replay stops at the same place.
+    fn note_kill(&mut self) {
+        if self.kill.is_tripped() && !self.is_halt_noted {
+            self.is_halt_noted = true;
+            tracing::error!(reason = self.kill.reason().unwrap_or("unknown"), "trading stopped");
+            self.input_now(&Message::Halt(&message::Halt::new(Reject::KillSwitch.code())));
+        }
+    }
+
+    fn try_join(&mut self) -> Result<Option<Feed>, NodeError> {
+        match (self.join)() {
+            Ok(feed) => {
+                self.inputs.set_waker(Some(feed.waker()));
+                Ok(Some(feed))
+            }
+            Err(error) if error.is_retryable() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot join the relay; trying again");
+                Ok(None)
+            }
+            Err(error) => Err(NodeError::Feed(error)),
+        }
+    }
+
+    /// Takes one frame, if there is one. A feed that fails in any way is left: the next begins with a snapshot.
+    fn take_frame(&mut self, feed: &mut Option<Feed>) -> bool {
+        let Some(joined) = feed else { return false };
+        let is_kept = match joined.try_next() {
+            Ok(None) => return false,
+            Ok(Some(frame)) => self.on_frame(&frame),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "feed lost");
+                false
+            }
+        };
+        if !is_kept {
+            *feed = None;
+            self.inputs.set_waker(None);
+            self.feed_counters.rejoins += 1;
+        }
+        true
+    }
+
+    fn on_frame(&mut self, frame: &FrameBuf) -> bool {
+        self.feed_counters.frames += 1;
+        match Message::decode(frame.message_bytes()) {
+            Ok(message) => self.on_market(&message),
+            Err(error) => {
+                self.feed_counters.malformed += 1;
+                tracing::error!(%error, "malformed message; the feed is joined anew");
+                false
+            }
+        }
+    }
+
+    fn on_market(&mut self, message: &Message<'_>) -> bool {
+        if !message.is_market() {
+            return true;
+        }
+        let arrived = Instant::now();
+        let is_state_whole = matches!(message, Message::BlockEnd(_) | Message::SnapshotEnd(_));
+        if is_state_whole {
+            self.block_seen = Some(arrived);
+            self.tell_time();
+        }
+        let found_before = self.outbox.ledger().opportunity_count();
+        if let Err(error) = self.input(message) {
+            self.feed_counters.discontinuities += 1;
+            tracing::error!(%error, "the feed does not continue the market; it is joined anew");
+            return false;
+        }
+        if self.outbox.ledger().opportunity_count() > found_before {
+            self.decide.record(arrived.elapsed());
+        }
+        self.follow_chain(message);
+        true
+    }
+
+    /// Keeps the tracker and the signer on the same chain as the market.
+    fn follow_chain(&mut self, message: &Message<'_>) {
+        let Some(context) = self.core.market().replica().context().copied() else { return };
+        match message {
+            Message::BlockEnd(end) => {
+                self.outbox.on_block(&context);
+                self.progress.send_modify(|progress| progress.decided = end.block());
+                self.outbox.follow(Track::Block(end.block()));
+            }
+            Message::SnapshotEnd(_) => {
+                self.outbox.on_block(&context);
+                self.progress.send_modify(|progress| progress.decided = context.block());
+                self.outbox.follow(Track::Reset(context.block()));
+            }
+            Message::Reorg(reorg) => self.outbox.follow(Track::Reorg(reorg.ancestor())),
+            _ => {}
+        }
+    }
+
+    fn on_input(&mut self, input: Input) {
+        match input {
+            Input::Simulation(result) => self.input_now(&Message::Simulation(&result)),
+            Input::Outcome(outcome) => self.input_now(&Message::Outcome(&outcome)),
+            Input::Submitted(answer) => {
+                self.outbox.submission_answered();
+                self.input_now(&Message::Submitted(&answer));
+            }
+            Input::Cancel { opportunity, nonce } => {
+                self.outbox.cancel(opportunity, nonce);
+                self.do_after();
+            }
+            Input::Tracked(block) => {
+                let open = self.open();
+                self.progress.send_modify(|progress| (progress.tracked, progress.open) = (block, open));
+            }
+            // Who asked may have left.
+            Input::Status(reply) => drop(reply.send(self.status())),
+            Input::Market(reply) => drop(reply.send(self.core.market().replica().clone())),
+            Input::Stop => {}
+        }
+    }
+
+    /// An input other than a market message, with the time at which it came.
+    fn input_now(&mut self, message: &Message<'_>) {
+        self.tell_time();
+        self.input(message).expect("only market messages can fail to continue the market");
+    }
+
+    fn tell_time(&mut self) {
+        let clock = Clock::new(self.clock.now());
+        self.input(&Message::Clock(&clock)).expect("time always continues");
+    }
+
+    /// Keeps the record first, then tells the core, then does what the core decided.
+    fn input(&mut self, message: &Message<'_>) -> Result<(), alphapulse_protocol::ReplicaError> {
+        self.outbox.keep(message);
+        let told = self.core.input(message, &mut self.outbox);
+        self.do_after();
+        told
+    }
+
+    fn do_after(&mut self) {
+        for after in self.outbox.take_after() {
+            match after {
+                After::Submit(submission, sent) => {
+                    self.input(&Message::Submission(&submission)).expect("only market messages can fail");
+                    self.outbox.hand_over(sent);
+                    if let Some(seen) = self.block_seen {
+                        self.submit.record(seen.elapsed());
+                    }
+                }
+                After::Abandon(outcome) => self.input_now(&Message::Outcome(&outcome)),
+                After::Unsimulated(result) => self.input_now(&Message::Simulation(&result)),
+            }
+        }
+    }
+
+    fn open(&self) -> usize {
+        self.core.simulations_open() + self.outbox.sends_open()
+    }
+
+    fn publish(&self) {
+        let open = self.open();
+        self.progress.send_if_modified(|progress| {
+            let is_new = progress.open != open;
+            progress.open = open;
+            is_new
+        });
+    }
+
+    fn status(&self) -> NodeStatus {
+        let replica = self.core.market().replica();
+        NodeStatus {
+            head: replica.context().filter(|_| replica.is_whole()).map(|context| context.block()),
+            totals: self.outbox.ledger().totals(),
+            core: self.core.counters(),
+            feed: self.feed_counters,
+            decide: self.decide.latency(),
+            submit: self.submit.latency(),
+            halted: self.kill.reason().map(str::to_owned),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The node: one thread that trades, and the tasks that talk to the world for it.
+
+mod control;
+mod data_plane;
+mod inputs;
+mod live;
+mod outbox;
+mod start;
+mod status;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use alphapulse_protocol::message::{self, Message};
+use alphapulse_protocol::replica::Replica;
+use alphapulse_protocol::{BlockRef, ChainId};
+use alphapulse_relay::journal::JournalError;
+use alphapulse_relay::{FeedError, Relay, RelayError, RelayStats};
+use thiserror::Error;
+use tokio::sync::{broadcast, oneshot, watch};
+
+pub use self::start::{FeedSource, NodeOptions};
+pub use self::status::{FeedCounters, Latency, NodeStatus};
+
+use self::data_plane::Progress;
+use self::inputs::{Input, Inputs};
+use crate::assembly::AssemblyError;
+use crate::execution::chain::ChainError;
+use crate::execution::keystore::KeystoreError;
+use crate::execution::nonce::NonceError;
+use crate::ledger::ManifestError;
+use crate::risk::KillSwitch;
+
+/// Why a node does not start, or ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// Going live needs the operator's word in two places, and somewhere to keep the run.
+    #[error("{0}")]
+    Refused(String),
+    /// The configuration does not make a node.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
+    /// The relay failed.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// The feed cannot be joined.
+    #[error("the feed cannot be joined")]
+    Feed(#[source] FeedError),
+    /// The EVM node failed.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The EVM node cannot be reached.
+    #[error("cannot connect to the EVM node at {endpoint}; is it running, and is the endpoint right?")]
+    Connect {
+        /// Where it should be.
+        endpoint: String,
+        /// What failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The EVM node is on another chain.
+    #[error("the EVM node is on chain {got}, the configuration says {expected}; correct `chain.id` or `chain.endpoint`")]
+    WrongChain {
+        /// Configured.
+        expected: ChainId,
+        /// Found.
+        got: ChainId,
+    },
+    /// The key cannot be used.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// Nonces cannot be leased.
+    #[error(transparent)]
+    Nonce(#[from] NonceError),
+    /// The run's folder cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The journal failed.
+    #[error("the run's journal failed")]
+    Journal(#[from] JournalError),
+    /// The trading thread is gone.
+    #[error("the trading thread has ended; its error was logged")]
+    Ended,
+}
+
+/// What a node does, as it does it. Copies of the journal's records; a watcher that is too slow misses some and is told.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum NodeEvent {
+    /// A block began.
+    Block(message::Block),
+    /// Blocks left the chain.
+    Reorg(message::Reorg),
+    /// A strategy found something.
+    Opportunity(message::Opportunity),
+    /// A simulation was answered.
+    Simulation(message::Simulation),
+    /// Risk judged.
+    Verdict(message::Verdict),
+    /// A transaction was signed.
+    Submission(message::Submission),
+    /// An endpoint answered.
+    Submitted(message::Submitted),
+    /// The chain decided.
+    Outcome(message::Outcome),
+}
+
+impl NodeEvent {
+    fn of(message: &Message<'_>) -> Option<Self> {
+        Some(match message {
+            Message::Block(m) => Self::Block(**m),
+            Message::Reorg(m) => Self::Reorg(**m),
+            Message::Opportunity(m) => Self::Opportunity(**m),
+            Message::Simulation(m) => Self::Simulation(**m),
+            Message::Verdict(m) => Self::Verdict(**m),
+            Message::Submission(m) => Self::Submission(**m),
+            Message::Submitted(m) => Self::Submitted(**m),
+            Message::Outcome(m) => Self::Outcome(**m),
+            _ => return None,
+        })
+    }
+}
+
+/// A node that runs.
+pub struct Node {
+    inputs: Inputs,
+    progress: watch::Receiver<Progress>,
+    events: broadcast::Sender<NodeEvent>,
+    kill: KillSwitch,
+    relay: Option<Arc<Relay>>,
+    thread: JoinHandle<Result<NodeStatus, NodeError>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    run_dir: Option<PathBuf>,
+}
+
+impl Node {
+    /// How things stand.
+    ///
+    /// # Errors
+    /// [`NodeError::Ended`] when the trading thread has ended.
+    pub async fn status(&self) -> Result<NodeStatus, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Input::Status(reply), answer).await
+    }
+
+    /// A copy of the market as the core sees it.
+    ///
+    /// # Errors
+    /// [`NodeError::Ended`] when the trading thread has ended.
+    pub async fn market_replica(&self) -> Result<Replica, NodeError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Input::Market(reply), answer).await
+    }
+
+    async fn ask<T>(&self, input: Input, answer: oneshot::Receiver<T>) -> Result<T, NodeError> {
+        if self.thread.is_finished() {
+            return Err(NodeError::Ended);
+        }
+        self.inputs.push(input).await;
+        answer.await.map_err(|_| NodeError::Ended)
+    }
+
+    /// Waits until the node is done with `block`: judged, outcomes booked, and every simulation and submission answered.
+    ///
+    /// # Errors
+    /// [`NodeError::Ended`] when the trading thread has ended.
+    pub async fn settled(&self, block: BlockRef) -> Result<(), NodeError> {
+        let is_settled = |progress: &Progress| {
+            let is_past = |at: BlockRef| at == block || at.number > block.number;
+            is_past(progress.decided) && is_past(progress.tracked) && progress.open == 0
+        };
+        self.progress.clone().wait_for(is_settled).await.map(drop).map_err(|_| NodeError::Ended)
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
+        self.events.subscribe()
+    }
+
+    /// The switch that stops all signing.
+    #[must_use]
+    pub fn kill_switch(&self) -> KillSwitch {
+        self.kill.clone()
+    }
+
+    /// Counters of the embedded relay, if there is one.
+    #[must_use]
+    pub fn relay_stats(&self) -> Option<RelayStats> {
+        self.relay.as_ref().map(|relay| relay.stats())
+    }
+
+    /// Folder of the run, if it is recorded.
+    #[must_use]
+    pub const fn run_dir(&self) -> Option<&PathBuf> {
+        self.run_dir.as_ref()
+    }
+
+    /// Whether the trading thread has ended by itself, which is always an error.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Ends the node: no new trade, journal synced, relay stopped. Gives the last figures.
+    ///
+    /// # Errors
+    /// What ended the trading thread, or [`NodeError::Relay`].
+    pub async fn stop(self) -> Result<NodeStatus, NodeError> {
+        if !self.thread.is_finished() {
+            self.inputs.push(Input::Stop).await;
+        }
+        let thread = self.thread;
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        for task in self.tasks {
+            task.abort();
+        }
+        let status = match joined {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(_)) | Err(_) => Err(NodeError::Ended),
+        };
+        if let Some(relay) = self.relay.and_then(Arc::into_inner) {
+            relay.stop().await?;
+        }
+        status
+    }
+}

@@ -1,0 +1,270 @@
+//! Bringing a node up: check everything that can be checked, then trade.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy::primitives::Address;
+use alloy::providers::{IpcConnect, Provider, ProviderBuilder, WsConnect};
+use alphapulse_protocol::message::CloseReason;
+use alphapulse_protocol::{BlockRef, ChainId, Epoch};
+use alphapulse_relay::journal::JournalWriter;
+use alphapulse_relay::{Endpoint, Feed, FeedError, Relay, RelayConfig, RelayError};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::control::{self, Desk, REQUESTS_MAX};
+use super::data_plane::{DataPlane, Join, Progress};
+use super::inputs::Inputs;
+use super::live::Live;
+use super::outbox::Outbox;
+use super::status::{FeedCounters, LatencySamples};
+use super::{Node, NodeError};
+use crate::assembly;
+use crate::clock::{Clock, MonotonicClock};
+use crate::config::NodeConfig;
+use crate::execution::caller::Caller;
+use crate::execution::calldata::abi::IExecutor;
+use crate::execution::chain::ChainPort;
+use crate::execution::keystore;
+use crate::execution::nonce::NonceManager;
+use crate::execution::signer::Signer;
+use crate::ledger::{JOURNAL_FOLDER, Manifest};
+use crate::risk::{KillSwitch, watch_file};
+use crate::secret::Secret;
+
+/// Events kept for a watcher that is behind; a slower one misses some and is told.
+const EVENTS_MAX: usize = 4096;
+/// How often the kill file is looked for.
+const KILL_FILE_EVERY: Duration = Duration::from_millis(50);
+
+/// Where market messages come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FeedSource {
+    /// A relay inside the node.
+    Embedded,
+    /// A relay on this machine.
+    Unix(PathBuf),
+    /// A relay elsewhere.
+    Tcp(SocketAddr),
+}
+
+/// What a start is told besides the configuration.
+#[derive(Debug)]
+pub struct NodeOptions {
+    /// Whether approved trades are signed and sent. The configuration must say so too.
+    pub is_live: bool,
+    /// Folder for this run's journal and manifest; must not hold a run. Needed live.
+    pub run_dir: Option<PathBuf>,
+    /// Password of the keystore. Needed live.
+    pub password: Option<Secret>,
+    /// Where market messages come from.
+    pub feed: FeedSource,
+    /// Seed of a scripted run, for the manifest.
+    pub seed: Option<u64>,
+}
+
+impl Node {
+    /// Starts a node. Returns once the market stands and, live, once key, executor, chain and nonces were checked.
+    ///
+    /// # Errors
+    /// [`NodeError`], each naming what to correct. Nothing is left running then.
+    pub async fn start(config: NodeConfig, options: NodeOptions) -> Result<Self, NodeError> {
+        check_word(&config, &options)?;
+        let kill = KillSwitch::new();
+        let clock = MonotonicClock::start();
+        let (desk, live) = connect(&config, &options, &kill).await?;
+        let epoch = Epoch(clock.now().0);
+        let journal = open_run(&config, &options, epoch)?;
+        let (relay, join) = join_feed(assembly::relay_config(&config)?, &options.feed).await?;
+
+        let inputs = Inputs::new();
+        let (events, _) = broadcast::channel(EVENTS_MAX);
+        let (progress, progress_seen) = watch::channel(Progress::default());
+        let (track, track_events) = mpsc::channel(REQUESTS_MAX);
+        let (work, work_requests) = mpsc::channel(REQUESTS_MAX);
+        let desk = desk.map(Arc::new);
+        let depth_max = config.relay.reorg_depth_max;
+        let mut tasks = vec![tokio::spawn(control::follow(desk.clone(), depth_max, inputs.clone(), track_events))];
+        let work = desk.map(|desk| {
+            tasks.push(tokio::spawn(control::work(desk, inputs.clone(), work_requests)));
+            work
+        });
+        if let Some(path) = config.risk.kill_file.clone() {
+            tasks.push(tokio::spawn(watch_file(path, kill.clone(), KILL_FILE_EVERY)));
+        }
+        let data_plane = DataPlane {
+            core: assembly::core(&config, options.is_live)?,
+            outbox: Outbox::new(journal, events.clone(), work, track, live, kill.clone()),
+            join,
+            inputs: inputs.clone(),
+            kill: kill.clone(),
+            clock,
+            progress,
+            feed_counters: FeedCounters::default(),
+            decide: LatencySamples::new(),
+            submit: LatencySamples::new(),
+            is_halt_noted: false,
+            block_seen: None,
+        };
+        let thread = spawn_trading(data_plane);
+        let node = Self { inputs, progress: progress_seen, events, kill, relay, thread, tasks, run_dir: options.run_dir };
+        node.market_stands().await?;
+        Ok(node)
+    }
+
+    /// Waits for the first whole state.
+    async fn market_stands(&self) -> Result<(), NodeError> {
+        let stands = |progress: &Progress| progress.decided != BlockRef::default();
+        self.progress.clone().wait_for(stands).await.map(drop).map_err(|_| NodeError::Ended)
+    }
+}
+
+fn spawn_trading(data_plane: DataPlane) -> std::thread::JoinHandle<Result<super::NodeStatus, NodeError>> {
+    std::thread::Builder::new()
+        .name("alphapulse-trading".to_owned())
+        .spawn(move || {
+            let ended = data_plane.run();
+            if let Err(error) = &ended {
+                tracing::error!(error = error as &dyn std::error::Error, "the trading thread ended");
+            }
+            ended
+        })
+        .expect("the system has room for one more thread")
+}
+
+/// Live needs the word in two places, a key, and a record.
+fn check_word(config: &NodeConfig, options: &NodeOptions) -> Result<(), NodeError> {
+    let refuse = |reason: &str| Err(NodeError::Refused(reason.to_owned()));
+    if !options.is_live {
+        return Ok(());
+    }
+    if !config.execution.is_live {
+        return refuse("going live needs `execution.mode = \"live\"` in the configuration as well as `--live`");
+    }
+    if options.run_dir.is_none() {
+        return refuse("going live needs a run folder for the journal; set `journal.dir`");
+    }
+    if options.password.is_none() {
+        return refuse("going live needs the keystore's password; set `execution.password_file`");
+    }
+    Ok(())
+}
+
+/// Connects execution to the EVM node. On paper without an executor there is nothing to connect.
+async fn connect(
+    config: &NodeConfig,
+    options: &NodeOptions,
+    kill: &KillSwitch,
+) -> Result<(Option<Desk>, Live), NodeError> {
+    let Some(executor) = config.execution.executor else { return Ok((None, Live::paper(None))) };
+    let chain = ChainPort::new(provider(&config.chain.endpoint).await?);
+    let (expected, got) = (config.chain.id, chain.chain_id().await?);
+    if expected != got {
+        return Err(NodeError::WrongChain { expected, got });
+    }
+    let caller = Caller { executor, profit_min: config.risk.profit_min };
+    let owner = check_executor(config, &chain, executor).await?;
+    let live = match (&options.password, options.is_live) {
+        (Some(password), true) => {
+            let signer = open_signer(config, password, executor, owner, kill)?;
+            let nonces = fresh_nonces(config, &chain, signer.address()).await?;
+            Live::live(caller, signer, nonces)
+        }
+        _ => Live::paper(Some(caller)),
+    };
+    Ok((Some(Desk { chain, account: owner, executor }), live))
+}
+
+/// A connection of the node's own; it follows nothing, so a lost one costs answers and no market.
+async fn provider(endpoint: &Endpoint) -> Result<alloy::providers::DynProvider, NodeError> {
+    let builder = ProviderBuilder::new().disable_recommended_fillers();
+    let connected = match endpoint {
+        Endpoint::Ws(url) => builder.connect_ws(WsConnect::new(url.clone())).await.map(|provider| provider.erased()),
+        Endpoint::Ipc(path) => builder.connect_ipc(IpcConnect::new(path.clone())).await.map(|provider| provider.erased()),
+    };
+    connected.map_err(|source| NodeError::Connect { endpoint: endpoint.to_string(), source: Box::new(source) })
+}
+
+/// That the executor is there, sends profit where the operator wants it, and knows the venues as the operator does.
+async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Address) -> Result<Address, NodeError> {
+    let refuse = |reason: String| NodeError::Refused(format!("executor {executor}: {reason}"));
+    if chain.code(executor).await?.is_empty() {
+        return Err(refuse("there is no contract at this address; correct `execution.executor`".to_owned()));
+    }
+    let not_ours = || refuse("the contract there is not an AlphaPulse executor; correct `execution.executor`".to_owned());
+    let recipient = chain.view(executor, &IExecutor::profitRecipientCall {}).await?.ok_or_else(not_ours)?;
+    if Some(recipient) != config.execution.profit_address {
+        return Err(refuse(format!("it sends profit to {recipient}, not to `execution.profit_address`")));
+    }
+    for venue in &config.venues {
+        let index = alloy::primitives::U256::from(venue.id.0);
+        let known = chain.view(executor, &IExecutor::venueCall { index }).await?.ok_or_else(not_ours)?;
+        if (known.factory, known.initCodeHash) != (venue.factory, venue.init_code_hash) {
+            return Err(refuse(format!("its venue {} is not `{}`; venues must be in the executor's order", venue.id, venue.name)));
+        }
+    }
+    chain.view(executor, &IExecutor::ownerCall {}).await?.ok_or_else(not_ours)
+}
+
+fn open_signer(
+    config: &NodeConfig,
+    password: &Secret,
+    executor: Address,
+    owner: Address,
+    kill: &KillSwitch,
+) -> Result<Signer, NodeError> {
+    let refuse = |reason: String| NodeError::Refused(reason);
+    let path = config.execution.keystore.as_ref();
+    let path = path.ok_or_else(|| refuse("going live needs `execution.keystore`".to_owned()))?;
+    let key = keystore::open(path, password)?;
+    let signer = Signer::new(&key, assembly::signer_policy(config, executor), kill.clone());
+    if signer.address() != owner {
+        return Err(refuse(format!("the keystore's account {} does not own executor {executor}; {owner} does", signer.address())));
+    }
+    Ok(signer)
+}
+
+/// Nonces of a new run: the chain and the node's pool must agree that nothing of ours is on its way.
+async fn fresh_nonces(config: &NodeConfig, chain: &ChainPort, account: Address) -> Result<NonceManager, NodeError> {
+    let (mined, pending) = (chain.nonce(account).await?, chain.pending_nonce(account).await?);
+    if mined != pending {
+        return Err(NodeError::Refused(format!(
+            "account {account} has {} transactions waiting in the node's pool; wait until they are mined or replaced",
+            pending.saturating_sub(mined)
+        )));
+    }
+    Ok(NonceManager::resume(account, config.execution.lease_nonces, mined, &[])?)
+}
+
+fn open_run(config: &NodeConfig, options: &NodeOptions, epoch: Epoch) -> Result<Option<JournalWriter>, NodeError> {
+    let Some(run_dir) = &options.run_dir else { return Ok(None) };
+    let mut manifest =
+        Manifest::new(config.chain.id.0, options.is_live, config.to_toml(), config.config_hash().to_string());
+    manifest.seed = options.seed;
+    manifest.create(run_dir)?;
+    Ok(Some(JournalWriter::create(run_dir.join(JOURNAL_FOLDER), config.chain.id, epoch)?))
+}
+
+/// The feed, and the relay when it is inside the node.
+async fn join_feed(config: RelayConfig, source: &FeedSource) -> Result<(Option<Arc<Relay>>, Join), NodeError> {
+    let chain_id = config.chain_id;
+    Ok(match source.clone() {
+        FeedSource::Embedded => {
+            let relay = Arc::new(Relay::start(config).await?);
+            let subscriber = Arc::clone(&relay);
+            let join: Join = Box::new(move || subscriber.subscribe().map_err(feed_error));
+            (Some(relay), join)
+        }
+        FeedSource::Unix(path) => (None, Box::new(move || Feed::connect_unix(&path)?.expecting_chain(chain_id))),
+        FeedSource::Tcp(address) => (None, Box::new(move || Feed::connect_tcp(address)?.expecting_chain(chain_id))),
+    })
+}
+
+/// An embedded relay that has no place may have one later; one that stopped stays stopped.
+fn feed_error(error: RelayError) -> FeedError {
+    match error {
+        RelayError::Full(_) => FeedError::Closed(CloseReason::Full),
+        _ => FeedError::Closed(CloseReason::Shutdown),
+    }
+}
