@@ -1,0 +1,40 @@
+//! The argument tree.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::quote::QuoteArguments;
+
+const EXAMPLES: &str = "\
+Examples:
+  alphapulse demo                                        watch the engine take arbitrage on a local test chain
+  alphapulse quote --snapshot market.json --queries -    exact quotes, one JSON line each
+  alphapulse run --config alphapulse.toml                trade on paper
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 configuration, 4 refused by risk limits, 130 interrupted.";
+
+/// Low-latency DeFi arbitrage engine
+#[derive(Debug, Parser)]
+#[command(name = "alphapulse", version, about, after_help = EXAMPLES, max_term_width = 110)]
+pub(crate) struct Arguments {
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter (default: RUST_LOG, else by command)
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Exact quotes from a market snapshot, without a node
+    Quote(QuoteArguments),
+}
+
+impl Command {
+    /// Log level of the command when nobody sets one: what runs for days tells more than what answers a question.
+    pub(crate) const fn log_default(&self) -> &'static str {
+        match self {
+            Self::Quote(_) => "warn",
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! One file per subcommand.
+
+pub(crate) mod market_file;
+pub(crate) mod quote;
+
+use crate::cli::Command;
+use crate::exit::Outcome;
+
+/// Runs a subcommand.
+pub(crate) fn run(command: Command) -> Outcome {
+    match command {
+        Command::Quote(arguments) => quote::run(&arguments),
+    }
+}

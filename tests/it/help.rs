@@ -1,0 +1,53 @@
+//! Every noun explains itself.
+
+use crate::command::run;
+
+/// Subcommands that `--help` lists, found by asking: a new one cannot escape the test.
+fn nouns(path: &[&str]) -> Vec<String> {
+    let ran = run(path.iter().copied().chain(["--help"]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let commands = ran.stdout.split("Commands:\n").nth(1).unwrap_or("");
+    commands
+        .lines()
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned))
+        .filter(|noun| noun != "help")
+        .collect()
+}
+
+#[test]
+fn every_noun_has_help_with_examples() {
+    let top = nouns(&[]);
+    assert!(top.len() >= EXPECTED.len(), "{top:?}");
+    for noun in EXPECTED {
+        assert!(top.iter().any(|known| known == noun), "{noun} is missing from {top:?}");
+    }
+    for noun in &top {
+        let verbs = nouns(&[noun]);
+        check_help(&[noun]);
+        for verb in &verbs {
+            check_help(&[noun, verb]);
+        }
+    }
+}
+
+const EXPECTED: [&str; 1] = ["quote"];
+
+fn check_help(path: &[&str]) {
+    let ran = run(path.iter().copied().chain(["--help"]));
+    assert_eq!(ran.code, Some(0), "{path:?}");
+    assert!(ran.stdout.contains("Examples:"), "{path:?} has no examples");
+    assert!(ran.stderr.is_empty(), "{path:?}");
+}
+
+#[test]
+fn a_misspelt_noun_is_a_usage_error() {
+    run(["qoute"]).must_fail(2, &["qoute"]);
+    run::<&str>([]).must_fail(2, &["Usage"]);
+    run(["quote", "--snapshot"]).must_fail(2, &["--snapshot"]);
+}
+
+#[test]
+fn a_bad_log_filter_is_a_usage_error() {
+    run(["--log", "alphapulse=loud", "quote", "--snapshot", "x", "--queries", "-"]).must_fail(2, &["--log", "next: "]);
+}
