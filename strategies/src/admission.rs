@@ -27,10 +27,7 @@ impl Admission {
 
     /// Admits these tokens and pools, nothing else.
     #[must_use]
-    pub fn only(
-        tokens: impl IntoIterator<Item = AddressBytes>,
-        pools: impl IntoIterator<Item = AddressBytes>,
-    ) -> Self {
+    pub fn only(tokens: impl IntoIterator<Item = AddressBytes>, pools: impl IntoIterator<Item = AddressBytes>) -> Self {
         Self { tokens: Some(tokens.into_iter().collect()), pools: Some(pools.into_iter().collect()) }
     }
 

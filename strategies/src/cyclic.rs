@@ -30,4 +30,8 @@ impl Strategy for Cyclic {
     fn on_event(&mut self, market: &Market, event: &MarketEvent, out: &mut OpportunitySink) {
         self.search.on_event(market, event, out);
     }
+
+    fn cuts(&self) -> u32 {
+        self.search.cuts()
+    }
 }

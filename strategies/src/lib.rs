@@ -25,13 +25,13 @@
 //!
 //! # let context = BlockContext { number: 1.into(), hash: [1; 32], parent_hash: [0; 32], timestamp: 1.into(),
 //! #     base_fee: 1.into(), gas_used: 0.into(), gas_limit: 30_000_000.into() };
-//! # let messages = conformance_free_market(context);
+//! # let messages = two_pools_that_disagree(context);
 //! # use alphapulse_protocol::message::{Message, Pool, Token, V2Reserves, WireMessage};
 //! # use alphapulse_protocol::{ChainId, Epoch, FeePpm, PoolId, TokenId, VenueId};
 //! # fn bytes<T: WireMessage>(message: T) -> Vec<u8> where for<'a> Message<'a>: From<&'a T> {
 //! #     Message::from(&message).as_bytes().to_vec()
 //! # }
-//! # fn conformance_free_market(context: BlockContext) -> Vec<Vec<u8>> {
+//! # fn two_pools_that_disagree(context: BlockContext) -> Vec<Vec<u8>> {
 //! #     let tokens = [TokenId(0), TokenId(1)];
 //! #     vec![
 //! #         bytes(SnapshotBegin::new(context, ChainId(1), Epoch(1), 2, 2)),
@@ -64,6 +64,7 @@ pub mod snapshot;
 pub mod opportunity;
 pub mod route;
 pub mod search;
+mod sizing;
 
 pub mod cyclic;
 pub mod registry;

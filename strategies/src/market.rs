@@ -8,7 +8,7 @@ use alphapulse_protocol::replica::{Change, Replica};
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
 
-pub use self::pool_view::PoolView;
+pub use self::pool_view::{PoolRanges, PoolView};
 use crate::admission::{Admission, Refusal};
 use crate::pool::{Mobius, QuoteError};
 use crate::route::TokenGraph;

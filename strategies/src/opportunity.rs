@@ -53,9 +53,9 @@ impl Opportunity {
     pub fn new(strategy: u16, hops: &[Hop]) -> Option<Self> {
         let hop_count = u8::try_from(hops.len()).ok().filter(|count| (2..=HOPS_MAX).contains(&usize::from(*count)))?;
         let (first, last) = (hops.first()?, hops.last()?);
-        let is_chained = hops.windows(2).all(|pair| {
-            pair[0].token_out == pair[1].token_in && pair[0].amount_out == pair[1].amount_in
-        });
+        let is_chained = hops
+            .windows(2)
+            .all(|pair| pair[0].token_out == pair[1].token_in && pair[0].amount_out == pair[1].amount_in);
         let is_repeated = |(at, hop): (usize, &Hop)| hops[..at].iter().any(|before| before.pool == hop.pool);
         let is_closed = last.token_out == first.token_in && last.amount_out > first.amount_in;
         if !is_chained || !is_closed || hops.iter().enumerate().any(is_repeated) {

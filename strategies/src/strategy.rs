@@ -22,6 +22,11 @@ pub trait Strategy: Send {
     /// Called once per event in sequence order, after the market has applied it. Must not block, read a clock, or
     /// allocate after warm-up. Reports best first.
     fn on_event(&mut self, market: &Market, event: &MarketEvent, out: &mut OpportunitySink);
+
+    /// How many of the strategy's searches a bound cuts short at present; above 0, routes may be missed.
+    fn cuts(&self) -> u32 {
+        0
+    }
 }
 
 /// Built-in strategies.

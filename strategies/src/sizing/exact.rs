@@ -1,0 +1,114 @@
+//! The integer pass: what the pools would really give, and the input that wastes least to rounding.
+
+use ruint::aliases::U256;
+
+use super::Leg;
+use super::walk::Estimate;
+use crate::market::{Market, PoolView};
+use crate::opportunity::HOPS_MAX;
+use crate::pool::QuoteError;
+
+/// Parts of an estimate tried in turn when the pools cannot take the whole: it may lie a rounding beyond what they hold.
+const SHRINKS: [f64; 4] = [1.0, 1.0 - 1e-12, 1.0 - 1e-9, 1.0 - 1e-6];
+
+/// Rounding losses below this share of the profit are left where they are.
+const WASTE_IGNORED: f64 = 1e-10;
+
+/// Whole units tried on either side of the estimate at the coarsest token of a route.
+const WINDOW: u64 = 4;
+
+/// Amounts along a route: what goes into each leg, then what comes out of the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Amounts {
+    values: [U256; HOPS_MAX + 1],
+    leg_count: usize,
+}
+
+impl Amounts {
+    /// One more than there are legs.
+    pub(crate) fn as_slice(&self) -> &[U256] {
+        &self.values[..=self.leg_count]
+    }
+
+    /// Output less input; `None` for a loss.
+    pub(crate) fn profit(&self) -> Option<U256> {
+        self.values[self.leg_count].checked_sub(self.values[0])
+    }
+}
+
+/// The pools of a route with their states.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Path<'a> {
+    legs: [(PoolView<'a>, bool); HOPS_MAX],
+    leg_count: usize,
+}
+
+impl<'a> Path<'a> {
+    /// `None` for a pool that is not known, or more legs than a route has.
+    pub(super) fn new(market: &'a Market, legs: &[Leg]) -> Option<Self> {
+        let unused = PoolView::V2 { reserves: [0, 0], fee_ppm: 0 };
+        let mut path = Self { legs: [(unused, true); HOPS_MAX], leg_count: legs.len() };
+        if legs.len() > HOPS_MAX {
+            return None;
+        }
+        for (slot, leg) in path.legs.iter_mut().zip(legs) {
+            *slot = (market.pool(leg.pool)?, leg.zero_for_one);
+        }
+        Some(path)
+    }
+
+    pub(super) fn legs(&self) -> &[(PoolView<'a>, bool)] {
+        &self.legs[..self.leg_count]
+    }
+
+    /// Swaps `input` through every pool.
+    fn forward(&self, input: U256) -> Result<Amounts, QuoteError> {
+        let mut amounts = Amounts { values: [U256::ZERO; HOPS_MAX + 1], leg_count: self.leg_count };
+        amounts.values[0] = input;
+        for (index, (pool, zero_for_one)) in self.legs().iter().enumerate() {
+            amounts.values[index + 1] = pool.swap_exact_in(*zero_for_one, amounts.values[index])?;
+        }
+        Ok(amounts)
+    }
+
+    /// Input of the route for which its first `leg_count` legs give `output`.
+    fn backward(&self, leg_count: usize, output: U256) -> Result<U256, QuoteError> {
+        let legs = self.legs[..leg_count].iter().rev();
+        legs.copied().try_fold(output, |amount, (pool, zero_for_one)| pool.quote_exact_out(zero_for_one, amount))
+    }
+}
+
+/// The best exact amounts near an estimate; `None` when the pools refuse them all. May be a loss.
+pub(super) fn settle(path: &Path<'_>, estimate: &Estimate) -> Option<Amounts> {
+    let amounts = SHRINKS.iter().find_map(|shrink| path.forward(floor(estimate.input * shrink)?).ok())?;
+    if waste(&amounts) <= estimate.profit * WASTE_IGNORED { Some(amounts) } else { Some(refine(path, amounts)) }
+}
+
+/// Rounded down, at least one unit.
+fn floor(value: f64) -> Option<U256> {
+    U256::try_from(value.floor().max(1.0)).ok()
+}
+
+/// What rounding to whole units can cost along the route, in units of its first token: a unit at every stop.
+fn waste(amounts: &Amounts) -> f64 {
+    let input = f64::from(amounts.values[0]);
+    amounts.as_slice().iter().map(|amount| input / f64::from(*amount)).sum()
+}
+
+/// Looks around the estimate where one unit is worth most. For each count of that token near the estimate, the least
+/// input that buys it: whatever more is paid for the same count is lost.
+fn refine(path: &Path<'_>, estimate: Amounts) -> Amounts {
+    let stops = estimate.as_slice();
+    let (coarsest, pivot) = stops.iter().enumerate().min_by_key(|(_, amount)| **amount).expect("a route has stops");
+    let mut best = estimate;
+    let low = pivot.saturating_sub(U256::from(WINDOW)).max(U256::ONE);
+    for step in 0..=2 * WINDOW {
+        let candidate = path.backward(coarsest, low + U256::from(step)).and_then(|input| path.forward(input));
+        if let Ok(amounts) = candidate
+            && amounts.profit() > best.profit()
+        {
+            best = amounts;
+        }
+    }
+    best
+}
