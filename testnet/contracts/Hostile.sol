@@ -25,9 +25,10 @@ contract HostileToken {
     Answer public answer;
     uint256 public feePpm;
 
-    /// Called within each transfer while set, with what came of the last such call.
+    /// Called within each transfer while set.
     address public hookTarget;
     bytes public hookData;
+    /// How many such calls there were, whether any succeeded, and what the last one answered.
     uint256 public hookCalls;
     bool public hookSucceeded;
     bytes public hookAnswer;
@@ -46,12 +47,14 @@ contract HostileToken {
         (hookTarget, hookData) = (target, data);
     }
 
-    /// Calls `target` as this contract; passes a revert on.
-    function run(address target, bytes calldata data) external {
-        (bool isDone, bytes memory result) = target.call(data);
-        if (!isDone) {
-            assembly ("memory-safe") {
-                revert(add(result, 0x20), mload(result))
+    /// Calls `target` as this contract, so many times in one transaction; passes a revert on.
+    function run(address target, bytes calldata data, uint256 times) external {
+        for (uint256 i = 0; i < times; ++i) {
+            (bool isDone, bytes memory result) = target.call(data);
+            if (!isDone) {
+                assembly ("memory-safe") {
+                    revert(add(result, 0x20), mload(result))
+                }
             }
         }
     }
@@ -62,8 +65,10 @@ contract HostileToken {
         balanceOf[to] += isQuirky ? value - value * feePpm / PPM : value;
         emit Transfer(msg.sender, to, value);
         if (hookTarget != address(0)) {
+            (bool isDone, bytes memory result) = hookTarget.call(hookData);
             ++hookCalls;
-            (hookSucceeded, hookAnswer) = hookTarget.call(hookData);
+            hookSucceeded = hookSucceeded || isDone;
+            hookAnswer = result;
         }
         _answer(isQuirky ? answer : Answer.True);
     }

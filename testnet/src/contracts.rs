@@ -64,7 +64,7 @@ pub mod abi {
             function mint(address to, uint256 value) external;
             function setQuirk(address sender, Answer answer, uint256 feePpm) external;
             function setHook(address target, bytes data) external;
-            function run(address target, bytes data) external;
+            function run(address target, bytes data, uint256 times) external;
             function hookCalls() external view returns (uint256);
             function hookSucceeded() external view returns (bool);
             function hookAnswer() external view returns (bytes);

@@ -75,8 +75,7 @@ pub enum PublicContract {
     UniswapV2Factory,
     /// Uniswap V2 pair, created by the factory.
     UniswapV2Pair,
-    /// Uniswap V2 router, an oracle for quotes; constructor: `address factory, address weth`. Its pair addresses are derived
-    /// from an init code hash that belongs to another build of the pair: only its pure functions work here.
+    /// Uniswap V2 router, an oracle for quotes; constructor: `address factory, address weth`.
     UniswapV2Router02,
     /// PancakeSwap V2 factory: the same model with a 0.2 % fee and another callback; constructor: `address feeToSetter`.
     PancakeFactory,

@@ -1,5 +1,6 @@
 //! A deployed chain to try things on, and the calls that tests make of it.
 
+use alloy::eips::BlockId;
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::Provider;
@@ -39,12 +40,7 @@ impl Chain {
     }
 
     pub(crate) async fn try_call_raw(&self, from: Address, to: Address, data: Bytes) -> Result<Bytes, ExecutorRevert> {
-        let request = TransactionRequest::default().with_from(from).with_to(to).with_input(data);
-        let answer = self.node.provider().call(request).block(alloy::eips::BlockId::pending()).await;
-        answer.map_err(|error| {
-            let payload = error.as_error_resp().expect("the node answers");
-            decode_revert(&payload.as_revert_data().unwrap_or_default())
-        })
+        self.simulate(TransactionRequest::default().with_from(from).with_to(to).with_input(data)).await
     }
 
     /// As [`Chain::try_call`], for calls that succeed.
@@ -72,10 +68,43 @@ impl Chain {
         receipt.contract_address.expect("creation")
     }
 
+    /// Wraps the actor's Ether and gives it away.
+    pub(crate) async fn give_weth(&self, to: Address, wei: U256) {
+        let (actor, weth) = (self.deployment.actor.address(), self.deployment.weth());
+        let deposit = TransactionRequest::default().with_from(actor).with_to(weth).with_value(wei);
+        let receipt = self.mine_request(deposit.with_gas_limit(GAS_LIMIT)).await;
+        assert!(receipt.status(), "deposit reverted");
+        self.act(weth, ITestToken::transferCall { to, value: wei }).await;
+    }
+
+    /// Simulates the creation of a contract.
+    pub(crate) async fn try_create(&self, code: Bytes) -> Result<Bytes, ExecutorRevert> {
+        self.simulate(TransactionRequest::default().with_deploy_code(code)).await
+    }
+
+    pub(crate) async fn code(&self, account: Address) -> Bytes {
+        self.node.provider().get_code_at(account).await.expect("answers")
+    }
+
+    async fn simulate(&self, request: TransactionRequest) -> Result<Bytes, ExecutorRevert> {
+        let answer = self.node.provider().call(request).block(BlockId::pending()).await;
+        answer.map_err(|error| {
+            let payload = error.as_error_resp().expect("the node answers");
+            decode_revert(&payload.as_revert_data().unwrap_or_default())
+        })
+    }
+
     async fn mine_request(&self, request: TransactionRequest) -> TransactionReceipt {
         let hash: B256 = self.node.call("eth_sendTransaction", (request,)).await.expect("accepted");
         self.node.mine().await.expect("mines");
         self.node.provider().get_transaction_receipt(hash).await.expect("answers").expect("included")
+    }
+
+    /// The reason for which a call reverts; sends it too, to see that the block has it as failed.
+    pub(crate) async fn refusal(&self, from: Address, to: Address, data: Bytes) -> ExecutorRevert {
+        let reason = self.try_call_raw(from, to, data.clone()).await.expect_err("call is refused");
+        assert!(!self.send(from, to, data).await.status(), "simulated as refused, yet included as done");
+        reason
     }
 
     /// As [`Chain::send`], for transactions that succeed.

@@ -27,7 +27,8 @@ async fn standard_layout_is_on_the_chain() {
             }
             PoolKind::V3 { .. } => {
                 let fee = U24::from(pool.fee_ppm);
-                let address = chain.view(factory, &IV3Factory::getPoolCall { tokenA: token_a, tokenB: token_b, fee }).await;
+                let address =
+                    chain.view(factory, &IV3Factory::getPoolCall { tokenA: token_a, tokenB: token_b, fee }).await;
                 assert_eq!(address, pool.address);
                 assert!(chain.view(pool.address, &IV3Pool::liquidityCall {}).await > 0);
             }
@@ -44,7 +45,7 @@ async fn pools_of_one_pair_start_at_one_price() {
         // Raw units of token 1 for 2^64 raw units of token 0, from the layout's prices.
         let whole = |decimals: u8| U256::from(10).pow(U256::from(decimals));
         let expected: U256 =
-            (token_0.price_wei * whole(token_1.decimals) << 64_usize) / (token_1.price_wei * whole(token_0.decimals));
+            ((token_0.price_wei * whole(token_1.decimals)) << 64_usize) / (token_1.price_wei * whole(token_0.decimals));
         let actual: U256 = match pool.kind {
             PoolKind::V2 => {
                 let reserves = chain.view(pool.address, &IV2Pair::getReservesCall {}).await;

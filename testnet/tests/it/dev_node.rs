@@ -1,6 +1,7 @@
 //! The dev node's life: start, stop, restart, death, reorg.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use alloy::network::TransactionBuilder;
@@ -133,4 +134,33 @@ async fn genesis_number_time_and_fee_are_taken() {
     assert_eq!(block.header.gas_limit, 25_000_000);
     let genesis = node.provider().get_block_by_number(1000.into()).await.expect("answers").expect("block");
     assert_eq!(genesis.header.base_fee_per_gas, Some(7_000_000_000));
+}
+
+/// Makes the test below into the process that holds a node.
+const HOLDER_VARIABLE: &str = "ALPHAPULSE_TEST_HOLDS_NODE";
+
+#[tokio::test]
+async fn node_ends_when_its_owner_is_killed() {
+    if std::env::var_os(HOLDER_VARIABLE).is_some() {
+        let node = start(DevNodeConfig::default()).await;
+        eprintln!("{}", node.process_id());
+        std::future::pending::<()>().await;
+    }
+    let mut holder = Command::new(std::env::current_exe().expect("path of this test"))
+        .args(["--exact", "dev_node::node_ends_when_its_owner_is_killed", "--nocapture"])
+        .env(HOLDER_VARIABLE, "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let lines = BufReader::new(holder.stderr.take().expect("piped")).lines();
+    let process_id: u32 = lines.map_while(Result::ok).find_map(|line| line.parse().ok()).expect("holder starts a node");
+    assert!(is_alive(process_id));
+    holder.kill().expect("kills");
+    holder.wait().expect("waits");
+    let deadline = Instant::now() + DEADLINE;
+    while is_alive(process_id) {
+        assert!(Instant::now() < deadline, "node {process_id} outlived its owner");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

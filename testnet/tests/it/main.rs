@@ -1,7 +1,13 @@
 //! Behaviour of the test kit, the dev node and the executor contract, against real processes and real bytecode.
 #![allow(clippy::print_stderr, reason = "a test that installs, is ignored or measures says so")]
 
+mod artifacts;
 mod chain;
 mod deploy;
 mod dev_node;
+mod executor_callbacks;
+mod executor_refusals;
+mod executor_trades;
+mod exhaustive;
 mod kit;
+mod route;
