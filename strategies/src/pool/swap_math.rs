@@ -93,13 +93,11 @@ impl Range {
             });
         }
         let next = get_next_sqrt_price_from_input(self.current, self.liquidity, spendable, self.is_zero_for_one())?;
-        let amount_in = if next == self.target { amount_in_whole } else { self.amount_in_to(next)? };
-        // Rounding may land a part of the range on its end: then the fee is taken as for the whole.
-        let fee_amount = if next == self.target {
-            fee_on(amount_in, fee_ppm, kept_ppm)?
-        } else {
-            remaining.checked_sub(amount_in).ok_or(QuoteError::AmountOverflow)?
-        };
+        // Less than the whole range's input moves the price less than to its end, and rounding keeps it short of it.
+        // So the contract's case of an input that is used up exactly on the target cannot arise here.
+        debug_assert_ne!(next, self.target, "an input below the whole range's stops inside it");
+        let amount_in = self.amount_in_to(next)?;
+        let fee_amount = remaining.checked_sub(amount_in).ok_or(QuoteError::AmountOverflow)?;
         Ok(SwapStep { sqrt_price_next_x96: next, amount_in, amount_out: self.amount_out_to(next)?, fee_amount })
     }
 
