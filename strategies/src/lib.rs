@@ -71,6 +71,8 @@ pub mod registry;
 pub mod strategy;
 pub mod two_venue;
 
+pub mod conformance;
+
 pub use crate::admission::{Admission, Refusal};
 pub use crate::market::{Market, MarketEvent, PoolView};
 pub use crate::opportunity::{HOPS_MAX, Hop, Opportunity, OpportunitySink};

@@ -4,6 +4,7 @@
 //! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes.
 
 mod chain;
+mod conformance;
 mod contracts;
 mod cow_auction;
 mod data;
