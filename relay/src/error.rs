@@ -10,7 +10,7 @@ use alphapulse_protocol::{ChainId, DecodeError};
 use thiserror::Error;
 
 /// Cause from a library.
-pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// Why the node could not be used.
 #[derive(Debug, Error)]

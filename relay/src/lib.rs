@@ -29,10 +29,17 @@
 mod client;
 mod config;
 mod error;
+mod fanout;
+mod follower;
+mod history;
+mod hub;
 pub mod journal;
 mod lane;
 mod metrics;
 mod relay;
+mod sequencer;
+mod server;
+pub mod source;
 mod subscription;
 mod wait;
 

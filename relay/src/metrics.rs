@@ -67,8 +67,6 @@ counters! {
     joins,
     /// Subscribers dropped because they read too slowly.
     evicted,
-    /// Frames that did not fit a full lane.
-    lane_drops,
     /// Connections refused because the relay was full.
     refused,
     /// Connections that ended before the stream began.

@@ -1,60 +1,163 @@
-//! A running relay.
+//! A running relay: its tasks, its doors, its end.
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use alphapulse_protocol::Epoch;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::config::RelayConfig;
 use crate::error::RelayError;
-use crate::metrics::RelayStats;
+use crate::fanout::Fanout;
+use crate::follower::{ChainEvent, Follower};
+use crate::hub::{Command, Hub, Joiner};
+use crate::journal::JournalWriter;
+use crate::lane::Wake;
+use crate::metrics::{Metrics, RelayStats};
+use crate::server::{Listeners, Server};
+use crate::source::{Dial, NodeDial};
 use crate::subscription::Feed;
+use crate::wait::Waiter;
 
-/// A running relay. Dropping it ends it; [`Relay::stop`] ends it in order.
+/// Events between the follower and the writer. When it is full the follower waits: the writer is not outrun.
+const EVENTS_QUEUED: usize = 64;
+
+/// A running relay. [`Relay::stop`] ends it in order; dropping it ends it at once.
 #[derive(Debug)]
 pub struct Relay {
-    _config: RelayConfig,
+    joiner: Joiner,
+    metrics: Arc<Metrics>,
+    server: Option<Server>,
+    hub: JoinHandle<Result<(), RelayError>>,
+    follower: JoinHandle<Option<RelayError>>,
+    _tasks: AbortOnDrop<2>,
+}
+
+/// Ends tasks with their owner.
+#[derive(Debug)]
+struct AbortOnDrop<const N: usize>([AbortHandle; N]);
+
+impl<const N: usize> Drop for AbortOnDrop<N> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
 }
 
 impl Relay {
-    /// Connects to the node, takes the first snapshot, and starts to serve.
+    /// Connects to the node, checks its chain, takes the first snapshot, opens journal and doors, and starts to serve.
     ///
     /// # Errors
-    /// [`RelayError`] naming what failed.
+    /// [`RelayError`] naming what failed; nothing is left running then.
     pub async fn start(config: RelayConfig) -> Result<Self, RelayError> {
-        config.check()?;
-        Err(RelayError::Stopped)
+        let metrics = Arc::new(Metrics::default());
+        let dial = NodeDial {
+            endpoint: config.endpoint.clone(),
+            chain_id: config.chain_id,
+            venues: config.venues.as_slice().into(),
+            pools: config.pools.as_slice().into(),
+            metrics: Arc::clone(&metrics),
+        };
+        Self::launch(config, dial, metrics).await
     }
 
-    /// An embedded subscription: the snapshot first, then every message.
+    /// The same over another source; `config.endpoint`, venues and pools are the source's own business then.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_from(config: RelayConfig, dial: impl Dial) -> Result<Self, RelayError> {
+        Self::launch(config, dial, Arc::default()).await
+    }
+
+    async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
+        config.check()?;
+        let listeners = Listeners::bind(&config).await?;
+        let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
+        let (commands_in, commands) = mpsc::unbounded_channel();
+        let resync = Arc::new(Notify::new());
+        let (follower, source, image) =
+            Follower::begin(dial, &config, events_in, Arc::clone(&resync), Arc::clone(&metrics)).await?;
+
+        let count = Arc::new(AtomicUsize::new(0));
+        let fanout = Fanout::new(Arc::clone(&count), Arc::clone(&metrics));
+        let journal = open_journal(&config)?;
+        let mut hub = Hub::new(config.chain_id, config.reorg_depth_max, fanout, journal, resync, Arc::clone(&metrics));
+        hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
+
+        let joiner = Joiner {
+            commands: commands_in,
+            count,
+            subscribers_max: config.subscribers_max,
+            lane_slots: config.lane_slots,
+        };
+        let server = Server::start(listeners, &joiner, &metrics);
+        let hub = tokio::spawn(hub.run(events, commands, config.heartbeat));
+        let follower = tokio::spawn(follower.run(source));
+        let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
+        Ok(Self { joiner, metrics, server: Some(server), hub, follower, _tasks: tasks })
+    }
+
+    /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment
+    /// later.
     ///
     /// # Errors
     /// [`RelayError::Full`], [`RelayError::Stopped`].
     pub fn subscribe(&self) -> Result<Feed, RelayError> {
-        Err(RelayError::Stopped)
+        let waiter = Waiter::new();
+        let lane = self.joiner.open_lane(Wake::Thread(waiter.unparker()), false)?;
+        Ok(Feed::new(lane, waiter, None))
     }
 
     /// Counters since the start.
     #[must_use]
     pub fn stats(&self) -> RelayStats {
-        RelayStats::default()
+        self.metrics.read()
     }
 
     /// Unix socket that is served.
     #[must_use]
     pub fn unix_path(&self) -> Option<&Path> {
-        None
+        self.server.as_ref().and_then(Server::unix_path)
     }
 
-    /// TCP address that is served.
+    /// TCP address that is served, with the port that was really taken.
     #[must_use]
     pub fn tcp_addr(&self) -> Option<SocketAddr> {
-        None
+        self.server.as_ref().and_then(Server::tcp_addr)
     }
 
-    /// Ends the relay: subscribers are told, the journal is synced.
+    /// Waits until the relay ends by itself, which only a failure makes it do; [`Relay::stop`] then tells which.
+    pub async fn ended(&self) {
+        self.joiner.commands.closed().await;
+    }
+
+    /// Ends the relay: subscribers are told, the journal is synced, the doors are closed.
     ///
     /// # Errors
-    /// What had ended it before, if something had.
-    pub async fn stop(self) -> Result<(), RelayError> {
-        Ok(())
+    /// What had ended it before, if something had, or the journal's failure.
+    pub async fn stop(mut self) -> Result<(), RelayError> {
+        // The writer may have ended before; then there is nobody to ask, and its result says why.
+        let _ = self.joiner.commands.send(Command::Stop);
+        let written = (&mut self.hub).await.unwrap_or(Err(RelayError::Stopped));
+        if let Some(server) = self.server.take() {
+            server.finish().await;
+        }
+        // It stops when it finds that the writer is gone, wherever it was waiting.
+        self.follower.abort();
+        match (&mut self.follower).await {
+            Ok(Some(error)) => Err(error),
+            _ => written,
+        }
     }
+}
+
+/// The journal continues over restarts: each start is a new segment and a new epoch.
+fn open_journal(config: &RelayConfig) -> Result<Option<JournalWriter>, RelayError> {
+    let Some(dir) = &config.journal_dir else { return Ok(None) };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let epoch = Epoch(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+    JournalWriter::open_append(dir, config.chain_id, epoch).map(Some).map_err(RelayError::Journal)
 }

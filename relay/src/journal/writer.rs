@@ -78,6 +78,11 @@ impl JournalWriter {
         self
     }
 
+    /// From here on segments begin with another stream identity.
+    pub const fn set_epoch(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
+    }
+
     fn begin(dir: &Path, chain_id: ChainId, epoch: Epoch, index: u32, lock: File) -> Result<Self, JournalError> {
         let mut writer = Self {
             dir: dir.to_owned(),

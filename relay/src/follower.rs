@@ -1,0 +1,387 @@
+//! Follows the chain by ancestry: from announcements, which may be missing, repeated, late or out of order, to an exact
+//! account of every block and reorg.
+
+use core::hash::BuildHasher;
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::hash::RandomState;
+use std::sync::Arc;
+
+use alloy::primitives::B256;
+use alphapulse_protocol::message::BlockContext;
+use alphapulse_protocol::{BlockNumber, BlockRef};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::sleep;
+
+use crate::config::RelayConfig;
+use crate::error::{RelayError, SourceError};
+use crate::history::History;
+use crate::metrics::Metrics;
+use crate::source::{ChainSource, Dial, MarketImage, PoolTable, Update, decode_block};
+
+/// Times that one step is tried on a connection before another connection is made.
+const TRIES: u32 = 3;
+/// Pause before a step is tried again: nodes announce a head before every part of them knows it.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// First pause before connecting again; doubled for each failure in a row.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause before connecting again.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Announced heads remembered, so that blocks that came in a burst need not be fetched.
+const ANNOUNCED_MAX: usize = 256;
+
+/// What happened to the chain, in the order in which a subscriber must hear it.
+#[derive(Debug)]
+pub(crate) enum ChainEvent {
+    /// Everything before is void; a new stream begins here.
+    Snapshot(Box<MarketImage>),
+    /// Our head is no longer part of the chain.
+    Reorg { ancestor: BlockRef, old_head: BlockRef },
+    /// The next block.
+    Block { context: BlockContext, head_number: BlockNumber, updates: Vec<Update> },
+}
+
+/// Why following stopped.
+enum Halt {
+    Source(SourceError),
+    /// Nobody listens any more.
+    Unheard,
+}
+
+impl From<SourceError> for Halt {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+/// The task that owns the connection to the node.
+pub(crate) struct Follower<D: Dial> {
+    dial: D,
+    silence: Duration,
+    backfill_blocks_max: u64,
+    history: History,
+    pools: PoolTable,
+    announced: VecDeque<BlockContext>,
+    /// Newest announcement that was seen in passing and is still to be dealt with.
+    unattended: Option<BlockContext>,
+    /// Whether our state is void and only a snapshot helps.
+    is_lost: bool,
+    failures: u32,
+    events: mpsc::Sender<ChainEvent>,
+    resync: Arc<Notify>,
+    metrics: Arc<Metrics>,
+}
+
+impl<D: Dial> Follower<D> {
+    /// Connects for the first time and reads the market. Does not try twice: a start that fails should say so.
+    pub(crate) async fn begin(
+        dial: D,
+        config: &RelayConfig,
+        events: mpsc::Sender<ChainEvent>,
+        resync: Arc<Notify>,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, D::Source, MarketImage), RelayError> {
+        let failed = |source| RelayError::Node { endpoint: dial.name(), source };
+        let source = dial.dial().await.map_err(failed)?;
+        let image = first_image(&source).await.map_err(failed)?;
+        metrics.head_number.set(image.context.number.get());
+        let follower = Self {
+            silence: config.silence,
+            backfill_blocks_max: config.backfill_blocks_max,
+            history: History::new(image.context, config.reorg_depth_max),
+            pools: PoolTable::new(&image),
+            announced: VecDeque::new(),
+            unattended: None,
+            is_lost: false,
+            failures: 0,
+            dial,
+            events,
+            resync,
+            metrics,
+        };
+        Ok((follower, source, image))
+    }
+
+    /// Follows until nobody listens (`None`) or the node can never be used again.
+    pub(crate) async fn run(mut self, mut source: D::Source) -> Option<RelayError> {
+        loop {
+            let Err(halt) = self.follow(&mut source).await;
+            let Halt::Source(error) = halt else { return None };
+            self.metrics.connection_losses.add(1);
+            tracing::warn!(node = self.dial.name(), error = &error as &dyn std::error::Error, "connection given up");
+            drop(source);
+            source = match self.redial().await {
+                Ok(source) => source,
+                Err(Halt::Unheard) => return None,
+                Err(Halt::Source(error)) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the node can not be used");
+                    return Some(RelayError::Node { endpoint: self.dial.name(), source: error });
+                }
+            };
+            self.metrics.reconnects.add(1);
+            tracing::info!(node = self.dial.name(), "connected again");
+        }
+    }
+
+    async fn redial(&mut self) -> Result<D::Source, Halt> {
+        self.announced.clear();
+        self.unattended = None;
+        loop {
+            tokio::select! {
+                () = sleep(pause_before_reconnect(self.failures)) => {}
+                () = self.events.closed() => return Err(Halt::Unheard),
+            }
+            self.failures = self.failures.saturating_add(1);
+            match self.dial.dial().await {
+                Ok(source) => return Ok(source),
+                Err(error) if error.is_fatal() => return Err(error.into()),
+                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "still not connected"),
+            }
+        }
+    }
+
+    /// Follows one connection until it fails.
+    async fn follow(&mut self, source: &mut D::Source) -> Result<core::convert::Infallible, Halt> {
+        // Whatever was missed while there was no connection is found from the head.
+        self.catch_up(source, None).await?;
+        self.failures = 0;
+        loop {
+            tokio::select! {
+                head = source.next_head() => {
+                    let head = head?;
+                    self.metrics.heads.add(1);
+                    self.remember(head);
+                    self.catch_up(source, Some(head)).await?;
+                }
+                () = sleep(self.silence) => {
+                    self.metrics.silences.add(1);
+                    self.catch_up(source, None).await?;
+                }
+                () = self.resync.notified() => {
+                    self.is_lost = true;
+                    self.catch_up(source, None).await?;
+                }
+                () = self.events.closed() => return Err(Halt::Unheard),
+            }
+        }
+    }
+
+    /// Brings the stream to `target`, or to the node's head; tries again where that can help.
+    async fn catch_up(&mut self, source: &mut D::Source, mut target: Option<BlockContext>) -> Result<(), Halt> {
+        let mut tries = 1;
+        loop {
+            match self.advance(source, target).await {
+                Ok(()) => match self.unattended.take() {
+                    Some(next) => target = Some(next),
+                    None => return Ok(()),
+                },
+                Err(Halt::Source(error)) if tries < TRIES && !error.is_connection_lost() => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, tries, "trying again");
+                    self.metrics.retries.add(1);
+                    sleep(RETRY_PAUSE * tries).await;
+                    (tries, target) = (tries + 1, None);
+                }
+                Err(halt) => return Err(halt),
+            }
+        }
+    }
+
+    async fn advance(&mut self, source: &mut D::Source, target: Option<BlockContext>) -> Result<(), Halt> {
+        if self.is_lost {
+            return self.take_snapshot(source).await;
+        }
+        self.attend(source);
+        let target = self.unattended.take().or(target);
+        if let Some(head) = target {
+            if head.hash == self.history.head().hash {
+                return Ok(());
+            }
+            if self.history.is_next(&head) {
+                return self.relay(source, vec![head]).await;
+            }
+        }
+        // Anything but the next block may be late, or of a branch that was left since: the node's word now decides.
+        let head = source.head().await?;
+        self.move_to(source, head).await
+    }
+
+    /// Moves from our head to `head`, which the node says is the chain's.
+    async fn move_to(&mut self, source: &mut D::Source, head: BlockContext) -> Result<(), Halt> {
+        let ours = *self.history.head();
+        if head.hash == ours.hash {
+            return Ok(());
+        }
+        if self.history.find(&head.hash).is_some() {
+            return self.move_down(source, &head).await;
+        }
+        if head.number.get() > ours.number.get().saturating_add(self.backfill_blocks_max) {
+            tracing::warn!(
+                ours = ours.number.get(),
+                head = head.number.get(),
+                "too far behind to catch up block by block"
+            );
+            return self.take_snapshot(source).await;
+        }
+        let Some((ancestor, path)) = self.find_path(source, head).await? else {
+            tracing::warn!(head = head.number.get(), "no block in common within the blocks kept");
+            return self.take_snapshot(source).await;
+        };
+        if ancestor.hash != ours.hash {
+            self.go_back(ancestor).await?;
+        }
+        self.relay(source, path).await
+    }
+
+    /// The node's head is a block below ours. Believed only when the node no longer has ours at its height: an old answer
+    /// looks the same.
+    async fn move_down(&mut self, source: &D::Source, head: &BlockContext) -> Result<(), Halt> {
+        let ours = *self.history.head();
+        let there = source.block_by_number(ours.number.get()).await?;
+        if there.is_some_and(|block| block.hash == ours.hash) {
+            return Ok(());
+        }
+        self.go_back(head.block()).await
+    }
+
+    /// Blocks from `head` down to the first whose parent is ours, and that parent. `None` when there is none.
+    async fn find_path(
+        &self,
+        source: &D::Source,
+        head: BlockContext,
+    ) -> Result<Option<(BlockRef, Vec<BlockContext>)>, SourceError> {
+        let oldest = self.history.oldest().number.get();
+        let mut path = vec![head];
+        let mut block = head;
+        loop {
+            if let Some(ancestor) = self.history.find(&block.parent_hash) {
+                return Ok(Some((ancestor.block(), path)));
+            }
+            if block.number.get() <= oldest {
+                return Ok(None);
+            }
+            let parent = match self.announced.iter().find(|known| known.hash == block.parent_hash) {
+                Some(known) => *known,
+                None => {
+                    let hash = B256::from(block.parent_hash);
+                    source.block_by_hash(hash).await?.ok_or(SourceError::UnknownBlock(hash))?
+                }
+            };
+            if parent.number.get().checked_add(1) != Some(block.number.get()) {
+                let (child, number) = (block.number, parent.number);
+                return Err(SourceError::Contradiction(format!("the parent of block {child} is numbered {number}")));
+            }
+            path.push(parent);
+            block = parent;
+        }
+    }
+
+    async fn go_back(&mut self, ancestor: BlockRef) -> Result<(), Halt> {
+        let old_head = self.history.head().block();
+        let depth = old_head.number.0.saturating_sub(ancestor.number.0);
+        self.history.rewind_to(&ancestor.hash);
+        self.metrics.reorgs.add(1);
+        self.metrics.reorg_depth_max_seen.raise_to(depth);
+        self.metrics.head_number.set(ancestor.number.0);
+        tracing::info!(depth, ancestor = ancestor.number.0, "reorg");
+        self.tell(ChainEvent::Reorg { ancestor, old_head }).await
+    }
+
+    /// Relays a path of blocks, newest first in the list.
+    async fn relay(&mut self, source: &mut D::Source, mut path: Vec<BlockContext>) -> Result<(), Halt> {
+        let tip = path.first().map_or(0, |block| block.number.get());
+        while let Some(context) = path.pop() {
+            let updates = self.read_updates(source, context.block()).await?;
+            self.attend(source);
+            let newer = self.unattended.map_or(0, |head| head.number.get());
+            if !self.announced.iter().any(|known| known.hash == context.hash) {
+                self.metrics.backfilled_blocks.add(1);
+            }
+            self.metrics.blocks.add(1);
+            self.metrics.head_number.set(context.number.get());
+            self.history.push(context);
+            let head_number = BlockNumber(tip.max(newer));
+            self.tell(ChainEvent::Block { context, head_number, updates }).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_updates(&self, source: &D::Source, block: BlockRef) -> Result<Vec<Update>, SourceError> {
+        if self.pools.addresses().is_empty() {
+            return Ok(Vec::new());
+        }
+        let logs = source.logs(block, self.pools.addresses()).await?;
+        decode_block(logs, block, &self.pools).inspect_err(|error| {
+            if matches!(error, SourceError::Contradiction(_)) {
+                self.metrics.log_mismatches.add(1);
+            }
+        })
+    }
+
+    /// Begins a new stream from the node's head.
+    async fn take_snapshot(&mut self, source: &D::Source) -> Result<(), Halt> {
+        self.is_lost = true;
+        let head = source.head().await?;
+        let image = source.market(&head).await?;
+        self.is_lost = false;
+        self.history.reset(head);
+        self.pools = PoolTable::new(&image);
+        self.metrics.resnapshots.add(1);
+        self.metrics.head_number.set(head.number.get());
+        self.tell(ChainEvent::Snapshot(Box::new(image))).await
+    }
+
+    /// Looks at announcements that came meanwhile, without waiting.
+    fn attend(&mut self, source: &mut D::Source) {
+        while let Some(head) = source.try_head() {
+            self.metrics.heads.add(1);
+            self.remember(head);
+            self.unattended = Some(head);
+        }
+    }
+
+    fn remember(&mut self, head: BlockContext) {
+        if self.announced.len() == ANNOUNCED_MAX {
+            self.announced.pop_front();
+        }
+        self.announced.push_back(head);
+    }
+
+    async fn tell(&self, event: ChainEvent) -> Result<(), Halt> {
+        self.events.send(event).await.map_err(|_| Halt::Unheard)
+    }
+}
+
+/// The first market. A head that is replaced while it is read is no reason to refuse the start.
+async fn first_image<S: ChainSource>(source: &S) -> Result<MarketImage, SourceError> {
+    let mut tries = 1;
+    loop {
+        let head = source.head().await?;
+        match source.market(&head).await {
+            Err(error) if tries < TRIES && matches!(error, SourceError::Call { .. }) => {
+                tries += 1;
+                sleep(RETRY_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Doubles with each failure and varies by a quarter, so that many relays do not come back at once.
+fn pause_before_reconnect(failures: u32) -> Duration {
+    let pause = RECONNECT_PAUSE.saturating_mul(1 << failures.min(16)).min(RECONNECT_PAUSE_MAX);
+    // The standard library seeds its hashers differently each time: random enough here, and no dependency.
+    let quarter = u32::try_from(RandomState::new().hash_one(failures) % 256).unwrap_or(0);
+    pause + pause * quarter / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_are_bounded() {
+        assert!(pause_before_reconnect(0) < Duration::from_millis(63));
+        assert!(pause_before_reconnect(3) >= Duration::from_millis(400));
+        assert!(pause_before_reconnect(u32::MAX) < Duration::from_millis(12_501));
+    }
+}

@@ -1,0 +1,156 @@
+//! Gives every message its place in the stream, and holds the state that the stream describes.
+
+use alphapulse_protocol::frame::{self, FrameBuf};
+use alphapulse_protocol::message::{
+    Block, BlockContext, BlockEnd, Heartbeat, Message, Pool, PoolKind, Reorg, SnapshotBegin, SnapshotEnd, Token,
+    V2Reserves, V3Swap, V3Tick, WireMessage,
+};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica};
+use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, PoolId, ReplicaError, Sequence, TokenId, UnixNanos};
+use bytes::Bytes;
+
+use crate::source::{MarketImage, Update};
+
+/// Order and state of one stream. Every message is applied here before anyone else sees it.
+#[derive(Debug)]
+pub(crate) struct Sequencer {
+    chain_id: ChainId,
+    epoch: Epoch,
+    sequence: Sequence,
+    event_ns: UnixNanos,
+    replica: Replica,
+}
+
+impl Sequencer {
+    pub(crate) fn new(chain_id: ChainId, reorg_depth_max: usize) -> Self {
+        Self {
+            chain_id,
+            epoch: Epoch(0),
+            sequence: Sequence(0),
+            event_ns: UnixNanos(0),
+            replica: Replica::new(reorg_depth_max),
+        }
+    }
+
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether the state is that of a whole block: after an error it is not, until the next snapshot.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.replica.is_whole()
+    }
+
+    /// Block whose state this is.
+    pub(crate) fn head(&self) -> Option<BlockRef> {
+        self.replica.context().filter(|_| self.is_whole()).map(BlockContext::block)
+    }
+
+    /// Begins a new stream from a market.
+    pub(crate) fn reset(&mut self, image: &MarketImage, epoch: Epoch) -> Result<(), ReplicaError> {
+        (self.epoch, self.sequence) = (epoch, Sequence(0));
+        self.event_ns = event_ns(&image.context);
+        let count = |length: usize| u32::try_from(length).map_err(|_| ReplicaError::Incomplete("market"));
+        let (tokens, pools) = (count(image.tokens.len())?, count(image.pools.len())?);
+        self.load(SnapshotBegin::new(image.context, self.chain_id, epoch, tokens, pools))?;
+        for (token, id) in image.tokens.iter().zip(0..) {
+            self.load(Token::new(TokenId(id), token.address, &token.symbol, token.decimals))?;
+        }
+        let mut ticks = 0;
+        for ((info, state), id) in image.pools.iter().zip(0..) {
+            ticks += self.load_pool(PoolId(id), info, state)?;
+        }
+        // One message describes each token; two each pool, and one more each of its ticks.
+        let messages = image.tokens.len() + 2 * image.pools.len() + ticks;
+        self.load(SnapshotEnd::new(count(messages)?))
+    }
+
+    fn load_pool(&mut self, id: PoolId, info: &PoolInfo, state: &PoolState) -> Result<usize, ReplicaError> {
+        let pool = Pool::uniswap_v2(id, info.venue, info.address, info.tokens, info.fee);
+        self.load(match info.kind {
+            PoolKind::UniswapV2 => pool,
+            _ => pool.with_ticks(info.tick_spacing, info.known_ticks),
+        })?;
+        match state {
+            PoolState::V2(v2) => {
+                self.load(V2Reserves::new(id, v2.reserve_0, v2.reserve_1))?;
+                Ok(0)
+            }
+            PoolState::V3(v3) => {
+                self.load(V3Swap::new(id, v3.sqrt_price_x96, v3.tick, v3.liquidity))?;
+                for tick in &v3.ticks {
+                    self.load(V3Tick::new(id, tick.tick, tick.liquidity_net, tick.liquidity_gross))?;
+                }
+                Ok(v3.ticks.len())
+            }
+        }
+    }
+
+    fn load<T: WireMessage>(&mut self, message: T) -> Result<(), ReplicaError>
+    where
+        for<'a> Message<'a>: From<&'a T>,
+    {
+        self.replica.apply(&Message::from(&message.stamped(self.sequence, self.event_ns))).map(|_| ())
+    }
+
+    /// Sequences a block into `out`. On an error `out` must not be sent, and the state is void.
+    pub(crate) fn block(
+        &mut self,
+        context: BlockContext,
+        head_number: BlockNumber,
+        updates: &[Update],
+        out: &mut Vec<FrameBuf>,
+    ) -> Result<(), ReplicaError> {
+        self.event_ns = event_ns(&context);
+        self.put(Block::new(context, head_number), out)?;
+        for update in updates {
+            match update {
+                Update::V2Reserves(message) => self.put(*message, out)?,
+                Update::V3Swap(message) => self.put(*message, out)?,
+                Update::V3Liquidity(message) => self.put(*message, out)?,
+            }
+        }
+        let count = u32::try_from(updates.len()).map_err(|_| ReplicaError::Incomplete("block"))?;
+        self.put(BlockEnd::new(context.block(), count), out)
+    }
+
+    /// Sequences a reorg into `out`. On an error `out` must not be sent, and the state is void.
+    pub(crate) fn reorg(
+        &mut self,
+        ancestor: BlockRef,
+        old_head: BlockRef,
+        out: &mut Vec<FrameBuf>,
+    ) -> Result<(), ReplicaError> {
+        let reorg = Reorg::new(ancestor, old_head).ok_or(ReplicaError::OutOfPlace("Reorg"))?;
+        self.put(reorg, out)
+    }
+
+    fn put<T: WireMessage>(&mut self, message: T, out: &mut Vec<FrameBuf>) -> Result<(), ReplicaError>
+    where
+        for<'a> Message<'a>: From<&'a T>,
+    {
+        self.sequence = Sequence(self.sequence.0 + 1);
+        let message = message.stamped(self.sequence, self.event_ns);
+        self.replica.apply(&Message::from(&message))?;
+        out.push(FrameBuf::new(&message).expect("market messages fit a live frame"));
+        Ok(())
+    }
+
+    /// A sign of life, `None` while the state is void.
+    pub(crate) fn heartbeat(&self, now: UnixNanos) -> Option<FrameBuf> {
+        FrameBuf::new(&Heartbeat::new(self.head()?).stamped(self.sequence, now))
+    }
+
+    /// The whole state as frames, `None` while it is void.
+    pub(crate) fn snapshot(&self) -> Option<Bytes> {
+        let mut frames = Vec::new();
+        let is_whole =
+            self.replica.describe(self.event_ns, |message| frame::write_bytes(&mut frames, message.as_bytes()));
+        is_whole.then(|| frames.into())
+    }
+}
+
+/// A block's timestamp as the time of its events.
+fn event_ns(context: &BlockContext) -> UnixNanos {
+    UnixNanos(context.timestamp.get().saturating_mul(1_000_000_000))
+}

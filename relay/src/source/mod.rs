@@ -1,0 +1,122 @@
+//! Where blocks and state come from: the seam, and its adapter for an EVM node.
+//!
+//! A source only answers questions; what the answers mean for the stream (gaps, reorgs, catching up) is decided in one
+//! place, the follower, for every source alike.
+
+mod logs;
+mod node;
+mod reader;
+
+use core::future::Future;
+use std::collections::HashMap;
+
+use alloy::primitives::{Address, B256};
+use alloy::rpc::types::Log;
+use alphapulse_protocol::message::{BlockContext, PoolKind};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, TokenInfo};
+use alphapulse_protocol::{BlockRef, PoolId};
+
+use crate::error::SourceError;
+
+pub use self::logs::TOPICS;
+pub(crate) use self::logs::{Update, decode_block};
+pub(crate) use self::node::NodeDial;
+
+/// Makes connections to a source.
+pub trait Dial: Send + Sync + 'static {
+    /// One connection.
+    type Source: ChainSource;
+
+    /// Connects, and makes sure that the source is on the chain asked for.
+    ///
+    /// # Errors
+    /// [`SourceError::WrongChain`] is final, others may pass.
+    fn dial(&self) -> impl Future<Output = Result<Self::Source, SourceError>> + Send;
+
+    /// Name of the source for logs and errors; holds no secret.
+    fn name(&self) -> String;
+}
+
+/// One connection to a chain. Every answer is bounded in time by the source itself.
+pub trait ChainSource: Send + Sync + 'static {
+    /// Waits for the next announced head. Dropping the future loses no head.
+    ///
+    /// # Errors
+    /// [`SourceError::Disconnected`] when no more will come.
+    fn next_head(&mut self) -> impl Future<Output = Result<BlockContext, SourceError>> + Send;
+
+    /// Announced head that is already there, if any.
+    fn try_head(&mut self) -> Option<BlockContext>;
+
+    /// The source's head now.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    fn head(&self) -> impl Future<Output = Result<BlockContext, SourceError>> + Send;
+
+    /// The block with this hash, or `None` when the source does not have it.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    fn block_by_hash(&self, hash: B256) -> impl Future<Output = Result<Option<BlockContext>, SourceError>> + Send;
+
+    /// The canonical block at this height, or `None` above the head.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    fn block_by_number(&self, number: u64) -> impl Future<Output = Result<Option<BlockContext>, SourceError>> + Send;
+
+    /// Logs of one block, named by hash, of these contracts and of the events in [`TOPICS`]. More may be given.
+    ///
+    /// # Errors
+    /// When they cannot be had, also when the block is not known.
+    fn logs(
+        &self,
+        block: BlockRef,
+        contracts: &[Address],
+    ) -> impl Future<Output = Result<Vec<Log>, SourceError>> + Send;
+
+    /// Tokens, pools and their state after a block, read at its hash.
+    ///
+    /// # Errors
+    /// When it cannot be read, and [`SourceError::Pool`] when a pool is not what the configuration says.
+    fn market(&self, at: &BlockContext) -> impl Future<Output = Result<MarketImage, SourceError>> + Send;
+}
+
+/// A whole market after one block.
+#[derive(Debug, Clone)]
+pub struct MarketImage {
+    /// The block.
+    pub context: BlockContext,
+    /// Tokens by id.
+    pub tokens: Vec<TokenInfo>,
+    /// Pools by id, with their state.
+    pub pools: Vec<(PoolInfo, PoolState)>,
+}
+
+/// Finds a pool by its contract.
+#[derive(Debug, Default)]
+pub(crate) struct PoolTable {
+    addresses: Vec<Address>,
+    by_address: HashMap<Address, (PoolId, PoolKind)>,
+}
+
+impl PoolTable {
+    pub(crate) fn new(image: &MarketImage) -> Self {
+        let mut table = Self::default();
+        for ((info, _), id) in image.pools.iter().zip(0..) {
+            let address = Address::from(info.address);
+            table.addresses.push(address);
+            table.by_address.insert(address, (PoolId(id), info.kind));
+        }
+        table
+    }
+
+    pub(crate) fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    fn find(&self, address: &Address) -> Option<(PoolId, PoolKind)> {
+        self.by_address.get(address).copied()
+    }
+}

@@ -1,0 +1,224 @@
+//! An EVM node over WebSocket or IPC.
+
+use core::future::Future;
+use core::time::Duration;
+use std::sync::Arc;
+
+use alloy::primitives::{Address, B256, U64, U128};
+use alloy::pubsub::{ConnectionHandle, PubSubConnect, RawSubscription};
+use alloy::rpc::client::{ClientBuilder, RpcClient};
+use alloy::rpc::json_rpc::{RpcError, RpcRecv, RpcSend};
+use alloy::rpc::types::{Filter, Log};
+use alloy::transports::ipc::IpcConnect;
+use alloy::transports::ws::WsConnect;
+use alloy::transports::{TransportError, TransportErrorKind, TransportResult};
+use alphapulse_protocol::message::BlockContext;
+use alphapulse_protocol::{BlockRef, ChainId};
+use serde::Deserialize;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::timeout;
+
+use super::logs::TOPICS;
+use super::{ChainSource, Dial, MarketImage, reader};
+use crate::config::{Endpoint, PoolSpec, VenueSpec};
+use crate::error::SourceError;
+use crate::metrics::Metrics;
+
+/// Longest wait for one answer: a node that is slower than a block or two is of no use for trading.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Heads buffered between the connection and us. The library's default of 16 is overrun by a node that syncs.
+const HEADS_BUFFERED: usize = 1024;
+/// With more pools than this, logs are asked for by event alone: providers bound the number of addresses.
+const ADDRESSES_MAX: usize = 500;
+
+/// How to reach the node, and what to read from it.
+#[derive(Debug)]
+pub(crate) struct NodeDial {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) chain_id: ChainId,
+    pub(crate) venues: Arc<[VenueSpec]>,
+    pub(crate) pools: Arc<[PoolSpec]>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Dial for NodeDial {
+    type Source = NodeSource;
+
+    async fn dial(&self) -> Result<NodeSource, SourceError> {
+        let connect = async {
+            match &self.endpoint {
+                Endpoint::Ws(url) => ClientBuilder::default().pubsub(Once(WsConnect::new(url.clone()))).await,
+                Endpoint::Ipc(path) => ClientBuilder::default().pubsub(Once(IpcConnect::new(path.clone()))).await,
+            }
+        };
+        let client = timeout(REQUEST_TIMEOUT, connect)
+            .await
+            .map_err(|_| SourceError::Timeout { method: "connect", after: REQUEST_TIMEOUT })?
+            .map_err(|error| SourceError::Connect(error.into()))?;
+        let got: U64 = request(&client, "eth_chainId", ()).await?;
+        let got = ChainId(got.to());
+        if got != self.chain_id {
+            return Err(SourceError::WrongChain { expected: self.chain_id, got });
+        }
+        let heads = subscribe(&client).await?;
+        let (venues, pools) = (Arc::clone(&self.venues), Arc::clone(&self.pools));
+        Ok(NodeSource { client, heads, venues, pools, metrics: Arc::clone(&self.metrics) })
+    }
+
+    fn name(&self) -> String {
+        self.endpoint.to_string()
+    }
+}
+
+/// A transport that connects once. The library would reconnect behind our back and hide that blocks were missed.
+#[derive(Debug, Clone)]
+struct Once<C>(C);
+
+impl<C: PubSubConnect> PubSubConnect for Once<C> {
+    fn is_local(&self) -> bool {
+        self.0.is_local()
+    }
+
+    fn connect(&self) -> impl Future<Output = TransportResult<ConnectionHandle>> + Send {
+        self.0.connect()
+    }
+
+    async fn try_reconnect(&self) -> TransportResult<ConnectionHandle> {
+        Err(TransportErrorKind::non_retryable_str("the connection ended"))
+    }
+}
+
+/// One connection to a node.
+#[derive(Debug)]
+pub(crate) struct NodeSource {
+    client: RpcClient,
+    heads: RawSubscription,
+    venues: Arc<[VenueSpec]>,
+    pools: Arc<[PoolSpec]>,
+    metrics: Arc<Metrics>,
+}
+
+impl ChainSource for NodeSource {
+    async fn next_head(&mut self) -> Result<BlockContext, SourceError> {
+        match self.heads.recv().await {
+            Ok(notice) => read_head(notice.get()),
+            Err(RecvError::Lagged(skipped)) => {
+                self.metrics.heads_lagged.add(skipped);
+                self.head().await
+            }
+            Err(RecvError::Closed) => Err(SourceError::Disconnected),
+        }
+    }
+
+    fn try_head(&mut self) -> Option<BlockContext> {
+        loop {
+            match self.heads.try_recv() {
+                // One that cannot be read is skipped here: ancestry finds its block.
+                Ok(notice) => match read_head(notice.get()) {
+                    Ok(head) => return Some(head),
+                    Err(_) => self.metrics.heads_lagged.add(1),
+                },
+                Err(TryRecvError::Lagged(skipped)) => self.metrics.heads_lagged.add(skipped),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
+            }
+        }
+    }
+
+    async fn head(&self) -> Result<BlockContext, SourceError> {
+        let head: Option<Header> = request(&self.client, "eth_getBlockByNumber", ("latest", false)).await?;
+        head.map(BlockContext::from).ok_or_else(|| SourceError::Contradiction("the node has no head".into()))
+    }
+
+    async fn block_by_hash(&self, hash: B256) -> Result<Option<BlockContext>, SourceError> {
+        let block: Option<Header> = request(&self.client, "eth_getBlockByHash", (hash, false)).await?;
+        match block {
+            Some(block) if block.hash != hash => {
+                Err(SourceError::Contradiction(format!("asked for block {hash}, got {}", block.hash)))
+            }
+            block => Ok(block.map(BlockContext::from)),
+        }
+    }
+
+    async fn block_by_number(&self, number: u64) -> Result<Option<BlockContext>, SourceError> {
+        let block: Option<Header> = request(&self.client, "eth_getBlockByNumber", (U64::from(number), false)).await?;
+        Ok(block.map(BlockContext::from))
+    }
+
+    async fn logs(&self, block: BlockRef, contracts: &[Address]) -> Result<Vec<Log>, SourceError> {
+        let mut filter = Filter::new().at_block_hash(B256::from(block.hash)).event_signature(TOPICS.to_vec());
+        if contracts.len() <= ADDRESSES_MAX {
+            filter = filter.address(contracts.to_vec());
+        }
+        request(&self.client, "eth_getLogs", (filter,)).await
+    }
+
+    async fn market(&self, at: &BlockContext) -> Result<MarketImage, SourceError> {
+        reader::read_market(&self.client, &self.venues, &self.pools, at).await
+    }
+}
+
+/// What we read of a block header. The rest differs between chains and is ignored.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    number: U64,
+    hash: B256,
+    parent_hash: B256,
+    timestamp: U64,
+    /// Absent on chains without EIP-1559: then a transaction pays no base fee.
+    #[serde(default)]
+    base_fee_per_gas: Option<U128>,
+    gas_used: U64,
+    gas_limit: U64,
+}
+
+impl From<Header> for BlockContext {
+    fn from(header: Header) -> Self {
+        Self {
+            number: header.number.to::<u64>().into(),
+            hash: header.hash.0,
+            parent_hash: header.parent_hash.0,
+            timestamp: header.timestamp.to::<u64>().into(),
+            base_fee: header.base_fee_per_gas.unwrap_or_default().to::<u128>().into(),
+            gas_used: header.gas_used.to::<u64>().into(),
+            gas_limit: header.gas_limit.to::<u64>().into(),
+        }
+    }
+}
+
+fn read_head(json: &str) -> Result<BlockContext, SourceError> {
+    let header: Header = serde_json::from_str(json)
+        .map_err(|error| SourceError::Call { method: "eth_subscription", cause: error.into() })?;
+    Ok(header.into())
+}
+
+async fn subscribe(client: &RpcClient) -> Result<RawSubscription, SourceError> {
+    let frontend = client.pubsub_frontend().ok_or(SourceError::Disconnected)?;
+    frontend.set_channel_size(HEADS_BUFFERED);
+    let mut call = client.request::<_, B256>("eth_subscribe", ("newHeads",));
+    call.set_is_subscription();
+    let id = timed("eth_subscribe", call).await?;
+    timed("eth_subscribe", frontend.get_subscription(id)).await
+}
+
+/// Asks the node, within [`REQUEST_TIMEOUT`].
+pub(super) async fn request<P: RpcSend, R: RpcRecv>(
+    client: &RpcClient,
+    method: &'static str,
+    params: P,
+) -> Result<R, SourceError> {
+    timed(method, client.request(method, params)).await
+}
+
+async fn timed<T>(method: &'static str, call: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, SourceError> {
+    match timeout(REQUEST_TIMEOUT, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if is_connection_lost(&error) => Err(SourceError::Disconnected),
+        Ok(Err(error)) => Err(SourceError::Call { method, cause: error.into() }),
+        Err(_) => Err(SourceError::Timeout { method, after: REQUEST_TIMEOUT }),
+    }
+}
+
+fn is_connection_lost(error: &TransportError) -> bool {
+    matches!(error, RpcError::Transport(_))
+}
