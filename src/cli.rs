@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::quote::QuoteArguments;
+use crate::commands::scan::ScanArguments;
+use crate::commands::wallet::WalletArguments;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,13 +30,17 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Exact quotes from a market snapshot, without a node
     Quote(QuoteArguments),
+    /// Profitable closed routes of a market snapshot, without a node
+    Scan(ScanArguments),
+    /// Keystores of signing accounts
+    Wallet(WalletArguments),
 }
 
 impl Command {
     /// Log level of the command when nobody sets one: what runs for days tells more than what answers a question.
     pub(crate) const fn log_default(&self) -> &'static str {
         match self {
-            Self::Quote(_) => "warn",
+            Self::Quote(_) | Self::Scan(_) | Self::Wallet(_) => "warn",
         }
     }
 }

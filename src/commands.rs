@@ -2,6 +2,8 @@
 
 pub(crate) mod market_file;
 pub(crate) mod quote;
+pub(crate) mod scan;
+pub(crate) mod wallet;
 
 use crate::cli::Command;
 use crate::exit::Outcome;
@@ -10,5 +12,7 @@ use crate::exit::Outcome;
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
         Command::Quote(arguments) => quote::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments),
+        Command::Wallet(arguments) => wallet::run(&arguments),
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn start(arguments: &Arguments) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
     Ok(())

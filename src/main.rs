@@ -6,6 +6,8 @@ mod commands;
 mod exit;
 mod logging;
 mod output;
+mod prompt;
+mod screen;
 
 use std::process::ExitCode;
 

@@ -15,21 +15,29 @@ fn data_root() -> PathBuf {
     std::env::var_os("ALPHAPULSE_DATA").map_or_else(beside, PathBuf::from)
 }
 
-/// Text of a compressed data file; `None` and a loud line when it is absent.
+/// Text of a data file, unpacked where its name ends in `.gz`; `None` and a loud line when it is absent.
 pub(crate) fn data_text(path: &str) -> Option<String> {
     let full = data_root().join(path);
     let Ok(bytes) = fs::read(&full) else {
         eprintln!("ignored: {} is absent (set ALPHAPULSE_DATA to the data folder)", full.display());
         return None;
     };
+    if !path.ends_with(".gz") {
+        return Some(String::from_utf8(bytes).expect("data files are UTF-8"));
+    }
     let mut text = String::new();
     GzDecoder::new(bytes.as_slice()).read_to_string(&mut text).expect("data files are whole");
     Some(text)
 }
 
+/// A data file of one JSON value.
+pub(crate) fn data_json(path: &str) -> Option<Value> {
+    Some(serde_json::from_str(&data_text(path)?).expect("data files are JSON"))
+}
+
 /// The auction's pools of the kinds that can be priced, and the others by name.
 pub(crate) fn auction_snapshot() -> Option<Value> {
-    let auction: Value = serde_json::from_str(&data_text(AUCTION)?).expect("data files are JSON");
+    let auction = data_json(AUCTION)?;
     let pools = auction["amms"].as_object().expect("a table of pools");
     let pools: Vec<Value> = pools.iter().map(|(address, pool)| pool_of(address, pool)).collect();
     let mut addresses: Vec<&str> =

@@ -31,7 +31,7 @@ fn every_noun_has_help_with_examples() {
     }
 }
 
-const EXPECTED: [&str; 1] = ["quote"];
+const EXPECTED: [&str; 3] = ["quote", "scan", "wallet"];
 
 fn check_help(path: &[&str]) {
     let ran = run(path.iter().copied().chain(["--help"]));

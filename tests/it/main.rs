@@ -5,3 +5,5 @@ mod command;
 mod help;
 mod quote;
 mod quote_auction;
+mod scan;
+mod wallet;

@@ -1,0 +1,169 @@
+//! `alphapulse scan`: the profitable closed routes of a snapshot.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+
+use alloy::primitives::Address;
+use alphapulse_protocol::replica::TokenInfo;
+use alphapulse_protocol::{TokenId, U256};
+use alphapulse_strategies::search::best_cycles;
+use alphapulse_strategies::snapshot::Snapshot;
+use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity};
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::market_file;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::Output;
+use crate::screen::{plain, units};
+
+const EXAMPLES: &str = r#"Examples:
+  alphapulse scan --snapshot market.json.gz --token 0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2
+  alphapulse scan --snapshot market.json --token 0xc02a… --token 0xa0b8… --max-hops 3 --min-profit 1000000 --json
+
+One line per route, best first; with several tokens, the first token's routes come first, for profits in different
+tokens do not compare. Routes may share a pool: taking one can spoil the next. Profit is before gas."#;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ScanArguments {
+    /// Market snapshot (alphapulse.snapshot/1, plain or gzip)
+    #[arg(long, value_name = "FILE")]
+    snapshot: PathBuf,
+
+    /// Token in which routes start, end and profit; may be given more than once
+    #[arg(long = "token", value_name = "ADDRESS", required = true, num_args = 1..)]
+    tokens: Vec<Address>,
+
+    /// Most swaps of a route
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=4))]
+    max_hops: u8,
+
+    /// Least profit to report, in raw units of the token
+    #[arg(long, value_name = "N", default_value = "1", value_parser = raw_amount)]
+    min_profit: U256,
+
+    /// Most routes to report for each token
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: usize,
+
+    /// One plan of trades that are best taken together (not in this release)
+    #[arg(long)]
+    joint: bool,
+
+    /// JSON lines, also on a terminal
+    #[arg(long)]
+    json: bool,
+}
+
+// `--max-hops` promises what the search can do.
+const _: () = assert!(HOPS_MAX == 4);
+
+fn raw_amount(text: &str) -> Result<U256, String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("expected a whole number of raw units".to_owned());
+    }
+    text.parse().map_err(|_| "more than 256 bits".to_owned())
+}
+
+pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
+    if arguments.joint {
+        return Err(Failure::usage("--joint is not in this release")
+            .next("leave it out: routes are then found and sized one by one"));
+    }
+    let snapshot = market_file::load(&arguments.snapshot)?;
+    let market = market_of(&snapshot)?;
+    let tokens = token_ids(&market, &arguments.tokens)?;
+    let is_json = arguments.json || !io::stdout().is_terminal();
+    let mut output = Output::new();
+    for token in tokens {
+        let found = best_cycles(&market, token, arguments.max_hops, arguments.min_profit, arguments.limit);
+        for opportunity in &found {
+            if is_json {
+                output.line(as_json(&market, opportunity))?;
+            } else {
+                output.line(as_text(&market, opportunity))?;
+            }
+        }
+        output.flush()?;
+        if found.len() == arguments.limit {
+            tracing::warn!("stopped at {} routes of one token; --limit gives more", arguments.limit);
+        }
+    }
+    output.finish()?;
+    Ok(Exit::Ok)
+}
+
+fn market_of(snapshot: &Snapshot) -> Result<Market, Failure> {
+    // A file has no history: nothing will be taken back.
+    let mut market = Market::new(Admission::allow_all(), 0);
+    snapshot.describe(|message| market.apply(&message).map(drop)).context("the snapshot does not make a market")?;
+    for (pool, reason) in market.refused() {
+        let address = Address::from(market.replica().pools()[pool.index()].address);
+        tracing::warn!("pool {address} is left out: {reason}");
+    }
+    Ok(market)
+}
+
+fn token_ids(market: &Market, tokens: &[Address]) -> Result<Vec<TokenId>, Failure> {
+    let id = |address: &Address| {
+        market.replica().token_by_address(&address.into_array()).ok_or_else(|| {
+            Failure::usage(format!("token {address} is not in the snapshot")).next("give a token that the file lists")
+        })
+    };
+    tokens.iter().map(id).collect()
+}
+
+fn token(market: &Market, token: TokenId) -> &TokenInfo {
+    &market.replica().tokens()[token.index()]
+}
+
+fn as_json(market: &Market, opportunity: &Opportunity) -> Value {
+    let address = |id: TokenId| hex(token(market, id).address);
+    let hops: Vec<Value> = opportunity
+        .hops()
+        .iter()
+        .map(|hop| {
+            json!({
+                "pool": hex(market.replica().pools()[hop.pool.index()].address),
+                "token_in": address(hop.token_in),
+                "token_out": address(hop.token_out),
+                "amount_in": hop.amount_in.to_string(),
+                "amount_out": hop.amount_out.to_string(),
+            })
+        })
+        .collect();
+    json!({
+        "token": address(opportunity.token),
+        "hops": hops,
+        "amount_in": opportunity.amount_in().to_string(),
+        "amount_out": opportunity.amount_out().to_string(),
+        "profit": opportunity.profit().to_string(),
+    })
+}
+
+/// Addresses as the format writes them: lower case.
+fn hex(address: [u8; 20]) -> String {
+    format!("{:#x}", Address::from(address))
+}
+
+/// `+0.4087 WETH from 12.5: WETH → AMPL (0x…) → WETH (0x…)`
+fn as_text(market: &Market, opportunity: &Opportunity) -> String {
+    let start = token(market, opportunity.token);
+    let amount = |amount: U256| units(amount, start.decimals);
+    let mut text = format!(
+        "+{} {} from {}: {}",
+        amount(opportunity.profit()),
+        plain(&start.symbol),
+        amount(opportunity.amount_in()),
+        plain(&start.symbol)
+    );
+    for hop in opportunity.hops() {
+        let pool = hex(market.replica().pools()[hop.pool.index()].address);
+        let symbol = plain(&token(market, hop.token_out).symbol);
+        write!(text, " → {symbol} ({pool})").expect("a String takes every write");
+    }
+    text
+}

@@ -1,0 +1,145 @@
+//! `scan` on a real market: its routes against the pools' own quotes and a bound computed by others.
+
+use std::collections::{HashMap, HashSet};
+
+use alloy::primitives::U256;
+use serde_json::{Value, json};
+
+use crate::auction::{auction_snapshot, data_json};
+use crate::command::{Ran, file, folder, run};
+
+const WETH: &str = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
+const BOUNDS: &str = "snapshots/cow-auction/arbitrage-bounds.json";
+/// Relative tolerance that the bounds are stated with.
+const BOUND_TOLERANCE: f64 = 1e-4;
+const WEI_PER_ETHER: f64 = 1e18;
+
+/// Scans the auction from WETH; `None` when the data is absent.
+fn scan(arguments: &[&str]) -> Option<(Value, Vec<Value>)> {
+    let snapshot = auction_snapshot()?;
+    let folder = folder();
+    let path = file(&folder, "market.json", snapshot.to_string());
+    let path = path.to_str().expect("test paths are UTF-8");
+    let ran = run(["--log", "error", "scan", "--snapshot", path, "--token", WETH].iter().chain(arguments));
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let found: Vec<Value> = ran.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    Some((snapshot, found))
+}
+
+fn number(value: &Value) -> U256 {
+    value.as_str().expect("decimal text").parse().expect("digits")
+}
+
+fn ether(value: &Value) -> f64 {
+    value.as_str().expect("decimal text").parse::<f64>().expect("digits") / WEI_PER_ETHER
+}
+
+fn pools(found: &Value) -> Vec<&str> {
+    let hops = found["hops"].as_array().expect("a list of hops");
+    hops.iter().map(|hop| hop["pool"].as_str().expect("an address")).collect()
+}
+
+#[test]
+fn every_amount_of_every_route_is_the_pool_s_own_quote() {
+    let Some((snapshot, found)) = scan(&[]) else { return };
+    assert!(found.len() >= 100, "{} routes", found.len());
+    let (mut queries, mut expected) = (Vec::new(), Vec::new());
+    let mut longest = 0;
+    for route in &found {
+        let hops = route["hops"].as_array().expect("a list of hops");
+        longest = longest.max(hops.len());
+        for hop in hops {
+            queries.push(
+                json!({"pool": hop["pool"], "token_in": hop["token_in"], "token_out": hop["token_out"],
+                "amount_in": hop["amount_in"]})
+                .to_string(),
+            );
+            expected.push(json!({"amount_out": hop["amount_out"]}).to_string());
+        }
+        check_route(route, hops);
+    }
+    assert_eq!(longest, 4, "four hops are the default");
+    let folder = folder();
+    let snapshot = file(&folder, "market.json", snapshot.to_string());
+    let queries = file(&folder, "queries.ndjson", queries.join("\n"));
+    let [snapshot, queries] = [snapshot, queries].map(|path| path.into_os_string().into_string().expect("UTF-8"));
+    let ran = run(["--log", "error", "quote", "--snapshot", &snapshot, "--queries", &queries]);
+    assert_eq!(ran.lines(), expected);
+}
+
+fn check_route(route: &Value, hops: &[Value]) {
+    let (first, last) = (&hops[0], &hops[hops.len() - 1]);
+    assert_eq!((&first["token_in"], &last["token_out"]), (&route["token"], &route["token"]));
+    assert_eq!((&first["amount_in"], &last["amount_out"]), (&route["amount_in"], &route["amount_out"]));
+    assert_eq!(number(&route["profit"]), number(&route["amount_out"]) - number(&route["amount_in"]));
+    for pair in hops.windows(2) {
+        assert_eq!((&pair[0]["token_out"], &pair[0]["amount_out"]), (&pair[1]["token_in"], &pair[1]["amount_in"]));
+    }
+    let pools = pools(route);
+    assert_eq!(pools.iter().collect::<HashSet<_>>().len(), pools.len(), "no pool twice");
+}
+
+#[test]
+fn routes_come_best_first_above_the_least_profit_and_up_to_the_limit() {
+    let Some((_, found)) = scan(&["--max-hops", "3", "--min-profit", "1000000000000", "--limit", "50"]) else { return };
+    let profits: Vec<U256> = found.iter().map(|route| number(&route["profit"])).collect();
+    assert_eq!(profits.len(), 50);
+    assert!(profits.is_sorted_by(|a, b| a >= b));
+    assert!(*profits.last().expect("fifty") >= U256::from(1_000_000_000_000_u64));
+    assert!(found.iter().all(|route| pools(route).len() <= 3));
+}
+
+#[test]
+fn profits_reach_the_optimum_of_each_pair_and_never_pass_the_bound() {
+    let (Some(bounds), Some((_, found))) = (data_json(BOUNDS), scan(&["--max-hops", "2"])) else { return };
+    let mut best: HashMap<Vec<&str>, f64> = HashMap::new();
+    for route in &found {
+        let mut key = pools(route);
+        key.sort_unstable();
+        best.entry(key).or_insert_with(|| ether(&route["profit"]));
+    }
+    let mut checked = 0;
+    for pair in bounds["pair_optima"].as_array().expect("a list").iter() {
+        let mut key: Vec<&str> = pair["pools"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        key.sort_unstable();
+        let optimum = pair["upper_bound_weth"].as_f64().expect("a number");
+        // With three pools the optimum may use all of them. Below a microether their floats say nothing.
+        if key.len() != 2 || optimum < 1e-6 || pair["residual_eth"].as_f64().expect("a number") > 1e-10 {
+            continue;
+        }
+        let ours = best.get(&key).copied().unwrap_or(0.0);
+        assert!((ours / optimum - 1.0).abs() < BOUND_TOLERANCE, "{pair}: ours is {ours}");
+        checked += 1;
+    }
+    eprintln!("{checked} pairs of two pools reach their optimum");
+    assert!(checked >= 10);
+    let bound = bounds["v2_and_v3"]["upper_bound_weth"].as_f64().expect("a number");
+    let (_, all) = scan(&[]).expect("the data was there a moment ago");
+    assert!(all.iter().all(|route| ether(&route["profit"]) <= bound * (1.0 + BOUND_TOLERANCE)));
+}
+
+const EMPTY: &str = r#"{"format":"alphapulse.snapshot/1","chain_id":1,"block":{"number":1},"pools":[],
+ "tokens":[{"address":"0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2","symbol":"WETH","decimals":18}]}"#;
+
+fn scan_empty(arguments: &[&str]) -> Ran {
+    let folder = folder();
+    let path = file(&folder, "market.json", EMPTY);
+    run(["scan", "--snapshot", path.to_str().expect("UTF-8")].iter().chain(arguments))
+}
+
+#[test]
+fn a_market_without_routes_is_an_empty_answer() {
+    let ran = scan_empty(&["--token", WETH]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[test]
+fn what_cannot_be_scanned_for_is_a_usage_error() {
+    scan_empty(&["--token", WETH, "--joint"]).must_fail(2, &["--joint", "not in this release", "next: "]);
+    let other = "0x0000000000000000000000000000000000000001";
+    scan_empty(&["--token", other]).must_fail(2, &["is not in the snapshot", "next: "]);
+    scan_empty(&["--token", "weth"]).must_fail(2, &["--token"]);
+    scan_empty(&["--token", WETH, "--max-hops", "5"]).must_fail(2, &["--max-hops"]);
+    scan_empty(&["--token", WETH, "--min-profit", "0.5"]).must_fail(2, &["--min-profit", "whole number"]);
+    scan_empty(&[]).must_fail(2, &["--token"]);
+}
