@@ -7,6 +7,7 @@
 //! free a nonce; no key material in any output.
 
 pub mod clock;
+pub mod config;
 pub mod secret;
 
 pub mod ledger;
@@ -16,3 +17,7 @@ pub mod trade;
 pub mod core;
 pub mod decision_hash;
 pub mod execution;
+
+pub mod assembly;
+pub mod node;
+pub mod replay;

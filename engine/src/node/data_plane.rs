@@ -13,7 +13,7 @@ use super::inputs::{Input, Inputs};
 use super::outbox::{After, Outbox};
 use super::status::{FeedCounters, LatencySamples, NodeStatus};
 use super::NodeError;
-use crate::clock::{Clock as _, MonotonicClock};
+use crate::clock::WallClock;
 use crate::core::Core;
 use crate::risk::{KillSwitch, Reject};
 
@@ -43,7 +43,7 @@ pub(super) struct DataPlane {
     pub(super) join: Join,
     pub(super) inputs: Inputs,
     pub(super) kill: KillSwitch,
-    pub(super) clock: MonotonicClock,
+    pub(super) clock: WallClock,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) feed_counters: FeedCounters,
     pub(super) decide: LatencySamples,

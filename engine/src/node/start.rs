@@ -8,7 +8,7 @@ use std::time::Duration;
 use alloy::primitives::Address;
 use alloy::providers::{IpcConnect, Provider, ProviderBuilder, WsConnect};
 use alphapulse_protocol::message::CloseReason;
-use alphapulse_protocol::{BlockRef, ChainId, Epoch};
+use alphapulse_protocol::{BlockRef, Epoch};
 use alphapulse_relay::journal::JournalWriter;
 use alphapulse_relay::{Endpoint, Feed, FeedError, Relay, RelayConfig, RelayError};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -21,8 +21,8 @@ use super::outbox::Outbox;
 use super::status::{FeedCounters, LatencySamples};
 use super::{Node, NodeError};
 use crate::assembly;
-use crate::clock::{Clock, MonotonicClock};
-use crate::config::NodeConfig;
+use crate::clock::WallClock;
+use crate::config::{Mode, NodeConfig};
 use crate::execution::caller::Caller;
 use crate::execution::calldata::abi::IExecutor;
 use crate::execution::chain::ChainPort;
@@ -72,11 +72,11 @@ impl Node {
     pub async fn start(config: NodeConfig, options: NodeOptions) -> Result<Self, NodeError> {
         check_word(&config, &options)?;
         let kill = KillSwitch::new();
-        let clock = MonotonicClock::start();
+        let clock = WallClock::start();
         let (desk, live) = connect(&config, &options, &kill).await?;
         let epoch = Epoch(clock.now().0);
         let journal = open_run(&config, &options, epoch)?;
-        let (relay, join) = join_feed(assembly::relay_config(&config)?, &options.feed).await?;
+        let (relay, join) = join_feed(config.relay_config(None), &options.feed).await?;
 
         let inputs = Inputs::new();
         let (events, _) = broadcast::channel(EVENTS_MAX);
@@ -90,7 +90,7 @@ impl Node {
             tasks.push(tokio::spawn(control::work(desk, inputs.clone(), work_requests)));
             work
         });
-        if let Some(path) = config.risk.kill_file.clone() {
+        if let Some(path) = config.kill_file.clone() {
             tasks.push(tokio::spawn(watch_file(path, kill.clone(), KILL_FILE_EVERY)));
         }
         let data_plane = DataPlane {
@@ -139,7 +139,7 @@ fn check_word(config: &NodeConfig, options: &NodeOptions) -> Result<(), NodeErro
     if !options.is_live {
         return Ok(());
     }
-    if !config.execution.is_live {
+    if config.execution.mode != Mode::Live {
         return refuse("going live needs `execution.mode = \"live\"` in the configuration as well as `--live`");
     }
     if options.run_dir.is_none() {
@@ -163,11 +163,11 @@ async fn connect(
     if expected != got {
         return Err(NodeError::WrongChain { expected, got });
     }
-    let caller = Caller { executor, profit_min: config.risk.profit_min };
+    let caller = Caller { executor, profit_min: config.limits.profit_min };
     let owner = check_executor(config, &chain, executor).await?;
     let live = match (&options.password, options.is_live) {
         (Some(password), true) => {
-            let signer = open_signer(config, password, executor, owner, kill)?;
+            let signer = open_signer(config, password, owner, kill)?;
             let nonces = fresh_nonces(config, &chain, signer.address()).await?;
             Live::live(caller, signer, nonces)
         }
@@ -210,17 +210,17 @@ async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Addres
 fn open_signer(
     config: &NodeConfig,
     password: &Secret,
-    executor: Address,
     owner: Address,
     kill: &KillSwitch,
 ) -> Result<Signer, NodeError> {
     let refuse = |reason: String| NodeError::Refused(reason);
     let path = config.execution.keystore.as_ref();
     let path = path.ok_or_else(|| refuse("going live needs `execution.keystore`".to_owned()))?;
+    let policy = config.signer_policy().ok_or_else(|| refuse("going live needs `execution.executor`".to_owned()))?;
     let key = keystore::open(path, password)?;
-    let signer = Signer::new(&key, assembly::signer_policy(config, executor), kill.clone());
+    let signer = Signer::new(&key, policy, kill.clone());
     if signer.address() != owner {
-        return Err(refuse(format!("the keystore's account {} does not own executor {executor}; {owner} does", signer.address())));
+        return Err(refuse(format!("the keystore's account {} does not own the executor; {owner} does", signer.address())));
     }
     Ok(signer)
 }
@@ -240,7 +240,7 @@ async fn fresh_nonces(config: &NodeConfig, chain: &ChainPort, account: Address) 
 fn open_run(config: &NodeConfig, options: &NodeOptions, epoch: Epoch) -> Result<Option<JournalWriter>, NodeError> {
     let Some(run_dir) = &options.run_dir else { return Ok(None) };
     let mut manifest =
-        Manifest::new(config.chain.id.0, options.is_live, config.to_toml(), config.config_hash().to_string());
+        Manifest::new(config.chain.id.0, options.is_live, config.to_toml().to_owned(), config.config_hash().to_string());
     manifest.seed = options.seed;
     manifest.create(run_dir)?;
     Ok(Some(JournalWriter::create(run_dir.join(JOURNAL_FOLDER), config.chain.id, epoch)?))
