@@ -86,13 +86,16 @@ impl Bench {
             loss_day_max: Wei(10 * ETHER),
             is_simulation_required,
         };
-        let strategy = StrategyConfig {
-            name: "cyclic".to_owned(),
-            kind: StrategyKind::Cyclic,
-            tokens: vec![WETH],
-            hops_max: 3,
-            profit_min: U256::ONE,
-            per_block_max: 8,
+        let strategy = |kind: StrategyKind, index| {
+            let config = StrategyConfig {
+                name: kind.name().to_owned(),
+                kind,
+                tokens: vec![WETH],
+                hops_max: 3,
+                profit_min: U256::ONE,
+                per_block_max: 8,
+            };
+            alphapulse_strategies::build(&config, index).expect("valid")
         };
         let rules = CoreRules {
             is_live,
@@ -103,7 +106,7 @@ impl Bench {
                 blocks_valid: 2,
             },
         };
-        let strategies = vec![alphapulse_strategies::build(&strategy, 0).expect("valid")];
+        let strategies = vec![strategy(StrategyKind::TwoVenue, 0), strategy(StrategyKind::Cyclic, 1)];
         let market = Market::new(Admission::allow_all(), 8);
         let core = Core::new(market, strategies, RiskManager::new(limits, kill.clone()), kill, rules);
         let mut bench = Self { core, given: Given::default(), sequence: 0, block: 100 };
@@ -193,10 +196,17 @@ fn an_approved_trade_is_executed_live_and_only_recorded_on_paper() {
     for is_live in [true, false] {
         let mut bench = Bench::new(is_live, false, 4);
         bench.block(&[(0, 1_100)]);
-        assert_eq!(bench.given.rejects(), [0, Reject::Outranked.code(), Reject::Outranked.code()]);
+        assert_eq!(bench.given.rejects(), [0]);
         assert_eq!(bench.given.executed.len(), usize::from(is_live));
         assert_eq!(bench.given.verdicts[0].is_live, u8::from(is_live));
     }
+}
+
+#[test]
+fn what_two_strategies_find_alike_is_one_opportunity() {
+    let mut bench = Bench::new(false, false, 4);
+    bench.block(&[(0, 1_100)]);
+    assert_eq!((bench.given.opportunities.len(), bench.core.counters().duplicates), (1, 1));
 }
 
 #[test]
