@@ -1,0 +1,148 @@
+//! Which pools the market admits, and that it forgets what no longer holds.
+
+use alphapulse_protocol::message::{Block, BlockContext, BlockEnd, V2Reserves, V3Liquidity, V3Swap, WireMessage};
+use alphapulse_protocol::{BlockNumber, PoolId, Sequence, TokenId, U256, UnixNanos};
+use alphapulse_strategies::pool::tick_math::get_sqrt_ratio_at_tick;
+use alphapulse_strategies::search::best_cycles;
+use alphapulse_strategies::{Admission, Market, MarketEvent, QuoteError, Refusal};
+
+use crate::sketch::{Sketch, apply, bytes, context, pool_address, token_address};
+
+fn sqrt_price(tick: i32) -> U256 {
+    get_sqrt_ratio_at_tick(tick).expect("inside the domain")
+}
+
+/// Pairs 0-1 and 1-2, and a concentrated pool 0-1.
+fn three_pools() -> Sketch {
+    let mut sketch = Sketch::with_tokens(3);
+    sketch.pair([0, 1], [1_000_000, 2_000_000], 3_000);
+    sketch.pair([1, 2], [1_000_000, 1_000_000], 3_000);
+    sketch.ranged([0, 1], sqrt_price(0), 500, 10, &[(-1_000, 1_000, 1_000_000_000)]);
+    sketch
+}
+
+fn admitted(market: &Market) -> Vec<u32> {
+    (0..8).filter(|pool| market.is_admitted(PoolId(*pool))).collect()
+}
+
+#[test]
+fn only_listed_pools_of_listed_tokens_are_admitted() {
+    assert_eq!(admitted(&three_pools().market()), [0, 1, 2]);
+
+    let two_tokens = Admission::only([0, 1].map(token_address), [0, 1].map(pool_address));
+    let market = three_pools().market_with(two_tokens);
+    assert_eq!(admitted(&market), [0]);
+    assert_eq!(
+        market.refused(),
+        [(PoolId(1), Refusal::TokenNotListed { token: token_address(2) }), (PoolId(2), Refusal::PoolNotListed)]
+    );
+    assert!(market.graph().edges(TokenId(2)).is_empty(), "no route leads to a token that is not listed");
+    assert_eq!(market.rate(PoolId(1), true).g, 0.0);
+}
+
+#[test]
+fn a_pool_without_price_is_skipped_but_not_refused() {
+    let mut sketch = three_pools();
+    sketch.pair([0, 2], [0, 0], 3_000);
+    let market = sketch.market();
+    assert_eq!(admitted(&market), [0, 1, 2]);
+    assert!(market.refused().is_empty());
+    assert_eq!(market.quote_exact_in(PoolId(3), TokenId(0), U256::from(5)), Err(QuoteError::InsufficientLiquidity));
+}
+
+#[test]
+fn a_wrong_question_has_its_own_answer() {
+    let market = three_pools().market();
+    let quote = |pool, token| market.quote_exact_in(PoolId(pool), TokenId(token), U256::from(1_000));
+    assert_eq!(quote(9, 0), Err(QuoteError::UnknownPool));
+    assert_eq!(quote(0, 2), Err(QuoteError::TokenNotInPool));
+    assert!(quote(0, 0).is_ok());
+    let back = market.quote_exact_out(PoolId(0), TokenId(1), U256::from(1_000));
+    assert!(back.is_ok_and(|amount_in| amount_in > U256::from(2_000)), "the other direction, fee included");
+}
+
+/// Live messages after a sketch's snapshot.
+struct Live {
+    market: Market,
+    head: BlockContext,
+    sequence: u64,
+}
+
+impl Live {
+    fn from(sketch: &Sketch) -> Self {
+        Self { market: sketch.market(), head: context(1, [1; 32]), sequence: 0 }
+    }
+
+    fn put<T: WireMessage>(&mut self, message: T) -> MarketEvent
+    where
+        for<'a> alphapulse_protocol::message::Message<'a>: From<&'a T>,
+    {
+        self.sequence += 1;
+        apply(&mut self.market, &bytes(message.stamped(Sequence(self.sequence), UnixNanos(0))))
+    }
+
+    fn begin(&mut self) -> MarketEvent {
+        let number = self.head.number.get() + 1;
+        let hash = [u8::try_from(number).expect("few blocks"); 32];
+        self.head = BlockContext { parent_hash: self.head.hash, ..context(number, hash) };
+        self.put(Block::new(self.head, BlockNumber(number)))
+    }
+
+    fn end(&mut self, updates: u32) -> MarketEvent {
+        self.put(BlockEnd::new(self.head.block(), updates))
+    }
+}
+
+#[test]
+fn a_tick_map_that_contradicts_itself_is_refused_until_it_fits_again() {
+    let mut live = Live::from(&three_pools());
+    let before = live.market.rate(PoolId(2), true);
+    live.begin();
+    // Liquidity that no position gave.
+    live.put(V3Swap::new(PoolId(2), sqrt_price(0), 0, 7));
+    live.end(1);
+    assert_eq!(admitted(&live.market), [0, 1]);
+    assert!(matches!(live.market.refused(), [(PoolId(2), Refusal::Inconsistent(_))]));
+    assert_eq!(live.market.rate(PoolId(2), true).g, 0.0);
+    let routes = best_cycles(&live.market, TokenId(0), 4, U256::ZERO, 10);
+    assert!(routes.iter().all(|route| !route.uses(PoolId(2))));
+
+    live.begin();
+    live.put(V3Swap::new(PoolId(2), sqrt_price(0), 0, 1_000_000_000));
+    live.end(1);
+    assert_eq!(admitted(&live.market), [0, 1, 2]);
+    assert!(live.market.refused().is_empty());
+    assert_eq!(live.market.rate(PoolId(2), true), before);
+}
+
+#[test]
+fn rates_follow_at_the_end_of_a_block_and_quotes_at_once() {
+    let mut live = Live::from(&three_pools());
+    let quote = |live: &Live| live.market.quote_exact_in(PoolId(0), TokenId(0), U256::from(1_000));
+    let (rate, quoted) = (live.market.rate(PoolId(0), true), quote(&live));
+    assert_eq!(live.begin(), MarketEvent::BlockBegun);
+    assert_eq!(live.put(V2Reserves::new(PoolId(0), 2_000_000, 1_000_000)), MarketEvent::PoolChanged(PoolId(0)));
+    assert_ne!(quote(&live), quoted);
+    assert_eq!(live.market.rate(PoolId(0), true), rate);
+    assert_eq!(live.put(V3Liquidity::new(PoolId(2), -10, 10, 5)), MarketEvent::PoolChanged(PoolId(2)));
+    assert_eq!(live.end(2), MarketEvent::BlockEnded);
+    assert!(live.market.rate(PoolId(0), true).g < rate.g);
+}
+
+#[test]
+fn a_market_that_lost_the_thread_is_empty() {
+    let mut live = Live::from(&three_pools());
+    live.sequence += 1;
+    let lost = Block::new(context(2, [2; 32]), BlockNumber(2)).stamped(Sequence(live.sequence + 1), UnixNanos(0));
+    let lost = bytes(lost);
+    let message = alphapulse_protocol::message::Message::decode(&lost).expect("a whole message");
+    assert!(live.market.apply(&message).is_err());
+    assert!(!live.market.replica().is_tradable());
+    assert!(admitted(&live.market).is_empty());
+    assert!(best_cycles(&live.market, TokenId(0), 4, U256::ZERO, 10).is_empty());
+
+    for message in three_pools().messages() {
+        apply(&mut live.market, &message);
+    }
+    assert_eq!(admitted(&live.market), [0, 1, 2]);
+}
