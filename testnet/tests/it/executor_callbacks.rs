@@ -330,6 +330,20 @@ async fn token_that_takes_a_fee_makes_the_trade_revert() {
 }
 
 #[tokio::test]
+async fn loss_that_only_balances_show_is_refused_even_when_the_executor_could_bear_it() {
+    let trap = Trap::new().await;
+    let held = ether(10);
+    trap.chain.act(trap.token, IHostileToken::mintCall { to: trap.executor(), value: held }).await;
+    for cheap in trap.cheap {
+        // The last pool says that it gave more than enough; half of it never arrives.
+        trap.set_quirk(cheap.address, Answer::True, 500_000).await;
+        let reason = trap.refusal(&trap.route_in_token(cheap), U256::ZERO).await;
+        assert_eq!(reason, ExecutorRevert::ProfitBelowFloor(U256::ZERO));
+    }
+    assert_eq!(trap.chain.balance(trap.token, trap.executor()).await, held);
+}
+
+#[tokio::test]
 async fn odd_answers_of_a_token_are_read_for_what_they_are() {
     let trap = Trap::new().await;
     let [v2, v3] = trap.cheap;

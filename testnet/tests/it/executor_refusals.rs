@@ -2,7 +2,7 @@
 
 use alloy::primitives::aliases::U24;
 use alloy::primitives::{Address, B256, Bytes, U256, address, hex};
-use alloy::sol_types::SolCall;
+use alloy::sol_types::{SolCall, SolValue};
 use alphapulse_engine::execution::calldata::abi::IExecutor;
 use alphapulse_engine::execution::calldata::{
     ExecutorRevert, Leg, Plan, VENUES_MAX, Venue, VenueKind, deployment_code, encode_execute,
@@ -289,6 +289,20 @@ async fn constructor_refuses_what_could_never_be_corrected() {
     let dear = |fee_ppm| Venue { kind: VenueKind::V2 { fee_ppm }, ..v2 };
     assert_eq!(try_create(a, a, a, vec![dear(1_000_000)]).await, bad(0));
     assert!(try_create(a, a, a, vec![dear(999_999)]).await.is_ok());
+
+    // What the types of this side cannot express.
+    let try_raw = |kind, fee: u32| {
+        let without_venues = deployment_code(a, a, a, &[]);
+        let creation_code =
+            &without_venues[..without_venues.len() - (a, a, a, Vec::<B256>::new()).abi_encode_params().len()];
+        let venue = IExecutor::Venue { factory: a, initCodeHash: v2.init_code_hash, kind, feePpm: U24::from(fee) };
+        let code = [creation_code, &(a, a, a, vec![venue]).abi_encode_params()].concat();
+        async { arena.chain.try_create(code.into()).await }
+    };
+    assert!(try_raw(0, 3000).await.is_ok());
+    assert!(try_raw(1, 0).await.is_ok());
+    assert_eq!(try_raw(1, 1).await, bad(0));
+    assert_eq!(try_raw(2, 0).await, bad(0));
 }
 
 #[tokio::test]
