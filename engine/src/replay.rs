@@ -81,16 +81,25 @@ pub fn replay(run_dir: &Path, on_decision: impl FnMut(&Message<'_>)) -> Result<R
     let mut core = assembly::core(&config, manifest.is_live)?;
     let path = run_dir.join(JOURNAL_FOLDER);
     let mut journal = JournalReader::open(&path)?;
-    let mut decisions = Decisions { on_decision, hash: DecisionHash::default(), opportunities: 0, approved: 0, rejected: 0 };
+    let mut decisions =
+        Decisions { on_decision, hash: DecisionHash::default(), opportunities: 0, approved: 0, rejected: 0 };
     let mut recorded = DecisionHash::default();
     let (mut records, mut messages) = (0_u64, 0_u64);
+    // What comes before the first market message was taken from earlier runs.
+    let mut is_head = true;
     while let Some(message) = journal.next_message()? {
         records += 1;
         recorded.record(&message);
-        if is_input(&message) {
+        is_head &= !matches!(message, Message::SnapshotBegin(_));
+        if is_head {
+            core.restore(&message);
+        } else if is_input(&message) {
             messages += 1;
-            feed(&mut core, &message, &mut decisions)
-                .map_err(|source| ReplayError::Market { record: records, path: path.clone(), source })?;
+            feed(&mut core, &message, &mut decisions).map_err(|source| ReplayError::Market {
+                record: records,
+                path: path.clone(),
+                source,
+            })?;
         }
     }
     Ok(ReplayReport {

@@ -105,9 +105,14 @@ impl Core {
         &self.market
     }
 
-    /// Risk, to be given an earlier run's records before the first input.
-    pub const fn risk_mut(&mut self) -> &mut RiskManager {
-        &mut self.risk
+    /// Takes a record of an earlier run, oldest first, before the first market message. The last one must be the clock:
+    /// it tells which day's result counts.
+    pub fn restore(&mut self, record: &Message<'_>) {
+        self.risk.restore(record);
+        if let Message::Clock(clock) = record {
+            self.now = UnixNanos(clock.now_ns.get()).max(self.now);
+        }
+        self.risk.restored(self.now);
     }
 
     /// What was done so far.

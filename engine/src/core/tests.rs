@@ -8,9 +8,7 @@ use alphapulse_protocol::message::{
     Block, BlockContext, BlockEnd, Clock, Halt, Outcome, OutcomeStatus, Pool, Simulation, SimulationStatus,
     SnapshotBegin, SnapshotEnd, Submission, Token, V2Reserves, Verdict,
 };
-use alphapulse_protocol::{
-    BlockNumber, BlockRef, ChainId, Epoch, FeePerGas, FeePpm, Gas, TokenId, U256, VenueId, Wei,
-};
+use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, FeePerGas, FeePpm, Gas, TokenId, U256, VenueId, Wei};
 use alphapulse_strategies::{Admission, StrategyConfig, StrategyKind};
 
 use super::*;
@@ -306,7 +304,10 @@ fn the_same_inputs_give_the_same_decisions_byte_for_byte() {
     let run = || {
         let mut bench = Bench::new(false, false, 4);
         for block in 0..50_u128 {
-            bench.block(&[((block % 4) as u32, 1_000 + block * 37 % 130), ((block % 3) as u32, 1_000 + block * 11 % 90)]);
+            bench.block(&[
+                ((block % 4) as u32, 1_000 + block * 37 % 130),
+                ((block % 3) as u32, 1_000 + block * 11 % 90),
+            ]);
         }
         bench.given.bytes
     };

@@ -91,6 +91,14 @@ impl ChainPort {
         ask("eth_getTransactionCount", self.provider.get_transaction_count(account).pending()).await
     }
 
+    /// Height of the newest block.
+    ///
+    /// # Errors
+    /// [`ChainError`] when the node gives no answer.
+    pub async fn head(&self) -> Result<BlockNumber, ChainError> {
+        ask("eth_blockNumber", self.provider.get_block_number()).await.map(BlockNumber)
+    }
+
     /// Runtime code at `account`.
     ///
     /// # Errors
@@ -124,7 +132,11 @@ impl ChainPort {
             },
             (Err(error), _) | (_, Err(error)) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "simulation failed");
-                Tried::failed(if error.is_answer() { SimulationStatus::Reverted } else { SimulationStatus::Unavailable })
+                Tried::failed(if error.is_answer() {
+                    SimulationStatus::Reverted
+                } else {
+                    SimulationStatus::Unavailable
+                })
             }
         }
     }

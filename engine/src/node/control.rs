@@ -114,7 +114,9 @@ async fn settle(desk: &Desk, tracker: &mut Tracker, head: BlockNumber, inputs: &
     for tx_hash in tracker.queries() {
         match desk.chain.receipt(tx_hash, desk.executor).await {
             Ok(receipt) => receipts.extend(receipt),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "receipt not read; asked again later"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "receipt not read; asked again later")
+            }
         }
     }
     push_all(inputs, tracker.on_receipts(&receipts)).await;

@@ -2,17 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::frame::FrameBuf;
 use alphapulse_protocol::message::{self, Clock, Message};
-use alphapulse_protocol::BlockRef;
 use alphapulse_relay::{Feed, FeedError};
 use tokio::sync::watch;
 
+use super::NodeError;
 use super::control::Track;
 use super::inputs::{Input, Inputs};
 use super::outbox::{After, Outbox};
 use super::status::{FeedCounters, LatencySamples, NodeStatus};
-use super::NodeError;
 use crate::clock::WallClock;
 use crate::core::Core;
 use crate::risk::{KillSwitch, Reject};
@@ -53,6 +53,16 @@ pub(super) struct DataPlane {
 }
 
 impl DataPlane {
+    /// Takes what earlier runs left, and then the time. Call it before [`DataPlane::run`].
+    pub(super) fn restore(&mut self, records: &[Vec<u8>]) {
+        let clock = Clock::new(self.clock.now());
+        let clock = Message::Clock(&clock);
+        for record in records.iter().map(Vec::as_slice).chain([clock.as_bytes()]) {
+            self.outbox.keep_unbooked(record);
+            self.core.restore(&Message::decode(record).expect("read from a journal, or made here"));
+        }
+    }
+
     /// Runs until told to stop, and gives the node's last figures.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod control;
 mod data_plane;
+mod earlier;
 mod inputs;
 mod live;
 mod outbox;
@@ -61,7 +62,9 @@ pub enum NodeError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The EVM node is on another chain.
-    #[error("the EVM node is on chain {got}, the configuration says {expected}; correct `chain.id` or `chain.endpoint`")]
+    #[error(
+        "the EVM node is on chain {got}, the configuration says {expected}; correct `chain.id` or `chain.endpoint`"
+    )]
     WrongChain {
         /// Configured.
         expected: ChainId,
@@ -77,6 +80,15 @@ pub enum NodeError {
     /// The run's folder cannot be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// Earlier runs cannot be looked for.
+    #[error("cannot look for earlier runs beside {}", path.display())]
+    Earlier {
+        /// Folder of the new run.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The journal failed.
     #[error("the run's journal failed")]
     Journal(#[from] JournalError),

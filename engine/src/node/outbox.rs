@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::control::{Track, Work};
 use super::live::Live;
-use super::{NodeEvent, NodeError};
+use super::{NodeError, NodeEvent};
 use crate::core::Effects;
 use crate::execution::track::Sent;
 use crate::ledger::Ledger;
@@ -76,13 +76,18 @@ impl Outbox {
         self.sends_open = self.sends_open.saturating_sub(1);
     }
 
-    /// Keeps a record: what the core is about to be told, or what it decided.
-    pub(super) fn keep(&mut self, message: &Message<'_>) {
+    /// Keeps a record of an earlier run: it is in the journal, and not in this run's books.
+    pub(super) fn keep_unbooked(&mut self, record: &[u8]) {
         if let Some(journal) = &mut self.journal
-            && let Err(error) = journal.append_bytes(message.as_bytes())
+            && let Err(error) = journal.append_bytes(record)
         {
             self.on_journal_failure(error);
         }
+    }
+
+    /// Keeps a record: what the core is about to be told, or what it decided.
+    pub(super) fn keep(&mut self, message: &Message<'_>) {
+        self.keep_unbooked(message.as_bytes());
         self.ledger.record(message);
         if self.events.receiver_count() > 0
             && let Some(event) = NodeEvent::of(message)

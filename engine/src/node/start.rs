@@ -15,6 +15,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::control::{self, Desk, REQUESTS_MAX};
 use super::data_plane::{DataPlane, Join, Progress};
+use super::earlier::Earlier;
 use super::inputs::Inputs;
 use super::live::Live;
 use super::outbox::Outbox;
@@ -23,8 +24,8 @@ use super::{Node, NodeError};
 use crate::assembly;
 use crate::clock::WallClock;
 use crate::config::{Mode, NodeConfig};
-use crate::execution::caller::Caller;
 use crate::execution::calldata::abi::IExecutor;
+use crate::execution::caller::Caller;
 use crate::execution::chain::ChainPort;
 use crate::execution::keystore;
 use crate::execution::nonce::NonceManager;
@@ -75,6 +76,10 @@ impl Node {
         let clock = WallClock::start();
         let (desk, live) = connect(&config, &options, &kill).await?;
         let epoch = Epoch(clock.now().0);
+        let earlier = match &options.run_dir {
+            Some(run_dir) if options.is_live => Earlier::read(run_dir, config.chain.id)?.resolve(desk.as_ref()).await?,
+            _ => Vec::new(),
+        };
         let journal = open_run(&config, &options, epoch)?;
         let (relay, join) = join_feed(config.relay_config(None), &options.feed).await?;
 
@@ -93,7 +98,7 @@ impl Node {
         if let Some(path) = config.kill_file.clone() {
             tasks.push(tokio::spawn(watch_file(path, kill.clone(), KILL_FILE_EVERY)));
         }
-        let data_plane = DataPlane {
+        let mut data_plane = DataPlane {
             core: assembly::core(&config, options.is_live)?,
             outbox: Outbox::new(journal, events.clone(), work, track, live, kill.clone()),
             join,
@@ -107,8 +112,10 @@ impl Node {
             is_halt_noted: false,
             block_seen: None,
         };
+        data_plane.restore(&earlier);
         let thread = spawn_trading(data_plane);
-        let node = Self { inputs, progress: progress_seen, events, kill, relay, thread, tasks, run_dir: options.run_dir };
+        let node =
+            Self { inputs, progress: progress_seen, events, kill, relay, thread, tasks, run_dir: options.run_dir };
         node.market_stands().await?;
         Ok(node)
     }
@@ -181,7 +188,9 @@ async fn provider(endpoint: &Endpoint) -> Result<alloy::providers::DynProvider, 
     let builder = ProviderBuilder::new().disable_recommended_fillers();
     let connected = match endpoint {
         Endpoint::Ws(url) => builder.connect_ws(WsConnect::new(url.clone())).await.map(|provider| provider.erased()),
-        Endpoint::Ipc(path) => builder.connect_ipc(IpcConnect::new(path.clone())).await.map(|provider| provider.erased()),
+        Endpoint::Ipc(path) => {
+            builder.connect_ipc(IpcConnect::new(path.clone())).await.map(|provider| provider.erased())
+        }
     };
     connected.map_err(|source| NodeError::Connect { endpoint: endpoint.to_string(), source: Box::new(source) })
 }
@@ -192,7 +201,8 @@ async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Addres
     if chain.code(executor).await?.is_empty() {
         return Err(refuse("there is no contract at this address; correct `execution.executor`".to_owned()));
     }
-    let not_ours = || refuse("the contract there is not an AlphaPulse executor; correct `execution.executor`".to_owned());
+    let not_ours =
+        || refuse("the contract there is not an AlphaPulse executor; correct `execution.executor`".to_owned());
     let recipient = chain.view(executor, &IExecutor::profitRecipientCall {}).await?.ok_or_else(not_ours)?;
     if Some(recipient) != config.execution.profit_address {
         return Err(refuse(format!("it sends profit to {recipient}, not to `execution.profit_address`")));
@@ -201,18 +211,16 @@ async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Addres
         let index = alloy::primitives::U256::from(venue.id.0);
         let known = chain.view(executor, &IExecutor::venueCall { index }).await?.ok_or_else(not_ours)?;
         if (known.factory, known.initCodeHash) != (venue.factory, venue.init_code_hash) {
-            return Err(refuse(format!("its venue {} is not `{}`; venues must be in the executor's order", venue.id, venue.name)));
+            return Err(refuse(format!(
+                "its venue {} is not `{}`; venues must be in the executor's order",
+                venue.id, venue.name
+            )));
         }
     }
     chain.view(executor, &IExecutor::ownerCall {}).await?.ok_or_else(not_ours)
 }
 
-fn open_signer(
-    config: &NodeConfig,
-    password: &Secret,
-    owner: Address,
-    kill: &KillSwitch,
-) -> Result<Signer, NodeError> {
+fn open_signer(config: &NodeConfig, password: &Secret, owner: Address, kill: &KillSwitch) -> Result<Signer, NodeError> {
     let refuse = |reason: String| NodeError::Refused(reason);
     let path = config.execution.keystore.as_ref();
     let path = path.ok_or_else(|| refuse("going live needs `execution.keystore`".to_owned()))?;
@@ -220,7 +228,10 @@ fn open_signer(
     let key = keystore::open(path, password)?;
     let signer = Signer::new(&key, policy, kill.clone());
     if signer.address() != owner {
-        return Err(refuse(format!("the keystore's account {} does not own the executor; {owner} does", signer.address())));
+        return Err(refuse(format!(
+            "the keystore's account {} does not own the executor; {owner} does",
+            signer.address()
+        )));
     }
     Ok(signer)
 }
@@ -239,8 +250,12 @@ async fn fresh_nonces(config: &NodeConfig, chain: &ChainPort, account: Address) 
 
 fn open_run(config: &NodeConfig, options: &NodeOptions, epoch: Epoch) -> Result<Option<JournalWriter>, NodeError> {
     let Some(run_dir) = &options.run_dir else { return Ok(None) };
-    let mut manifest =
-        Manifest::new(config.chain.id.0, options.is_live, config.to_toml().to_owned(), config.config_hash().to_string());
+    let mut manifest = Manifest::new(
+        config.chain.id.0,
+        options.is_live,
+        config.to_toml().to_owned(),
+        config.config_hash().to_string(),
+    );
     manifest.seed = options.seed;
     manifest.create(run_dir)?;
     Ok(Some(JournalWriter::create(run_dir.join(JOURNAL_FOLDER), config.chain.id, epoch)?))

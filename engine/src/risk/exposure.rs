@@ -136,13 +136,9 @@ impl Exposure {
         let nonce = outcome.nonce.get();
         match OutcomeStatus::from_wire(outcome.status.get())? {
             OutcomeStatus::Included => self.book(outcome, outcome.gain.get(), now),
-            OutcomeStatus::Reverted => self.book(outcome, U256::ZERO, now),
+            // What took the nonce of a trade gains nothing and its gas is ours, as a revert's is.
+            OutcomeStatus::Reverted | OutcomeStatus::Replaced => self.book(outcome, U256::ZERO, now),
             OutcomeStatus::Reorged => self.unbook(nonce),
-            OutcomeStatus::Replaced => {
-                // The transaction that took the nonce is booked by an outcome of its own.
-                let _ = self.take_open(outcome);
-                Some(0)
-            }
             OutcomeStatus::Final => {
                 self.booked.remove(&nonce);
                 Some(0)
