@@ -11,3 +11,4 @@ mod executor_trades;
 mod exhaustive;
 mod kit;
 mod route;
+mod trap;

@@ -1,4 +1,5 @@
 use alloy::primitives::{LogData, keccak256};
+use alloy::sol_types::{Panic, Revert, SolError, SolInterface};
 use proptest::prelude::*;
 use serde_json::Value;
 

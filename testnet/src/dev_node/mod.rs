@@ -5,7 +5,9 @@
 //!   other end only this process has.
 //! - It is in a process group of its own, so that Ctrl-C in a terminal reaches us and not the chain that we still have to read.
 
-use std::fmt::Debug;
+mod config;
+mod control;
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,14 +16,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
-use alloy::primitives::{Address, B256, Bytes, U64, U256};
+use alloy::primitives::B256;
 use alloy::providers::{DynProvider, IpcConnect, Provider, ProviderBuilder};
 use alloy::signers::local::PrivateKeySigner;
 use alloy::transports::TransportError;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tempfile::TempDir;
 
+pub use self::config::{DevNodeConfig, Mining, Order};
 use crate::kit::{Kit, KitError};
 
 /// A start takes 50 ms on an idle machine; a loaded one with a large state file may need much longer.
@@ -67,122 +69,6 @@ pub enum DevNodeError {
         #[source]
         source: TransportError,
     },
-}
-
-/// When blocks are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mining {
-    /// One block per transaction.
-    Auto,
-    /// Only on [`DevNode::mine`].
-    #[default]
-    Manual,
-    /// By the clock.
-    Interval(Duration),
-}
-
-/// Order of the transactions within a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// As received.
-    Fifo,
-    /// By priority fee, as builders do.
-    #[default]
-    Fees,
-}
-
-/// How to start a dev node. `None` leaves the node's own default.
-#[derive(Debug, Clone)]
-pub struct DevNodeConfig {
-    /// Chain id.
-    pub chain_id: u64,
-    /// Name of the EVM version, as `shanghai`.
-    pub hardfork: Option<String>,
-    /// Funded accounts with published keys.
-    pub accounts: u16,
-    /// What each of them has in the first block, Ether.
-    pub balance_ether: u64,
-    /// A genesis file in geth's format, whose `alloc` becomes the first state.
-    pub genesis: Option<PathBuf>,
-    /// Number of the genesis block.
-    pub number: Option<u64>,
-    /// Timestamp of the genesis block, seconds.
-    pub timestamp: Option<u64>,
-    /// Base fee of the first block, wei.
-    pub base_fee: Option<u64>,
-    /// Gas limit of a block.
-    pub gas_limit: Option<u64>,
-    /// When blocks are made.
-    pub mining: Mining,
-    /// Order within a block.
-    pub order: Order,
-    /// Loaded at the start when it exists, written at [`DevNode::stop`].
-    pub state: Option<PathBuf>,
-    /// TCP port; 0 lets the system choose a free one. A fixed one is for starting again where clients expect the node.
-    pub port: u16,
-    /// Where the IPC socket is; `None` puts it into a temporary folder. A fixed one is for starting again.
-    pub ipc: Option<PathBuf>,
-}
-
-impl Default for DevNodeConfig {
-    fn default() -> Self {
-        Self {
-            chain_id: 31_337,
-            hardfork: None,
-            accounts: 10,
-            balance_ether: 10_000_000,
-            genesis: None,
-            number: None,
-            timestamp: None,
-            base_fee: None,
-            gas_limit: None,
-            mining: Mining::default(),
-            order: Order::default(),
-            state: None,
-            port: 0,
-            ipc: None,
-        }
-    }
-}
-
-impl DevNodeConfig {
-    fn arguments(&self, ipc: &Path, accounts_file: &Path) -> Vec<String> {
-        let mut list: Vec<String> = Vec::new();
-        let mut flag = |name: &str, value: String| list.extend([name.to_owned(), value]);
-        flag("--host", "127.0.0.1".to_owned());
-        flag("--port", self.port.to_string());
-        flag("--threads", "1".to_owned());
-        flag("--chain-id", self.chain_id.to_string());
-        flag("--accounts", self.accounts.to_string());
-        flag("--balance", self.balance_ether.to_string());
-        flag("--ipc", ipc.display().to_string());
-        flag("--config-out", accounts_file.display().to_string());
-        flag("--color", "never".to_owned());
-        let optional = [
-            ("--hardfork", self.hardfork.clone()),
-            ("--init", self.genesis.as_ref().map(|path| path.display().to_string())),
-            ("--number", self.number.map(|n| n.to_string())),
-            ("--timestamp", self.timestamp.map(|t| t.to_string())),
-            ("--base-fee", self.base_fee.map(|fee| fee.to_string())),
-            ("--gas-limit", self.gas_limit.map(|gas| gas.to_string())),
-            ("--state", self.state.as_ref().map(|path| path.display().to_string())),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                flag(name, value);
-            }
-        }
-        flag("--order", if self.order == Order::Fifo { "fifo" } else { "fees" }.to_owned());
-        match self.mining {
-            Mining::Auto => {}
-            Mining::Manual => list.push("--no-mining".to_owned()),
-            Mining::Interval(period) => {
-                list.extend(["--block-time".to_owned(), period.as_secs_f64().to_string()]);
-            }
-        }
-        list.push("--no-request-size-limit".to_owned());
-        list
-    }
 }
 
 /// A running dev node. Dropping it ends the process.
@@ -302,176 +188,6 @@ impl DevNode {
         self.process.kill().map_err(io_error("kill the node"))?;
         self.process.wait().map_err(io_error("wait for the node"))?;
         Ok(())
-    }
-
-    /// Makes one block; answers its number.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`], as every call below.
-    pub async fn mine(&self) -> Result<u64, DevNodeError> {
-        self.call::<_, serde_json::Value>("evm_mine", ()).await?;
-        self.block_number().await
-    }
-
-    /// Makes `count` blocks; answers the number of the last.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn mine_many(&self, count: u64) -> Result<u64, DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_mine", (U64::from(count),)).await?;
-        self.block_number().await
-    }
-
-    /// Number of the last block.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn block_number(&self) -> Result<u64, DevNodeError> {
-        Ok(self.call::<_, U64>("eth_blockNumber", ()).await?.to())
-    }
-
-    /// Sets the next block's timestamp, seconds; later blocks go on from there.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`], also when it is not after the last block's.
-    pub async fn set_next_timestamp(&self, seconds: u64) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("evm_setNextBlockTimestamp", (seconds,)).await.map(drop)
-    }
-
-    /// Sets the next block's base fee, wei.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn set_next_base_fee(&self, wei: u128) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_setNextBlockBaseFeePerGas", (U256::from(wei),)).await.map(drop)
-    }
-
-    /// Replaces the last `depth` blocks by as many empty ones. Their transactions are gone, not pending. Cheat-code changes
-    /// made in those blocks are undone too.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`], also when the chain is shorter.
-    pub async fn reorg(&self, depth: u64) -> Result<(), DevNodeError> {
-        self.reorg_with(depth, &[]).await
-    }
-
-    /// As [`DevNode::reorg`], with raw signed transactions for the new blocks, each with its block's offset from the first.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn reorg_with(&self, depth: u64, transactions: &[(Bytes, u64)]) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_reorg", (depth, transactions.to_vec())).await.map(drop)
-    }
-
-    /// Drops the last `depth` blocks.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`], also when the chain is shorter.
-    pub async fn rollback(&self, depth: u64) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_rollback", (depth,)).await.map(drop)
-    }
-
-    /// Remembers the state; answers the id for [`DevNode::revert`].
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn snapshot(&self) -> Result<U256, DevNodeError> {
-        self.call("evm_snapshot", ()).await
-    }
-
-    /// Returns to a remembered state, which is used up by it; answers whether there was one.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn revert(&self, snapshot: U256) -> Result<bool, DevNodeError> {
-        self.call("evm_revert", (snapshot,)).await
-    }
-
-    /// Makes a block per transaction, or not.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn set_automine(&self, is_on: bool) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("evm_setAutomine", (is_on,)).await.map(drop)
-    }
-
-    /// Makes blocks by the clock, every `seconds`; 0 ends it.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn set_interval(&self, seconds: u64) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("evm_setIntervalMining", (seconds,)).await.map(drop)
-    }
-
-    /// Overwrites one storage word.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn set_storage_at(&self, account: Address, slot: U256, value: B256) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_setStorageAt", (account, slot, value)).await.map(drop)
-    }
-
-    /// Overwrites an account's Ether, wei.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn set_balance(&self, account: Address, wei: U256) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_setBalance", (account, wei)).await.map(drop)
-    }
-
-    /// Overwrites an account's code.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn set_code(&self, account: Address, code: Bytes) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_setCode", (account, code)).await.map(drop)
-    }
-
-    /// Overwrites an account's nonce.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn set_nonce(&self, account: Address, nonce: u64) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_setNonce", (account, U64::from(nonce))).await.map(drop)
-    }
-
-    /// Sets who receives the priority fees of coming blocks.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn set_coinbase(&self, account: Address) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_setCoinbase", (account,)).await.map(drop)
-    }
-
-    /// Removes a pending transaction.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn drop_transaction(&self, hash: B256) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_dropTransaction", (hash,)).await.map(drop)
-    }
-
-    /// Lets `eth_sendTransaction` send from any address.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn impersonate_all(&self) -> Result<(), DevNodeError> {
-        self.call::<_, serde_json::Value>("anvil_autoImpersonateAccount", (true,)).await.map(drop)
-    }
-
-    /// Any call, by name.
-    ///
-    /// # Errors
-    /// [`DevNodeError::Rpc`].
-    pub async fn call<P, R>(&self, method: &'static str, parameters: P) -> Result<R, DevNodeError>
-    where
-        P: Serialize + Clone + Debug + Send + Sync + Unpin,
-        R: DeserializeOwned + Debug + Send + Sync + Unpin + 'static,
-    {
-        self.provider
-            .raw_request(method.into(), parameters)
-            .await
-            .map_err(|source| DevNodeError::Rpc { method, source })
     }
 
     fn terminate(&mut self) -> Result<(), DevNodeError> {
