@@ -14,12 +14,12 @@ pub trait Clock: Send + Sync {
 
 /// The wall clock at start, advanced by the monotonic clock: a step of the wall clock moves no age and expires nothing.
 #[derive(Debug, Clone)]
-pub struct MonotonicClock {
+pub struct WallClock {
     started: Instant,
     started_ns: u64,
 }
 
-impl MonotonicClock {
+impl WallClock {
     /// A clock that starts at the wall clock's time.
     #[must_use]
     pub fn start() -> Self {
@@ -34,7 +34,7 @@ impl MonotonicClock {
     }
 }
 
-impl Clock for MonotonicClock {
+impl Clock for WallClock {
     fn now(&self) -> UnixNanos {
         self.now()
     }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_wall_clock_never_falls_and_knows_the_century() {
-        let clock = MonotonicClock::start();
+        let clock = WallClock::start();
         let (first, second) = (clock.now(), clock.now());
         assert!(first <= second);
         // 2020-01-01 to 2554.

@@ -1,0 +1,181 @@
+//! Execution and relay.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use alphapulse_protocol::replica::REORG_DEPTH_MAX;
+use alphapulse_protocol::{FeePerGas, Gas};
+
+use super::Checker;
+use crate::config::raw::{RawExecution, RawRelay};
+use crate::config::validated::{ExecutionConfig, Mode, RelaySettings, RelaySource};
+use crate::core::GasModel;
+use crate::risk::Limits;
+
+/// Blocks in which a trade may be included at most: its prices are long gone by then.
+const BLOCKS_VALID_MAX: u64 = 64;
+/// Nonces leased at a time by default: SAFETY's example; a restart resolves at most so many.
+const LEASE_NONCES: u64 = 16;
+/// Nonces leased at a time at most.
+const LEASE_NONCES_MAX: u64 = 1024;
+
+// None of the following limits what may be lost; they bound memory and patience.
+const SILENCE_MS: u64 = 3_000;
+const HEARTBEAT_MS: u64 = 1_000;
+const BACKFILL_BLOCKS_MAX: u64 = 128;
+const LANE_SLOTS: u64 = 65_536;
+const SUBSCRIBERS_MAX: u64 = 16;
+
+impl Checker<'_> {
+    pub(super) fn execution(&mut self, limits: Option<&Limits>) -> Option<ExecutionConfig> {
+        let raw = self.layered.raw.execution.clone().unwrap_or_default();
+        let mode = self.mode(&raw);
+        let executor = self.optional_address("execution.executor", raw.executor.as_ref());
+        let profit_address = self.optional_address("execution.profit_address", raw.profit_address.as_ref());
+        let keystore = self.optional_path("execution.keystore", raw.keystore.as_ref());
+        let password_file = self.optional_path("execution.password_file", raw.password_file.as_ref());
+        let priority_fee = self.wei("execution.priority_fee", raw.priority_fee.as_ref(), "\"1 gwei\"");
+        let blocks_valid = self.number("execution.blocks_valid", raw.blocks_valid.as_ref(), (1, BLOCKS_VALID_MAX));
+        let lease_nonces = self.or_default("execution.lease_nonces", raw.lease_nonces.as_ref(), LEASE_NONCES);
+        if !(1..=LEASE_NONCES_MAX).contains(&lease_nonces) {
+            let message = format!("found {lease_nonces}, expected a number in 1..={LEASE_NONCES_MAX}");
+            self.problem("execution.lease_nonces", message, "correct the value");
+        }
+        let gas = self.gas(&raw);
+        let needs_executor = limits.is_some_and(|limits| limits.is_simulation_required);
+        if needs_executor && raw.executor.is_none() {
+            let message = "is missing, and trades are simulated against it";
+            self.problem("execution.executor", message, "write it, or set execution.simulation = \"off\"");
+        }
+        let priority_fee = FeePerGas(priority_fee?.0);
+        if limits.is_some_and(|limits| priority_fee > limits.fee_max) {
+            self.problem("execution.priority_fee", "exceeds risk.fee_max", "lower it, or raise the cap");
+        }
+        Some(ExecutionConfig {
+            mode: mode?,
+            executor,
+            profit_address,
+            keystore,
+            password_file,
+            priority_fee,
+            blocks_valid: blocks_valid?,
+            lease_nonces: u32::try_from(lease_nonces).ok()?,
+            gas: gas?,
+        })
+    }
+
+    fn mode(&mut self, raw: &RawExecution) -> Option<Mode> {
+        const KEY: &str = "execution.mode";
+        let text = self.required(KEY, raw.mode.as_ref(), "\"paper\"")?;
+        let mode = self.parse(KEY, &text, "\"paper\" or \"live\"", |text| match text {
+            "paper" => Some(Mode::Paper),
+            "live" => Some(Mode::Live),
+            _ => None,
+        })?;
+        Some(self.set(KEY, mode, text))
+    }
+
+    fn optional_address(&mut self, key: &str, written: Option<&String>) -> Option<alloy::primitives::Address> {
+        written?;
+        self.address(key, written)
+    }
+
+    fn gas(&mut self, raw: &RawExecution) -> Option<GasModel> {
+        let raw =
+            self.required("execution.gas", raw.gas.as_ref(), "{ base = 100000, v2_leg = 60000, v3_leg = 90000 }")?;
+        let bounds = (1, u64::from(u32::MAX));
+        let base = self.number("execution.gas.base", raw.base.as_ref(), bounds);
+        let v2_leg = self.number("execution.gas.v2_leg", raw.v2_leg.as_ref(), bounds);
+        let v3_leg = self.number("execution.gas.v3_leg", raw.v3_leg.as_ref(), bounds);
+        Some(GasModel { base: Gas(base?), v2_leg: Gas(v2_leg?), v3_leg: Gas(v3_leg?) })
+    }
+
+    /// What live trading needs and paper trading does not.
+    pub(super) fn check_live(&mut self, execution: Option<&ExecutionConfig>, has_journal: bool) {
+        let Some(execution) = execution.filter(|execution| execution.mode == Mode::Live) else { return };
+        let needed = [
+            ("execution.executor", execution.executor.is_some()),
+            ("execution.profit_address", execution.profit_address.is_some()),
+            ("execution.keystore", execution.keystore.is_some()),
+            ("journal.dir", has_journal),
+        ];
+        for (key, is_there) in needed {
+            let has_problem = self.problems.iter().any(|problem| problem.key == key);
+            if !is_there && !has_problem {
+                self.problem(
+                    key,
+                    "is missing, and live trading needs it",
+                    "write it, or set execution.mode = \"paper\"",
+                );
+            }
+        }
+    }
+
+    pub(super) fn relay(&mut self) -> Option<RelaySettings> {
+        let raw = self.layered.raw.relay.clone().unwrap_or_default();
+        let source = self.relay_source(&raw);
+        let silence = self.span("relay.silence", raw.silence.as_ref(), SILENCE_MS);
+        let heartbeat = self.span("relay.heartbeat", raw.heartbeat.as_ref(), HEARTBEAT_MS);
+        let backfill = self.bound("relay.backfill_blocks_max", raw.backfill_blocks_max.as_ref(), BACKFILL_BLOCKS_MAX);
+        let depth = self.bound("relay.reorg_depth_max", raw.reorg_depth_max.as_ref(), REORG_DEPTH_MAX as u64);
+        let lane_slots = self.bound("relay.lane_slots", raw.lane_slots.as_ref(), LANE_SLOTS);
+        let subscribers = self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), SUBSCRIBERS_MAX);
+        let listen_unix = self.optional_path("relay.listen_unix", raw.listen_unix.as_ref());
+        let listen_tcp = raw.listen_tcp.as_ref().map(|text| self.socket_address("relay.listen_tcp", text));
+        let listen_tcp = match listen_tcp {
+            None => None,
+            Some(address) => Some(address?),
+        };
+        Some(RelaySettings {
+            source: source?,
+            silence: silence?,
+            heartbeat: heartbeat?,
+            backfill_blocks_max: backfill?,
+            reorg_depth_max: usize::try_from(depth?).ok()?,
+            lane_slots: usize::try_from(lane_slots?).ok()?,
+            subscribers_max: usize::try_from(subscribers?).ok()?,
+            listen_unix,
+            listen_tcp,
+        })
+    }
+
+    fn relay_source(&mut self, raw: &RawRelay) -> Option<RelaySource> {
+        let unix = self.optional_path("relay.unix", raw.unix.as_ref());
+        let tcp = raw.tcp.as_ref().and_then(|text| self.socket_address("relay.tcp", text));
+        match (raw.embedded, raw.unix.is_some(), raw.tcp.is_some()) {
+            (Some(true), false, false) => Some(self.set("relay.embedded", RelaySource::Embedded, true)),
+            (None | Some(false), true, false) => unix.map(RelaySource::Unix),
+            (None | Some(false), false, true) => tcp.map(RelaySource::Tcp),
+            _ => {
+                let message = "expected exactly one of embedded = true, unix = \"PATH\" and tcp = \"HOST:PORT\"";
+                self.problem("relay", message, "choose one");
+                None
+            }
+        }
+    }
+
+    /// The relay's port has no authentication: it is for this host only.
+    fn socket_address(&mut self, key: &str, text: &str) -> Option<SocketAddr> {
+        let how = "an address of this host with a port, such as \"127.0.0.1:7100\"";
+        let address =
+            self.parse(key, text, how, |text| text.parse().ok().filter(|at: &SocketAddr| at.ip().is_loopback()))?;
+        Some(self.set(key, address, address))
+    }
+
+    fn span(&mut self, key: &str, written: Option<&String>, default_ms: u64) -> Option<Duration> {
+        match written {
+            Some(_) => self.duration(key, written, "\"1s\""),
+            None => {
+                self.or_default(key, None, format!("{default_ms}ms"));
+                Some(Duration::from_millis(default_ms))
+            }
+        }
+    }
+
+    fn bound(&mut self, key: &str, written: Option<&u64>, default: u64) -> Option<u64> {
+        match written {
+            Some(value) => self.within(key, *value, (1, u64::from(u32::MAX))),
+            None => Some(self.or_default(key, None, default)),
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The configuration of a node, every value checked and in its own type.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy::primitives::{Address, B256, keccak256};
+use alphapulse_protocol::{ChainId, FeePerGas};
+use alphapulse_relay::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
+use alphapulse_strategies::{Admission, StrategyConfig};
+
+use super::Origin;
+use crate::core::{GasModel, PlanRules};
+use crate::execution::signer::SignerPolicy;
+use crate::risk::Limits;
+
+/// A configuration that passed every check. Holds no secret but what an endpoint's path may hold, and shows none.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The chain and the node that follows it.
+    pub chain: ChainConfig,
+    /// Factories, by venue id.
+    pub venues: Vec<VenueSpec>,
+    /// Tokens that routes may touch.
+    pub tokens: Vec<TokenSpec>,
+    /// Pools that routes may use.
+    pub pools: Vec<PoolSpec>,
+    /// Strategies, by index.
+    pub strategies: Vec<StrategyConfig>,
+    /// Limits in force.
+    pub limits: Limits,
+    /// File whose existence stops trading.
+    pub kill_file: Option<PathBuf>,
+    /// How trades are made.
+    pub execution: ExecutionConfig,
+    /// Where market data comes from.
+    pub relay: RelaySettings,
+    /// Folder in which each run makes its own.
+    pub journal_dir: Option<PathBuf>,
+    pub(super) settings: Vec<Setting>,
+    pub(super) effective: String,
+}
+
+/// `[chain]`
+#[derive(Debug, Clone)]
+pub struct ChainConfig {
+    /// EIP-155 id that the node must state.
+    pub id: ChainId,
+    /// Where the node listens.
+    pub endpoint: Endpoint,
+}
+
+/// `[[tokens]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSpec {
+    /// Contract.
+    pub address: Address,
+    /// The operator's name for it.
+    pub symbol: String,
+    /// Decimals as the operator states them, to be compared with the contract's.
+    pub decimals: Option<u8>,
+}
+
+/// Whether trades are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Everything but the signature.
+    Paper,
+    /// Signed and sent, when the command says so too.
+    Live,
+}
+
+/// `[execution]`
+#[derive(Debug, Clone)]
+pub struct ExecutionConfig {
+    /// Whether trades are signed.
+    pub mode: Mode,
+    /// Executor contract; always there in live mode, and wherever trades are simulated.
+    pub executor: Option<Address>,
+    /// Account that the executor must send profit to; always there in live mode.
+    pub profit_address: Option<Address>,
+    /// Keystore of the account that signs; always there in live mode.
+    pub keystore: Option<PathBuf>,
+    /// File with the keystore's password, unless it is given in another way.
+    pub password_file: Option<PathBuf>,
+    /// Priority fee offered.
+    pub priority_fee: FeePerGas,
+    /// Blocks in which a trade may be included, above 0.
+    pub blocks_valid: u64,
+    /// Nonces leased at a time, above 0.
+    pub lease_nonces: u32,
+    /// Expected gas.
+    pub gas: GasModel,
+}
+
+/// Which relay a node listens to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelaySource {
+    /// One of its own, in the same process.
+    Embedded,
+    /// One at a unix socket.
+    Unix(PathBuf),
+    /// One at a TCP address.
+    Tcp(std::net::SocketAddr),
+}
+
+/// `[relay]`
+#[derive(Debug, Clone)]
+pub struct RelaySettings {
+    /// Which relay a node listens to.
+    pub source: RelaySource,
+    /// The head is asked for after this long without one.
+    pub silence: Duration,
+    /// Sign of life after this long without a message.
+    pub heartbeat: Duration,
+    /// Blocks behind the head that are met one by one.
+    pub backfill_blocks_max: u64,
+    /// Blocks that can be taken back.
+    pub reorg_depth_max: usize,
+    /// Messages that a subscriber may lag.
+    pub lane_slots: usize,
+    /// Subscribers served at once.
+    pub subscribers_max: usize,
+    /// Unix socket to serve on.
+    pub listen_unix: Option<PathBuf>,
+    /// TCP address to serve on; a loopback one.
+    pub listen_tcp: Option<std::net::SocketAddr>,
+}
+
+/// One effective value, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Key, as `risk.fee_max` or `pools[3].venue`.
+    pub key: String,
+    /// The value as understood, quantities in their smallest unit.
+    pub value: String,
+    /// Where it was set.
+    pub origin: Origin,
+}
+
+impl NodeConfig {
+    /// Every effective value with its origin, in the order of the sections.
+    #[must_use]
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+
+    /// Keccak-256 of every effective value. The same for two files that mean the same, whatever their layout, profiles
+    /// and units; the endpoint counts by scheme and host only, for its path may hold a key.
+    #[must_use]
+    pub fn config_hash(&self) -> B256 {
+        let lines = self.settings.iter().map(|setting| format!("{}={}\n", setting.key, setting.value));
+        keccak256(lines.collect::<String>())
+    }
+
+    /// The effective configuration as TOML that [`from_toml`](super::from_toml) reads back to the same values, with the
+    /// endpoint cut to scheme and host. Holds no secret.
+    #[must_use]
+    pub fn to_toml(&self) -> &str {
+        &self.effective
+    }
+
+    /// What the embedded relay is told. `journal_dir` is its own journal, if it keeps one.
+    #[must_use]
+    pub fn relay_config(&self, journal_dir: Option<PathBuf>) -> RelayConfig {
+        RelayConfig {
+            chain_id: self.chain.id,
+            endpoint: self.chain.endpoint.clone(),
+            venues: self.venues.clone(),
+            pools: self.pools.clone(),
+            silence: self.relay.silence,
+            backfill_blocks_max: self.relay.backfill_blocks_max,
+            reorg_depth_max: self.relay.reorg_depth_max,
+            lane_slots: self.relay.lane_slots,
+            heartbeat: self.relay.heartbeat,
+            listen_unix: self.relay.listen_unix.clone(),
+            listen_tcp: self.relay.listen_tcp,
+            subscribers_max: self.relay.subscribers_max,
+            journal_dir,
+        }
+    }
+
+    /// Which tokens and pools the market admits: those configured.
+    #[must_use]
+    pub fn admission(&self) -> Admission {
+        Admission::only(
+            self.tokens.iter().map(|token| token.address.0.0),
+            self.pools.iter().map(|pool| pool.address.0.0),
+        )
+    }
+
+    /// What the signer may sign, or `None` without an executor.
+    #[must_use]
+    pub fn signer_policy(&self) -> Option<SignerPolicy> {
+        Some(SignerPolicy {
+            chain_id: self.chain.id,
+            executor: self.execution.executor?,
+            fee_max: self.limits.fee_max,
+            gas_max: self.limits.gas_max,
+        })
+    }
+
+    /// How trades are paid for and how long they hold.
+    #[must_use]
+    pub const fn plan_rules(&self) -> PlanRules {
+        PlanRules {
+            gas: self.execution.gas,
+            priority_fee: self.execution.priority_fee,
+            blocks_valid: self.execution.blocks_valid,
+        }
+    }
+}
