@@ -1,12 +1,13 @@
 //! The wire as others rely on it: the page that describes it, the golden bytes, hostile bytes, and the state a stream describes.
 
-//mod domains;
-//mod frames;
+mod domains;
+mod frames;
 mod golden;
-//mod hostile;
+mod hostile;
 mod layout;
 mod page;
-//mod replica_errors;
-//mod replica_model;
-//mod session;
-//mod stream;
+mod replica_errors;
+mod replica_model;
+mod replica_snapshot;
+mod session;
+mod stream;
