@@ -123,7 +123,7 @@ fn join(mut socket: Socket, address: &str) -> Result<Feed, FeedError> {
     let kept = socket.try_clone().map_err(connect_error)?;
     let reader = Reader { socket, decoder, lane: Arc::clone(&lane) };
     thread::Builder::new().name("relay-client".into()).spawn(move || reader.run()).map_err(connect_error)?;
-    Ok(Feed::new(lane, waiter, Some(Connection { socket: kept, chain_id })))
+    Ok(Feed::remote(lane, waiter, Connection { socket: kept, chain_id }))
 }
 
 /// Sends the greeting and reads the answer.

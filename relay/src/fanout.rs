@@ -1,7 +1,6 @@
 //! The writer's end of all lanes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alphapulse_protocol::BlockNumber;
 use alphapulse_protocol::frame::FrameBuf;
@@ -23,14 +22,12 @@ struct Subscriber {
 #[derive(Debug)]
 pub(crate) struct Fanout {
     subscribers: Vec<Subscriber>,
-    count: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
 }
 
 impl Fanout {
-    /// `count` was raised by whoever opened a lane, and is lowered here when the lane goes.
-    pub(crate) fn new(count: Arc<AtomicUsize>, metrics: Arc<Metrics>) -> Self {
-        Self { subscribers: Vec::new(), count, metrics }
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { subscribers: Vec::new(), metrics }
     }
 
     /// Adds a lane with what it starts from; without a snapshot it waits for one. `greeting` goes first in any case.
@@ -110,9 +107,7 @@ impl Fanout {
             }
             is_taken
         });
-        let gone = before - self.subscribers.len();
-        if gone > 0 {
-            self.count.fetch_sub(gone, Ordering::Relaxed);
+        if self.subscribers.len() < before {
             self.count_subscribers();
         }
     }

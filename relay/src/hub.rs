@@ -39,22 +39,28 @@ pub(crate) struct Joiner {
     pub(crate) lane_slots: usize,
 }
 
+/// A reader's place among the subscribers, free again when the reader drops it.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Joiner {
     /// A lane that the writer will fill, its snapshot first.
-    pub(crate) fn open_lane(&self, wake: Wake, is_remote: bool) -> Result<Arc<Lane>, RelayError> {
+    pub(crate) fn open_lane(&self, wake: Wake, is_remote: bool) -> Result<(Arc<Lane>, Place), RelayError> {
         let below_max = |count: usize| (count < self.subscribers_max).then_some(count + 1);
         self.count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_max)
             .map_err(|_| RelayError::Full(self.subscribers_max))?;
+        let place = Place(Arc::clone(&self.count));
         let lane = Lane::new(self.lane_slots, wake);
         let command = Command::Join { lane: Arc::clone(&lane), is_remote };
-        match self.commands.send(command) {
-            Ok(()) => Ok(lane),
-            Err(_) => {
-                self.count.fetch_sub(1, Ordering::Relaxed);
-                Err(RelayError::Stopped)
-            }
-        }
+        self.commands.send(command).map_err(|_| RelayError::Stopped)?;
+        Ok((lane, place))
     }
 }
 

@@ -81,15 +81,14 @@ impl Relay {
         let (follower, source, image) =
             Follower::begin(dial, &config, events_in, Arc::clone(&resync), Arc::clone(&metrics)).await?;
 
-        let count = Arc::new(AtomicUsize::new(0));
-        let fanout = Fanout::new(Arc::clone(&count), Arc::clone(&metrics));
+        let fanout = Fanout::new(Arc::clone(&metrics));
         let journal = open_journal(&config)?;
         let mut hub = Hub::new(config.chain_id, config.reorg_depth_max, fanout, journal, resync, Arc::clone(&metrics));
         hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
 
         let joiner = Joiner {
             commands: commands_in,
-            count,
+            count: Arc::new(AtomicUsize::new(0)),
             subscribers_max: config.subscribers_max,
             lane_slots: config.lane_slots,
         };
@@ -107,8 +106,8 @@ impl Relay {
     /// [`RelayError::Full`], [`RelayError::Stopped`].
     pub fn subscribe(&self) -> Result<Feed, RelayError> {
         let waiter = Waiter::new();
-        let lane = self.joiner.open_lane(Wake::Thread(waiter.unparker()), false)?;
-        Ok(Feed::new(lane, waiter, None))
+        let (lane, place) = self.joiner.open_lane(Wake::Thread(waiter.unparker()), false)?;
+        Ok(Feed::embedded(lane, waiter, place))
     }
 
     /// Counters since the start.

@@ -217,7 +217,7 @@ impl Door {
         let mut peer = Peer { stream, out: Vec::with_capacity(WRITE_BYTES) };
         let joined = match peer.read_greeting().await {
             Ok(()) => match self.joiner.open_lane(Wake::Task(Notify::new()), true) {
-                Ok(lane) => Ok(lane),
+                Ok(joined) => Ok(joined),
                 Err(RelayError::Full(_)) => {
                     self.metrics.refused.add(1);
                     Err(Some(CloseReason::Full))
@@ -230,7 +230,7 @@ impl Door {
             }
         };
         let reason = match joined {
-            Ok(lane) => {
+            Ok((lane, _place)) => {
                 let reason = peer.stream_lane(&lane).await;
                 lane.abandon();
                 reason

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::client::{self, Connection};
 use crate::error::FeedError;
+use crate::hub::Place;
 use crate::lane::{Ending, Lane, Parcel};
 use crate::wait::{FeedWaker, Waiter};
 
@@ -25,7 +26,14 @@ pub struct Feed {
     lane: Arc<Lane>,
     waiter: Waiter,
     unpacking: Unpacking,
-    connection: Option<Connection>,
+    origin: Origin,
+}
+
+/// What the feed holds on to, given back when it is dropped.
+#[derive(Debug)]
+enum Origin {
+    Embedded { _place: Place },
+    Remote(Connection),
 }
 
 /// Frames that came in one parcel and are handed out one by one.
@@ -53,8 +61,12 @@ impl Unpacking {
 }
 
 impl Feed {
-    pub(crate) fn new(lane: Arc<Lane>, waiter: Waiter, connection: Option<Connection>) -> Self {
-        Self { lane, waiter, unpacking: Unpacking::default(), connection }
+    pub(crate) fn embedded(lane: Arc<Lane>, waiter: Waiter, place: Place) -> Self {
+        Self { lane, waiter, unpacking: Unpacking::default(), origin: Origin::Embedded { _place: place } }
+    }
+
+    pub(crate) fn remote(lane: Arc<Lane>, waiter: Waiter, connection: Connection) -> Self {
+        Self { lane, waiter, unpacking: Unpacking::default(), origin: Origin::Remote(connection) }
     }
 
     /// Connects to a relay's unix socket and greets it. Blocks until the relay answered; reads on a thread of its own.
@@ -78,8 +90,10 @@ impl Feed {
     /// # Errors
     /// [`FeedError::WrongChain`].
     pub fn expecting_chain(self, expected: ChainId) -> Result<Self, FeedError> {
-        match self.connection.as_ref().map(Connection::chain_id) {
-            Some(got) if got != expected => Err(FeedError::WrongChain { expected, got }),
+        match &self.origin {
+            Origin::Remote(connection) if connection.chain_id() != expected => {
+                Err(FeedError::WrongChain { expected, got: connection.chain_id() })
+            }
             _ => Ok(self),
         }
     }

@@ -1,0 +1,266 @@
+//! A chain in memory with everything that real ones do to their followers: forks, rollbacks, restarts, lost and repeated
+//! announcements, refused requests, dropped connections.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use alloy::primitives::{Address, B256, keccak256};
+use alloy::rpc::types::Log;
+use alphapulse_protocol::BlockRef;
+use alphapulse_protocol::message::BlockContext;
+use alphapulse_relay::SourceError;
+use alphapulse_relay::source::{ChainSource, Dial, MarketImage};
+use tokio::sync::mpsc;
+
+use super::fake_market::{Change, FakeMarket};
+
+/// A block and the market after it.
+#[derive(Debug, Clone)]
+struct FakeBlock {
+    context: BlockContext,
+    logs: Vec<Log>,
+    market: FakeMarket,
+}
+
+/// What the next requests meet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    /// Log requests that are refused.
+    pub(crate) refuse_logs: u32,
+    /// Log requests that are answered with logs of another block.
+    pub(crate) foreign_logs: u32,
+    /// Connection attempts that fail.
+    pub(crate) refuse_connections: u32,
+    /// Requests for a whole market that fail.
+    pub(crate) refuse_markets: u32,
+    /// Head requests that are answered with a block of this many blocks ago.
+    pub(crate) stale_heads: (u32, usize),
+    /// Whether new connections find another chain.
+    pub(crate) is_wrong_chain: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Every block that ever was, for the oracle.
+    all: HashMap<B256, FakeBlock>,
+    /// The chain, from its first block.
+    canonical: Vec<B256>,
+    listeners: Vec<mpsc::UnboundedSender<BlockContext>>,
+    salt: u64,
+    faults: Faults,
+}
+
+/// The chain. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FakeChain(Arc<Mutex<State>>);
+
+impl FakeChain {
+    /// A chain of one block, with some liquidity.
+    pub(crate) fn new() -> Self {
+        let chain = Self::default();
+        chain.restart();
+        chain
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no test panics while it holds the chain")
+    }
+
+    /// Begins anew with other blocks, as a dev node that lost its state does. Connections end.
+    pub(crate) fn restart(&self) {
+        let mut state = self.state();
+        state.canonical.clear();
+        state.listeners.clear();
+        drop(state);
+        let start = [
+            Change::Sync { pool: 0, reserves: (1_000, 2_000) },
+            Change::Mint { lower: -10, width: 20, amount: 500 },
+            Change::Swap { tick: 7 },
+        ];
+        self.mine(&start);
+    }
+
+    /// Adds a block without telling anyone.
+    pub(crate) fn mine(&self, changes: &[Change]) -> BlockContext {
+        let mut state = self.state();
+        let parent = state.canonical.last().map(|hash| state.all[hash].clone());
+        let mut market = parent.as_ref().map_or_else(FakeMarket::default, |parent| parent.market.clone());
+        let made: Vec<_> = changes.iter().filter_map(|change| market.make(*change)).collect();
+        state.salt += 1;
+        let hash = keccak256(state.salt.to_le_bytes());
+        let number = parent.as_ref().map_or(100, |parent| parent.context.number.get() + 1);
+        let parent_hash = parent.map_or([0; 32], |parent| parent.context.hash);
+        let context = BlockContext {
+            number: number.into(),
+            hash: hash.0,
+            parent_hash,
+            timestamp: (1_700_000_000 + number * 12).into(),
+            base_fee: 7_u128.into(),
+            gas_used: 1.into(),
+            gas_limit: 2.into(),
+        };
+        let mut logs: Vec<Log> = made
+            .into_iter()
+            .zip(0..)
+            .map(|((address, data), index)| Log {
+                inner: alloy::primitives::Log { address, data },
+                block_hash: Some(hash),
+                block_number: Some(number),
+                log_index: Some(index),
+                ..Log::default()
+            })
+            .collect();
+        // Nothing says that a node answers in log order.
+        logs.reverse();
+        state.all.insert(hash, FakeBlock { context, logs, market });
+        state.canonical.push(hash);
+        context
+    }
+
+    /// Announces a block to everyone connected.
+    pub(crate) fn announce(&self, context: BlockContext) {
+        self.state().listeners.retain(|listener| listener.send(context).is_ok());
+    }
+
+    /// Takes blocks off the chain, at most all but the first. Nobody is told.
+    pub(crate) fn rollback(&self, depth: usize) {
+        let mut state = self.state();
+        let keep = state.canonical.len().saturating_sub(depth).max(1);
+        state.canonical.truncate(keep);
+    }
+
+    /// Ends every connection.
+    pub(crate) fn disconnect(&self) {
+        self.state().listeners.clear();
+    }
+
+    pub(crate) fn set_faults(&self, faults: Faults) {
+        self.state().faults = faults;
+    }
+
+    pub(crate) fn head(&self) -> BlockContext {
+        let state = self.state();
+        state.all[state.canonical.last().expect("a chain is never empty")].context
+    }
+
+    /// Block on the chain `back` blocks below the head.
+    pub(crate) fn below(&self, back: usize) -> BlockContext {
+        let state = self.state();
+        let at = state.canonical.len() - 1 - back.min(state.canonical.len() - 1);
+        state.all[&state.canonical[at]].context
+    }
+
+    /// The market after any block that ever was.
+    pub(crate) fn truth(&self, hash: &[u8; 32]) -> MarketImage {
+        let block = self.state().all[&B256::from(*hash)].clone();
+        MarketImage { context: block.context, tokens: FakeMarket::tokens(), pools: block.market.pools() }
+    }
+
+    /// Takes one of a fault's remaining times.
+    fn hits(&self, times: impl FnOnce(&mut Faults) -> &mut u32) -> bool {
+        let mut state = self.state();
+        let left = times(&mut state.faults);
+        let is_hit = *left > 0;
+        *left = left.saturating_sub(1);
+        is_hit
+    }
+
+    /// A block that is on the chain now. Nodes forget the others.
+    fn known(&self, hash: B256) -> Option<FakeBlock> {
+        let state = self.state();
+        state.canonical.contains(&hash).then(|| state.all[&hash].clone())
+    }
+}
+
+fn refused(method: &'static str) -> SourceError {
+    SourceError::Call { method, cause: "refused by the test".into() }
+}
+
+impl Dial for FakeChain {
+    type Source = FakeSource;
+
+    async fn dial(&self) -> Result<FakeSource, SourceError> {
+        if self.hits(|faults| &mut faults.refuse_connections) {
+            return Err(SourceError::Connect("refused by the test".into()));
+        }
+        let mut state = self.state();
+        if state.faults.is_wrong_chain {
+            use alphapulse_protocol::ChainId;
+            return Err(SourceError::WrongChain { expected: ChainId(31337), got: ChainId(1) });
+        }
+        let (sender, heads) = mpsc::unbounded_channel();
+        state.listeners.push(sender);
+        Ok(FakeSource { chain: self.clone(), heads })
+    }
+
+    fn name(&self) -> String {
+        "fake".into()
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct FakeSource {
+    chain: FakeChain,
+    heads: mpsc::UnboundedReceiver<BlockContext>,
+}
+
+impl FakeSource {
+    fn check_connection(&self) -> Result<(), SourceError> {
+        if self.heads.is_closed() { Err(SourceError::Disconnected) } else { Ok(()) }
+    }
+}
+
+impl ChainSource for FakeSource {
+    async fn next_head(&mut self) -> Result<BlockContext, SourceError> {
+        self.heads.recv().await.ok_or(SourceError::Disconnected)
+    }
+
+    fn try_head(&mut self) -> Option<BlockContext> {
+        self.heads.try_recv().ok()
+    }
+
+    async fn head(&self) -> Result<BlockContext, SourceError> {
+        self.check_connection()?;
+        let back = self.chain.state().faults.stale_heads.1;
+        if self.chain.hits(|faults| &mut faults.stale_heads.0) {
+            return Ok(self.chain.below(back));
+        }
+        Ok(self.chain.head())
+    }
+
+    async fn block_by_hash(&self, hash: B256) -> Result<Option<BlockContext>, SourceError> {
+        self.check_connection()?;
+        Ok(self.chain.known(hash).map(|block| block.context))
+    }
+
+    async fn block_by_number(&self, number: u64) -> Result<Option<BlockContext>, SourceError> {
+        self.check_connection()?;
+        let state = self.chain.state();
+        let contexts = state.canonical.iter().map(|hash| state.all[hash].context);
+        Ok(contexts.into_iter().find(|context| context.number.get() == number))
+    }
+
+    async fn logs(&self, block: BlockRef, contracts: &[Address]) -> Result<Vec<Log>, SourceError> {
+        self.check_connection()?;
+        if self.chain.hits(|faults| &mut faults.refuse_logs) {
+            return Err(refused("eth_getLogs"));
+        }
+        let found = self.chain.known(B256::from(block.hash)).ok_or_else(|| refused("eth_getLogs"))?;
+        let mut logs = found.logs;
+        logs.retain(|log| contracts.contains(&log.address()));
+        if self.chain.hits(|faults| &mut faults.foreign_logs) {
+            logs.iter_mut().for_each(|log| log.block_hash = Some(B256::repeat_byte(9)));
+        }
+        Ok(logs)
+    }
+
+    async fn market(&self, at: &BlockContext) -> Result<MarketImage, SourceError> {
+        self.check_connection()?;
+        if self.chain.hits(|faults| &mut faults.refuse_markets) {
+            return Err(refused("eth_call"));
+        }
+        let block = self.chain.known(B256::from(at.hash)).ok_or_else(|| refused("eth_call"))?;
+        Ok(self.chain.truth(&block.context.hash))
+    }
+}

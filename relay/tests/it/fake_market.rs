@@ -1,0 +1,167 @@
+//! A market whose state is computed naively, from positions, and whose changes are told as real logs: an oracle for the
+//! incremental state that the relay keeps.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{Address, LogData, Uint};
+use alloy::sol_types::SolEvent;
+use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, TokenInfo, V2State, V3State};
+use alphapulse_protocol::{FeePpm, TokenId, U256, VenueId};
+
+alloy::sol! {
+    event Sync(uint112 reserve0, uint112 reserve1);
+    event Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1,
+        uint160 sqrtPriceX96, uint128 liquidity, int24 tick);
+    event Mint(address sender, address indexed owner, int24 indexed tickLower, int24 indexed tickUpper,
+        uint128 amount, uint256 amount0, uint256 amount1);
+    event Burn(address indexed owner, int24 indexed tickLower, int24 indexed tickUpper,
+        uint128 amount, uint256 amount0, uint256 amount1);
+    event Transfer(address indexed from, address indexed to, uint256 value);
+}
+
+pub(crate) const TICK_SPACING: i32 = 60;
+
+/// One thing that happens to a pool.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Change {
+    /// The reserves of pool 0 or 1 become these.
+    Sync { pool: usize, reserves: (u128, u128) },
+    /// The price of the concentrated pool becomes that of this tick, more or less.
+    Swap { tick: i32 },
+    /// Liquidity is added between two multiples of the spacing.
+    Mint { lower: i32, width: i32, amount: u64 },
+    /// Liquidity of an existing position is taken away, all or half.
+    Burn { position: usize, is_whole: bool },
+    /// A log of a watched pool that says nothing of its state.
+    Noise { pool: usize },
+}
+
+/// State of three pools.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FakeMarket {
+    reserves: [(u128, u128); 2],
+    price: U256,
+    tick: i32,
+    positions: BTreeMap<(i32, i32), u128>,
+}
+
+pub(crate) fn pool_address(index: usize) -> Address {
+    Address::repeat_byte(u8::try_from(0xa0 + index).unwrap())
+}
+
+impl FakeMarket {
+    /// Active liquidity: the sum of the positions around the price.
+    fn liquidity(&self) -> u128 {
+        let active = self.positions.iter().filter(|((lower, upper), _)| (*lower..*upper).contains(&self.tick));
+        active.map(|(_, amount)| amount).sum()
+    }
+
+    fn ticks(&self) -> Vec<TickLiquidity> {
+        let mut ticks: BTreeMap<i32, (i128, u128)> = BTreeMap::new();
+        for ((lower, upper), amount) in &self.positions {
+            let delta = i128::try_from(*amount).unwrap();
+            for (tick, net) in [(lower, delta), (upper, -delta)] {
+                let entry = ticks.entry(*tick).or_default();
+                *entry = (entry.0 + net, entry.1 + amount);
+            }
+        }
+        let described =
+            |(tick, (liquidity_net, liquidity_gross))| TickLiquidity { tick, liquidity_net, liquidity_gross };
+        ticks.into_iter().map(described).collect()
+    }
+
+    /// Makes a change and tells the log of it: contract and content.
+    pub(crate) fn make(&mut self, change: Change) -> Option<(Address, LogData)> {
+        let who = Address::repeat_byte(1);
+        let zero = U256::ZERO;
+        Some(match change {
+            Change::Sync { pool, reserves } => {
+                self.reserves[pool] = reserves;
+                let event = Sync { reserve0: Uint::from(reserves.0), reserve1: Uint::from(reserves.1) };
+                (pool_address(pool), event.encode_log_data())
+            }
+            Change::Swap { tick } => {
+                self.tick = tick;
+                self.price = (U256::from(1_u64) << 96) + U256::from(tick.unsigned_abs());
+                let event = Swap {
+                    sender: who,
+                    recipient: who,
+                    amount0: alloy::primitives::I256::ZERO,
+                    amount1: alloy::primitives::I256::ZERO,
+                    sqrtPriceX96: Uint::from(self.price),
+                    liquidity: self.liquidity(),
+                    tick: tick.try_into().unwrap(),
+                };
+                (pool_address(2), event.encode_log_data())
+            }
+            Change::Mint { lower, width, amount } => {
+                let (lower, upper) = (lower * TICK_SPACING, (lower + width) * TICK_SPACING);
+                *self.positions.entry((lower, upper)).or_default() += u128::from(amount);
+                let event = Mint {
+                    sender: who,
+                    owner: who,
+                    tickLower: lower.try_into().unwrap(),
+                    tickUpper: upper.try_into().unwrap(),
+                    amount: amount.into(),
+                    amount0: zero,
+                    amount1: zero,
+                };
+                (pool_address(2), event.encode_log_data())
+            }
+            Change::Burn { position, is_whole } => self.burn(position, is_whole)?,
+            Change::Noise { pool } => {
+                (pool_address(pool), Transfer { from: who, to: who, value: zero }.encode_log_data())
+            }
+        })
+    }
+
+    fn burn(&mut self, position: usize, is_whole: bool) -> Option<(Address, LogData)> {
+        let index = position.checked_rem(self.positions.len())?;
+        let ((lower, upper), held) = self.positions.iter().nth(index).map(|(range, held)| (*range, *held))?;
+        let amount = if is_whole { held } else { held / 2 };
+        if amount == held {
+            self.positions.remove(&(lower, upper));
+        } else {
+            self.positions.insert((lower, upper), held - amount);
+        }
+        let event = Burn {
+            owner: Address::repeat_byte(1),
+            tickLower: lower.try_into().unwrap(),
+            tickUpper: upper.try_into().unwrap(),
+            amount,
+            amount0: U256::ZERO,
+            amount1: U256::ZERO,
+        };
+        Some((pool_address(2), event.encode_log_data()))
+    }
+
+    pub(crate) fn tokens() -> Vec<TokenInfo> {
+        let token = |byte, symbol: &str| TokenInfo { address: [byte; 20], symbol: symbol.to_owned(), decimals: 18 };
+        vec![token(1, "ONE"), token(2, "TWO"), token(3, "")]
+    }
+
+    pub(crate) fn pools(&self) -> Vec<(PoolInfo, PoolState)> {
+        let info = |index: usize, kind, tokens: [u32; 2]| PoolInfo {
+            kind,
+            venue: VenueId(u16::try_from(index).unwrap()),
+            address: pool_address(index).into_array(),
+            tokens: tokens.map(TokenId),
+            fee: FeePpm(3000),
+            tick_spacing: if kind == PoolKind::UniswapV3 { TICK_SPACING } else { 0 },
+            known_ticks: if kind == PoolKind::UniswapV3 { (TICK_MIN, TICK_MAX) } else { (0, 0) },
+        };
+        let v2 = |(reserve_0, reserve_1)| PoolState::V2(V2State { reserve_0, reserve_1 });
+        let v3 = PoolState::V3(V3State {
+            sqrt_price_x96: self.price,
+            tick: self.tick,
+            liquidity: self.liquidity(),
+            ticks: self.ticks(),
+        });
+        vec![
+            (info(0, PoolKind::UniswapV2, [0, 1]), v2(self.reserves[0])),
+            (info(1, PoolKind::UniswapV2, [1, 2]), v2(self.reserves[1])),
+            (info(2, PoolKind::UniswapV3, [0, 1]), v3),
+        ]
+    }
+}

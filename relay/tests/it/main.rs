@@ -1,0 +1,13 @@
+//! Behaviour of the relay through its public interface.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod base_fee;
+mod chain_faults;
+mod data;
+mod fake_chain;
+mod fake_market;
+mod journal;
+// mod log_vectors;
+mod random_chains;
+mod sockets;
+mod subscriber;

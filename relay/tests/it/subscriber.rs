@@ -1,0 +1,119 @@
+//! A consumer that believes nothing: after every block its mirror is held against the chain's own state.
+
+use std::time::{Duration, Instant};
+
+use alphapulse_protocol::ChainId;
+use alphapulse_protocol::message::Message;
+use alphapulse_protocol::replica::{Change, Replica};
+use alphapulse_relay::{Endpoint, Feed, FeedError, Relay, RelayConfig};
+
+use super::fake_chain::FakeChain;
+
+/// Blocks that relay and subscribers can take back in these tests.
+pub(crate) const REORG_DEPTH_MAX: usize = 8;
+/// Gap that is met with a snapshot in these tests.
+pub(crate) const BACKFILL_BLOCKS_MAX: u64 = 12;
+/// Far above what any step takes, so that only a hang meets it.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A relay's configuration for tests: quick to notice silence, no doors, no journal.
+pub(crate) fn config() -> RelayConfig {
+    RelayConfig {
+        chain_id: ChainId(31337),
+        endpoint: Endpoint::Ws("ws://127.0.0.1:1".into()),
+        venues: Vec::new(),
+        pools: Vec::new(),
+        silence: Duration::from_millis(20),
+        backfill_blocks_max: BACKFILL_BLOCKS_MAX,
+        reorg_depth_max: REORG_DEPTH_MAX,
+        lane_slots: 4096,
+        heartbeat: Duration::from_millis(10),
+        listen_unix: None,
+        listen_tcp: None,
+        subscribers_max: 8,
+        journal_dir: None,
+    }
+}
+
+/// A mirror fed by a relay.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    feed: Feed,
+    pub(crate) replica: Replica,
+    /// Names of the messages that came, heartbeats aside.
+    pub(crate) seen: Vec<&'static str>,
+    pub(crate) heartbeats: u32,
+}
+
+impl Subscriber {
+    pub(crate) fn new(feed: Feed) -> Self {
+        Self { feed, replica: Replica::new(REORG_DEPTH_MAX), seen: Vec::new(), heartbeats: 0 }
+    }
+
+    pub(crate) fn join(relay: &Relay) -> Self {
+        Self::new(relay.subscribe().unwrap())
+    }
+
+    /// Takes what is there. Every whole state must be the chain's state at that block, bit for bit.
+    pub(crate) fn drain(&mut self, chain: &FakeChain) -> Result<(), FeedError> {
+        while let Some(frame) = self.feed.try_next()? {
+            let message = Message::decode(frame.message_bytes()).expect("the relay sends what it reads");
+            if matches!(message, Message::Heartbeat(_)) {
+                self.heartbeats += 1;
+            } else {
+                self.seen.push(message.name());
+            }
+            let change = self.replica.apply(&message).expect("the relay sends what continues the stream");
+            if matches!(change, Change::BlockEnded | Change::SnapshotReady | Change::Reorged(_)) {
+                self.check(chain);
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, chain: &FakeChain) {
+        let context = self.replica.context().expect("a whole state has a block");
+        let truth = chain.truth(&context.hash);
+        assert_eq!(*context, truth.context);
+        assert_eq!(self.replica.tokens(), truth.tokens);
+        for (index, (info, state)) in truth.pools.iter().enumerate() {
+            assert_eq!(self.replica.pools()[index], *info);
+            assert_eq!(self.replica.states()[index], *state, "pool {index} after block {}", context.number);
+        }
+    }
+
+    /// Waits until `is_done`, taking what comes.
+    pub(crate) async fn until(&mut self, chain: &FakeChain, what: &str, is_done: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        loop {
+            self.drain(chain).unwrap();
+            if is_done(self) {
+                return;
+            }
+            assert!(start.elapsed() < DEADLINE, "{what} did not happen; {:?}", self.replica.context());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until the mirror stands at the chain's head.
+    pub(crate) async fn settle(&mut self, chain: &FakeChain) {
+        let head = chain.head().hash;
+        self.until(chain, "the head", |subscriber| subscriber.is_at(&head)).await;
+    }
+
+    fn is_at(&self, hash: &[u8; 32]) -> bool {
+        self.replica.is_whole() && self.replica.context().is_some_and(|context| context.hash == *hash)
+    }
+
+    /// Waits for the end of the feed.
+    pub(crate) async fn ending(&mut self, chain: &FakeChain) -> FeedError {
+        let start = Instant::now();
+        loop {
+            if let Err(error) = self.drain(chain) {
+                return error;
+            }
+            assert!(start.elapsed() < DEADLINE, "the feed did not end");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
