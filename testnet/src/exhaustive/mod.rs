@@ -13,6 +13,8 @@ mod swap;
 use alloy::primitives::{Address, U256};
 use alphapulse_protocol::message::PoolKind;
 
+use crate::deploy;
+
 pub use self::search::{BestCycle, CycleHop, best_cycle};
 pub use self::state::{StateReader, StateReaderError};
 pub use self::swap::{ConcentratedBook, quote_exact_in};
@@ -48,6 +50,16 @@ pub struct PoolSnapshot {
     pub key: PoolKey,
     /// Its state.
     pub book: Book,
+}
+
+impl From<&deploy::Pool> for PoolKey {
+    fn from(pool: &deploy::Pool) -> Self {
+        let (kind, tick_spacing) = match pool.kind {
+            deploy::PoolKind::V2 => (PoolKind::UniswapV2, 0),
+            deploy::PoolKind::V3 { tick_spacing } => (PoolKind::UniswapV3, tick_spacing),
+        };
+        Self { address: pool.address, kind, tokens: [pool.token_0, pool.token_1], fee_ppm: pool.fee_ppm, tick_spacing }
+    }
 }
 
 impl PoolSnapshot {

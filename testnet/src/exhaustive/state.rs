@@ -10,6 +10,9 @@ use alloy::sol_types::{SolCall, SolEvent};
 use alloy::transports::TransportError;
 use alphapulse_protocol::message::PoolKind;
 
+use crate::deploy::Deployment;
+use crate::dev_node::DevNode;
+
 use super::{Book, ConcentratedBook, PoolKey, PoolSnapshot};
 
 mod contract {
@@ -68,6 +71,12 @@ impl StateReader {
     #[must_use]
     pub fn new(provider: DynProvider, pools: Vec<PoolKey>, first_block: u64) -> Self {
         Self { provider, pools, ticks: BTreeMap::new(), scanned_to: first_block }
+    }
+
+    /// A reader of all pools that were deployed on `node`.
+    #[must_use]
+    pub fn of(node: &DevNode, deployment: &Deployment) -> Self {
+        Self::new(node.provider().clone(), deployment.pools.iter().map(PoolKey::from).collect(), 0)
     }
 
     /// The pools it reads.
