@@ -15,6 +15,7 @@ pub mod dev_node;
 pub mod exhaustive;
 pub mod kit;
 pub mod layout;
+pub mod mainnet_block;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use batch::BatchError;

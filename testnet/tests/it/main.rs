@@ -10,5 +10,6 @@ mod executor_refusals;
 mod executor_trades;
 mod exhaustive;
 mod kit;
+mod mainnet_block;
 mod route;
 mod trap;
