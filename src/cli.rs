@@ -2,7 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::config::ConfigCommand;
+use crate::commands::kill::KillArguments;
 use crate::commands::quote::QuoteArguments;
+use crate::commands::relay::RelayArguments;
+use crate::commands::replay::ReplayArguments;
+use crate::commands::run::RunArguments;
 use crate::commands::scan::ScanArguments;
 use crate::commands::wallet::WalletArguments;
 
@@ -28,19 +33,30 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Trade: on paper, or live
+    Run(RunArguments),
+    /// Relay a node's market data to nodes of ours
+    Relay(RelayArguments),
+    /// Run a recorded run once more, without a chain
+    Replay(ReplayArguments),
     /// Exact quotes from a market snapshot, without a node
     Quote(QuoteArguments),
     /// Profitable closed routes of a market snapshot, without a node
     Scan(ScanArguments),
     /// Keystores of signing accounts
     Wallet(WalletArguments),
+    /// Write, check and show configurations
+    Config(ConfigCommand),
+    /// Stop a node's trading by its kill file
+    Kill(KillArguments),
 }
 
 impl Command {
     /// Log level of the command when nobody sets one: what runs for days tells more than what answers a question.
     pub(crate) const fn log_default(&self) -> &'static str {
         match self {
-            Self::Quote(_) | Self::Scan(_) | Self::Wallet(_) => "warn",
+            Self::Run(_) | Self::Relay(_) => "info",
+            _ => "warn",
         }
     }
 }

@@ -1,18 +1,39 @@
 //! One file per subcommand.
 
-pub(crate) mod market_file;
+pub(crate) mod config;
+pub(crate) mod kill;
+mod market_file;
 pub(crate) mod quote;
+pub(crate) mod relay;
+pub(crate) mod replay;
+pub(crate) mod run;
+mod run_folder;
 pub(crate) mod scan;
 pub(crate) mod wallet;
 
+use std::future::Future;
+
+use anyhow::Context as _;
+
 use crate::cli::Command;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 
 /// Runs a subcommand.
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Relay(arguments) => relay::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Quote(arguments) => quote::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Wallet(arguments) => wallet::run(&arguments),
+        Command::Config(command) => config::run(command),
+        Command::Kill(arguments) => kill::run(&arguments),
     }
+}
+
+/// Runs the asynchronous part of a command.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the asynchronous runtime")?.block_on(work)
 }

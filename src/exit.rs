@@ -75,8 +75,13 @@ impl Failure {
     pub(crate) fn report(self) -> Exit {
         let Some(error) = self.error else { return self.exit };
         let mut text = format!("error: {error}\n");
-        for cause in error.chain().skip(1) {
-            writeln!(text, "  caused by: {cause}").expect("a String takes every write");
+        let mut said = error.to_string();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Libraries often repeat their cause in their own text.
+            if !said.contains(&cause) {
+                writeln!(text, "  caused by: {cause}").expect("a String takes every write");
+                said = cause;
+            }
         }
         if let Some(next) = self.next {
             writeln!(text, "next: {next}").expect("a String takes every write");

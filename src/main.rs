@@ -4,10 +4,12 @@
 mod cli;
 mod commands;
 mod exit;
+mod interrupt;
 mod logging;
 mod output;
 mod prompt;
 mod screen;
+mod settings;
 
 use std::process::ExitCode;
 

@@ -31,7 +31,7 @@ fn every_noun_has_help_with_examples() {
     }
 }
 
-const EXPECTED: [&str; 3] = ["quote", "scan", "wallet"];
+const EXPECTED: [&str; 8] = ["run", "relay", "replay", "quote", "scan", "wallet", "config", "kill"];
 
 fn check_help(path: &[&str]) {
     let ran = run(path.iter().copied().chain(["--help"]));

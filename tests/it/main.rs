@@ -1,9 +1,12 @@
 //! Behaviour of the `alphapulse` command, by running it.
+#![expect(clippy::print_stderr, reason = "a test that cannot run says so, and counts say how much was checked")]
 
 mod auction;
 mod command;
+mod config;
 mod help;
 mod quote;
 mod quote_auction;
+mod run;
 mod scan;
 mod wallet;

@@ -1,0 +1,106 @@
+//! `alphapulse replay`: a recorded run once more, without a chain.
+
+use std::path::PathBuf;
+
+use alphapulse_engine::replay::{ReplayReport, replay};
+use alphapulse_engine::risk::Reject;
+use alphapulse_protocol::message::Message;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  alphapulse replay runs/20260301-080000
+  alphapulse replay runs/20260301-080000 --json
+  alphapulse replay runs/20260301-080000 --json --decisions | jq 'select(.opportunity)'
+
+The last JSON line has decision_hash, messages, opportunities and seconds. Exit code 1 when the replay decided otherwise
+than the run did.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ReplayArguments {
+    /// Folder of the run: its journal and manifest
+    #[arg(value_name = "DIR")]
+    run: PathBuf,
+
+    /// JSON lines; the last one is the report
+    #[arg(long)]
+    json: bool,
+
+    /// Each opportunity and verdict before the report
+    #[arg(long)]
+    decisions: bool,
+}
+
+pub(crate) fn run(arguments: &ReplayArguments) -> Outcome {
+    let mut output = Output::new();
+    let mut unwritten = None;
+    let report = replay(&arguments.run, |decision| {
+        if arguments.decisions && unwritten.is_none() {
+            unwritten = output.line(decision_line(decision, arguments.json)).err();
+        }
+    });
+    if let Some(failure) = unwritten {
+        return Err(failure);
+    }
+    let report = report.map_err(|error| {
+        let failure = anyhow::Error::new(error).context(format!("cannot replay {}", arguments.run.display()));
+        Failure::from(failure).next("give the folder of a run, one that holds manifest.json and journal")
+    })?;
+    if arguments.json {
+        let report = serde_json::to_string(&report).expect("text and numbers serialise");
+        output.line(report)?;
+    } else {
+        print_report(&mut output, &report)?;
+    }
+    output.finish()?;
+    if report.matches_recording {
+        return Ok(Exit::Ok);
+    }
+    Err(Failure::from(anyhow::anyhow!(
+        "the replay decided otherwise than the run: decision hash {}, recorded {}",
+        report.decision_hash,
+        report.recorded_decision_hash
+    ))
+    .next("replay it with the version that the run's manifest.json names"))
+}
+
+fn print_report(output: &mut Output, report: &ReplayReport) -> Result<(), Failure> {
+    output.line(format!("messages        {}", report.messages))?;
+    output.line(format!(
+        "opportunities   {} ({} approved, {} rejected)",
+        report.opportunities, report.approved, report.rejected
+    ))?;
+    output.line(format!("decision hash   {}", report.decision_hash))?;
+    let same = if report.matches_recording { "the same" } else { report.recorded_decision_hash.as_str() };
+    output.line(format!("recorded        {same}"))?;
+    if report.torn_bytes > 0 {
+        output.line(format!("left out        {} bytes of an unfinished last record", report.torn_bytes))?;
+    }
+    output.line(format!("seconds         {:.3}", report.seconds))
+}
+
+fn decision_line(decision: &Message<'_>, is_json: bool) -> String {
+    let line = match decision {
+        Message::Opportunity(found) => json!({
+            "opportunity": found.opportunity.get(), "block": found.block_number.get(), "strategy": found.strategy.get(),
+            "pools": found.hops().iter().map(|hop| hop.pool.get()).collect::<Vec<_>>(),
+            "amount_in": found.amount_in.get().to_string(), "profit": found.profit().to_string(),
+        }),
+        Message::Verdict(verdict) => {
+            let reason = Reject::from_code(verdict.reject.get()).map(Reject::name);
+            json!({"verdict_on": verdict.opportunity.get(), "is_approved": verdict.is_approved(), "reason": reason})
+        }
+        other => json!({"record": other.name()}),
+    };
+    if is_json { line.to_string() } else { plain(&line) }
+}
+
+fn plain(line: &Value) -> String {
+    let fields = line.as_object().expect("made as an object");
+    fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}

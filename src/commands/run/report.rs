@@ -1,0 +1,102 @@
+//! What a run tells: events to the log, a summary to stdout.
+
+use alphapulse_engine::node::{NodeEvent, NodeStatus};
+use alphapulse_engine::risk::Reject;
+use alphapulse_protocol::message::{OutcomeStatus, SubmittedStatus};
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::exit::Failure;
+use crate::output::Output;
+
+/// Logs an event of the node: money at info, the rest at debug.
+pub(crate) fn log_event(event: Result<NodeEvent, RecvError>) {
+    match event {
+        Ok(NodeEvent::Block(block)) => tracing::debug!(block = block.context.number.get(), "block"),
+        Ok(NodeEvent::Reorg(reorg)) => {
+            tracing::warn!(ancestor = reorg.ancestor_number.get(), depth = reorg.depth.get(), "reorg");
+        }
+        Ok(NodeEvent::Opportunity(found)) => {
+            let profit = found.profit();
+            tracing::info!(id = found.opportunity.get(), hops = found.hops().len(), %profit, "opportunity");
+        }
+        Ok(NodeEvent::Verdict(verdict)) => {
+            let id = verdict.opportunity.get();
+            match Reject::from_code(verdict.reject.get()) {
+                Some(reason) => tracing::info!(id, reason = reason.name(), "rejected"),
+                None => tracing::info!(id, net_profit = verdict.net_profit.get(), "approved"),
+            }
+        }
+        Ok(NodeEvent::Submission(sent)) => {
+            tracing::info!(id = sent.opportunity.get(), nonce = sent.nonce.get(), "signed");
+        }
+        Ok(NodeEvent::Submitted(answer)) => {
+            let status = SubmittedStatus::from_wire(answer.status.get());
+            tracing::info!(id = answer.opportunity.get(), ?status, "submitted");
+        }
+        Ok(NodeEvent::Outcome(outcome)) => {
+            let (status, gain) = (OutcomeStatus::from_wire(outcome.status.get()), outcome.gain.get());
+            tracing::info!(id = outcome.opportunity.get(), ?status, %gain, gas = outcome.gas_used.get(), "outcome");
+        }
+        Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "events came faster than they could be logged"),
+        // The node keeps the other end for as long as we look; simulations are many and tell little.
+        Ok(_) | Err(RecvError::Closed) => {}
+    }
+}
+
+/// The figures at the end of a run.
+pub(crate) fn print_summary(
+    status: &NodeStatus,
+    run_dir: Option<&str>,
+    is_live: bool,
+    is_json: bool,
+) -> Result<(), Failure> {
+    let totals = &status.totals;
+    let mut output = Output::new();
+    if is_json {
+        output.line(json!({
+            "is_live": is_live,
+            "run_dir": run_dir,
+            "blocks": totals.blocks,
+            "reorgs": totals.reorgs,
+            "opportunities": totals.opportunities,
+            "approved": totals.approved,
+            "rejected": totals.rejected,
+            "rejected_by_reason": totals.rejected_by_reason,
+            "submitted": totals.submitted,
+            "included": totals.included,
+            "reverted": totals.reverted,
+            "unknown": totals.unknown,
+            "predicted_profit": totals.predicted_profit.to_string(),
+            "realised_profit": totals.realised_profit.to_string(),
+            "gas_spent_wei": totals.gas_spent.to_string(),
+            "halted": status.halted,
+        }))?;
+        return output.finish();
+    }
+    output.line(format!("blocks          {} ({} reorgs)", totals.blocks, totals.reorgs))?;
+    output.line(format!("opportunities   {}", totals.opportunities))?;
+    output.line(format!("approved        {}", totals.approved))?;
+    output.line(format!("rejected        {}", totals.rejected))?;
+    for (reason, count) in &totals.rejected_by_reason {
+        output.line(format!("  {reason:<30} {count}"))?;
+    }
+    if is_live {
+        output.line(format!(
+            "submitted       {} ({} included, {} reverted, {} unknown)",
+            totals.submitted, totals.included, totals.reverted, totals.unknown
+        ))?;
+        output.line(format!(
+            "profit          {} raw units, predicted {}",
+            totals.realised_profit, totals.predicted_profit
+        ))?;
+        output.line(format!("gas             {} wei", totals.gas_spent))?;
+    }
+    if let Some(reason) = &status.halted {
+        output.line(format!("halted          {reason}"))?;
+    }
+    if let Some(dir) = run_dir {
+        output.line(format!("recorded in     {dir}"))?;
+    }
+    output.finish()
+}
