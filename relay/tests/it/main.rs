@@ -7,7 +7,7 @@ mod data;
 mod fake_chain;
 mod fake_market;
 mod journal;
-// mod log_vectors;
+mod log_vectors;
 mod random_chains;
 mod sockets;
 mod subscriber;
