@@ -1,4 +1,4 @@
-//! Trades between two steps: waiting for a simulation, or for exposure that an outcome may free.
+//! Trades between two steps: waiting for a simulation, or for a place that another trade holds.
 
 use alphapulse_protocol::OpportunityId;
 
@@ -9,7 +9,7 @@ use crate::trade::Trade;
 #[derive(Debug, Default)]
 pub(super) struct Awaiting {
     simulation: Vec<Trade>,
-    exposure: Vec<(Trade, Reject)>,
+    place: Vec<(Trade, Reject)>,
 }
 
 impl Awaiting {
@@ -24,24 +24,29 @@ impl Awaiting {
         Some(self.simulation.remove(position))
     }
 
+    /// Whether a trade that waits for its simulation uses a pool of this one: that one is better, or came first.
+    pub(super) fn is_outranked(&self, trade: &Trade) -> bool {
+        let mut pools = trade.hops.pools();
+        pools.any(|pool| self.simulation.iter().any(|held| held.hops.pools().any(|used| used == pool)))
+    }
+
     /// Trades whose simulation is out.
     pub(super) fn simulations(&self) -> usize {
         self.simulation.len()
     }
 
-    /// Holds a trade that was refused only because others are in flight: their outcome in this very block may be on
-    /// its way.
+    /// Holds a trade that was refused only because of others: what comes of them may make room on this very block.
     pub(super) fn defer(&mut self, trade: Trade, reject: Reject) {
-        self.exposure.push((trade, reject));
+        self.place.push((trade, reject));
     }
 
     /// All deferred trades, in the order in which they were deferred.
     pub(super) fn take_deferred(&mut self) -> Vec<(Trade, Reject)> {
-        std::mem::take(&mut self.exposure)
+        std::mem::take(&mut self.place)
     }
 
     /// A new block: what was deferred was priced on an older state.
     pub(super) fn forget_deferred(&mut self) {
-        self.exposure.clear();
+        self.place.clear();
     }
 }

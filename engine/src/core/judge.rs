@@ -11,19 +11,29 @@ use crate::trade::Trade;
 impl Core {
     /// Judges a trade as far as can be without a simulation. Says whether it is still pursued.
     pub(super) fn consider(&mut self, trade: Trade, effects: &mut impl Effects) -> bool {
-        if let Err(reject) = self.admit(&trade) {
-            self.refuse(&trade, reject, effects);
-            if reject.is_exposure() {
-                self.awaiting.defer(trade, reject);
+        match self.admit(&trade) {
+            Ok(()) => self.pursue(trade, effects),
+            Err(reject) => {
+                self.refuse(&trade, reject, effects);
+                self.defer(trade, reject);
+                false
             }
-            return false;
         }
-        self.pursue(trade, effects)
+    }
+
+    /// Keeps a trade that only others stand in the way of.
+    fn defer(&mut self, trade: Trade, reject: Reject) {
+        if reject.is_exposure() || reject == Reject::Outranked {
+            self.awaiting.defer(trade, reject);
+        }
     }
 
     fn admit(&self, trade: &Trade) -> Result<(), Reject> {
         if let Some(code) = self.halted {
             return Err(Reject::from_code(code).unwrap_or(Reject::Halted));
+        }
+        if self.awaiting.is_outranked(trade) {
+            return Err(Reject::Outranked);
         }
         self.risk.pre_check(trade, &context(&self.market, self.now, self.head_received))
     }
@@ -41,22 +51,30 @@ impl Core {
     /// A simulation was answered: the last word is risk's, on the market as it is now.
     pub(super) fn on_simulation(&mut self, result: &message::Simulation, effects: &mut impl Effects) {
         let id = OpportunityId(result.opportunity.get());
-        let Some(mut trade) = self.awaiting.take_simulated(id) else {
+        let Some(trade) = self.awaiting.take_simulated(id) else {
             self.counters.orphans += 1;
             return;
         };
-        match SimulationStatus::from_wire(result.status.get()) {
+        if !self.on_simulated(trade, result, effects) {
+            self.retry_deferred(effects);
+        }
+    }
+
+    fn on_simulated(&mut self, mut trade: Trade, result: &message::Simulation, effects: &mut impl Effects) -> bool {
+        let reject = match SimulationStatus::from_wire(result.status.get()) {
             Some(SimulationStatus::Succeeded) => {
                 let simulated = SimulatedGain { gas: Gas(result.gas_used.get()), gain: result.gain.get() };
-                let Some(limit) = plan::gas_limit(simulated.gas) else {
-                    return self.refuse(&trade, Reject::Overflow, effects);
-                };
-                (trade.gas, trade.gas_limit) = (simulated.gas, limit);
-                self.approve(trade, Some(simulated), effects);
+                if let Some(limit) = plan::gas_limit(simulated.gas) {
+                    (trade.gas, trade.gas_limit) = (simulated.gas, limit);
+                    return self.approve(trade, Some(simulated), effects);
+                }
+                Reject::Overflow
             }
-            Some(SimulationStatus::Reverted) => self.refuse(&trade, Reject::SimulationReverted, effects),
-            _ => self.refuse(&trade, Reject::SimulationUnavailable, effects),
-        }
+            Some(SimulationStatus::Reverted) => Reject::SimulationReverted,
+            _ => Reject::SimulationUnavailable,
+        };
+        self.refuse(&trade, reject, effects);
+        false
     }
 
     fn approve(&mut self, trade: Trade, simulated: Option<SimulatedGain>, effects: &mut impl Effects) -> bool {
@@ -68,9 +86,7 @@ impl Core {
         match self.risk.approve(trade, simulated, &context) {
             Err((trade, reject)) => {
                 self.refuse(&trade, reject, effects);
-                if reject.is_exposure() {
-                    self.awaiting.defer(trade, reject);
-                }
+                self.defer(trade, reject);
                 false
             }
             Ok(approved) => {
@@ -114,6 +130,11 @@ impl Core {
         } else {
             self.risk.on_outcome(outcome, self.now);
         }
+        self.retry_deferred(effects);
+    }
+
+    /// Judges again what others stood in the way of, best first.
+    fn retry_deferred(&mut self, effects: &mut impl Effects) {
         for (trade, before) in self.awaiting.take_deferred() {
             match self.admit(&trade) {
                 Ok(()) => {
@@ -123,9 +144,7 @@ impl Core {
                     if reject != before {
                         self.refuse(&trade, reject, effects);
                     }
-                    if reject.is_exposure() {
-                        self.awaiting.defer(trade, reject);
-                    }
+                    self.defer(trade, reject);
                 }
             }
         }

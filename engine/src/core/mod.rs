@@ -200,6 +200,7 @@ impl Core {
                 Err(reject) => self.refuse_unplanned(&record, reject, effects),
                 Ok(trade) if pursued.iter().any(|pool| opportunity.uses(*pool)) => {
                     self.refuse(&trade, Reject::Outranked, effects);
+                    self.awaiting.defer(trade, Reject::Outranked);
                 }
                 Ok(trade) => {
                     if self.consider(trade, effects) {

@@ -20,8 +20,12 @@ pub use self::plan::{Chain, Move, Planner};
 
 /// No move costs more: a V3 swap over all its ticks.
 const GAS_LIMIT: u64 = 3_000_000;
-/// Far above any base fee that the script lets come.
-const FEE_MAX_WEI: u128 = 1_000_000_000_000;
+/// Highest fee of a move in the block after `chain`'s: the most that its base fee can be, and no more. The dev node orders a
+/// block by highest fee, not by priority fee, so that anything above would put the script before those who pay.
+const fn fee_max(chain: Chain) -> u128 {
+    chain.base_fee.saturating_add(chain.base_fee / 8).saturating_add(1)
+}
+
 /// An opcode that takes all gas of its call at no cost to the machine.
 const GAS_SINK_CODE: [u8; 1] = [0xfe];
 
@@ -74,7 +78,7 @@ impl Actors {
             let request = request
                 .with_from(self.from)
                 .with_nonce(self.nonce)
-                .with_max_fee_per_gas(FEE_MAX_WEI)
+                .with_max_fee_per_gas(fee_max(chain))
                 .with_max_priority_fee_per_gas(0);
             let hash = node.call("eth_sendTransaction", (request,)).await?;
             self.nonce += 1;
@@ -83,11 +87,11 @@ impl Actors {
         Ok(sent)
     }
 
-    /// After a reorg: reads from the node which of the moves are still on the chain.
+    /// Goes on from what the chain holds: a reorg takes moves back.
     ///
     /// # Errors
     /// [`DevNodeError`] when the node refuses the call.
-    pub async fn reset_nonce(&mut self, node: &DevNode) -> Result<(), DevNodeError> {
+    pub async fn resume(&mut self, node: &DevNode) -> Result<(), DevNodeError> {
         let nonce: U64 = node.call("eth_getTransactionCount", (self.from, "pending")).await?;
         self.nonce = nonce.to();
         Ok(())
