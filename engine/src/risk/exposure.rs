@@ -131,6 +131,11 @@ impl Exposure {
         position.map(|at| self.open.swap_remove(at)).is_some()
     }
 
+    /// Takes everything booked as final.
+    pub(super) fn finalise(&mut self) {
+        self.booked.clear();
+    }
+
     /// Books what the chain says, or takes it back. Returns the change of a day's result, or `None` past 128 bits.
     pub(super) fn settle(&mut self, outcome: &Outcome, now: UnixNanos) -> Option<i128> {
         let nonce = outcome.nonce.get();
@@ -141,6 +146,10 @@ impl Exposure {
             OutcomeStatus::Reorged => self.unbook(nonce),
             OutcomeStatus::Final => {
                 self.booked.remove(&nonce);
+                Some(0)
+            }
+            OutcomeStatus::Abandoned => {
+                self.abandon(OpportunityId(outcome.opportunity.get()));
                 Some(0)
             }
             _ => None,

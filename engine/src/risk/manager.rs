@@ -209,8 +209,10 @@ impl RiskManager {
         }
     }
 
-    /// Ends the restoration at the time of the start.
+    /// Ends the restoration at the time of the start. What earlier runs saw decided is taken as final: nobody watches it
+    /// for reorgs any more.
     pub fn restored(&mut self, now: UnixNanos) {
+        self.exposure.finalise();
         let day = self.exposure.day_pnl(now);
         let is_lost = day < 0 && day.unsigned_abs() >= self.limits.loss_day_max.0;
         let is_loss_halt = self.halted == Some(Reject::LossDayAtLimit);
@@ -276,3 +278,6 @@ fn pool_addresses(trade: &Trade, context: &RiskContext<'_>) -> Result<[Address; 
     }
     Ok(pools)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Each limit and each refusal, at both sides of its boundary.
+
+use super::*;
+
+#[test]
+fn a_trade_at_every_limit_is_approved() {
+    assert_eq!(trade_verdict(|_| {}), Ok(()));
+}
+
+#[test]
+fn one_past_any_limit_is_refused_and_one_before_is_not() {
+    let both = |name: &str, before: Result<(), Reject>, past: Result<(), Reject>, reject: Reject| {
+        assert_eq!(before, Ok(()), "{name}: one before the limit");
+        assert_eq!(past, Err(reject), "{name}: one past the limit");
+    };
+    let u256 = |value: u64| BTreeMap::from([(WETH.into(), U256::from(value))]);
+    both(
+        "notional",
+        limit_verdict(|limits| limits.notional_max = u256(1001)),
+        limit_verdict(|limits| limits.notional_max = u256(999)),
+        Reject::NotionalAboveLimit,
+    );
+    both(
+        "fee",
+        limit_verdict(|limits| limits.fee_max.0 += 1),
+        limit_verdict(|limits| limits.fee_max.0 -= 1),
+        Reject::FeeAboveCap,
+    );
+    both(
+        "gas",
+        limit_verdict(|limits| limits.gas_max.0 += 1),
+        limit_verdict(|limits| limits.gas_max.0 -= 1),
+        Reject::GasAboveCap,
+    );
+    both(
+        "profit",
+        limit_verdict(|limits| limits.profit_min.0 -= 1),
+        limit_verdict(|limits| limits.profit_min.0 += 1),
+        Reject::UnprofitableAfterGas,
+    );
+    both(
+        "loss",
+        limit_verdict(|limits| limits.loss_day_max.0 += 1),
+        limit_verdict(|limits| limits.loss_day_max.0 -= 1),
+        Reject::LossDayAtLimit,
+    );
+    let nanosecond = Duration::from_nanos(1);
+    both(
+        "age",
+        limit_verdict(|limits| limits.market_age_max += nanosecond),
+        limit_verdict(|limits| limits.market_age_max -= nanosecond),
+        Reject::MarketStale,
+    );
+}
+
+#[test]
+fn a_tripped_kill_switch_refuses_before_anything_else() {
+    let killed = verdict(limits(), |bench, trade| {
+        bench.kill.trip("drill");
+        trade.fees.max = FeePerGas(u128::MAX);
+    });
+    assert_eq!(killed, Err(Reject::KillSwitch));
+}
+
+#[test]
+fn a_halt_stays_and_keeps_its_first_reason() {
+    let mut bench = Bench::new(limits());
+    assert_eq!(bench.risk.halt(Reject::Overflow), Some(Reject::Overflow));
+    assert_eq!(bench.risk.halt(Reject::LossDayAtLimit), None);
+    assert_eq!(bench.risk.halted(), Some(Reject::Overflow));
+    assert_eq!(bench.check(&trade()), Err(Reject::Halted));
+}
+
+#[test]
+fn no_snapshot_and_half_a_block_are_no_market() {
+    let empty = verdict(limits(), |bench, _| bench.replica = Replica::default());
+    assert_eq!(empty, Err(Reject::MarketNotWhole));
+    let half = verdict(limits(), |bench, _| {
+        apply(&mut bench.replica, Block::new(context(HEAD + 1), BlockNumber(HEAD + 1)), 8);
+    });
+    assert_eq!(half, Err(Reject::MarketNotWhole));
+}
+
+/// Moves the market one block on, which was the newest of `head` known blocks.
+fn next_block(bench: &mut Bench, head: u64) {
+    apply(&mut bench.replica, Block::new(context(HEAD + 1), BlockNumber(head)), 8);
+    apply(&mut bench.replica, BlockEnd::new(context(HEAD + 1).block(), 0), 9);
+}
+
+#[test]
+fn a_market_behind_the_head_is_refused() {
+    let behind = verdict(limits(), |bench, trade| {
+        next_block(bench, HEAD + 2);
+        trade.block = context(HEAD + 1).block();
+        trade.block_max = BlockNumber(HEAD + 3);
+    });
+    assert_eq!(behind, Err(Reject::NotAtHead));
+}
+
+#[test]
+fn a_trade_of_another_block_is_refused() {
+    assert_eq!(verdict(limits(), |bench, _| next_block(bench, HEAD + 1)), Err(Reject::WrongBlock));
+    assert_eq!(trade_verdict(|trade| trade.block.hash[31] ^= 1), Err(Reject::WrongBlock));
+    assert_eq!(trade_verdict(|trade| trade.block.number.0 -= 1), Err(Reject::WrongBlock));
+}
+
+#[test]
+fn a_head_from_the_future_is_refused() {
+    let at = |head: u64| verdict(limits(), move |bench, _| bench.head_received = UnixNanos(head));
+    assert_eq!(at(NOW.0), Ok(()));
+    assert_eq!(at(NOW.0 + 1), Err(Reject::ClockWentBack));
+}
+
+#[test]
+fn a_window_that_ends_at_the_head_is_over() {
+    assert_eq!(trade_verdict(|trade| trade.block_max = BlockNumber(HEAD)), Err(Reject::Expired));
+    assert_eq!(trade_verdict(|trade| trade.block_max = BlockNumber(HEAD + 2)), Ok(()));
+}
+
+#[test]
+fn tokens_and_pools_must_be_listed() {
+    let no_dai = limit_verdict(|limits| drop(limits.tokens.remove(&Address::from(DAI))));
+    assert_eq!(no_dai, Err(Reject::TokenNotAllowed));
+    let no_pool = limit_verdict(|limits| drop(limits.pools.remove(&Address::from(pool_address(1)))));
+    assert_eq!(no_pool, Err(Reject::PoolNotAllowed));
+    let unknown_pool = trade_verdict(|trade| trade.hops = Hops::new(&hops([0, 99])).expect("two hops"));
+    assert_eq!(unknown_pool, Err(Reject::PoolNotAllowed));
+}
+
+#[test]
+fn a_token_without_a_limit_is_refused() {
+    assert_eq!(limit_verdict(|limits| limits.notional_max.clear()), Err(Reject::NoLimitConfigured));
+}
+
+#[test]
+fn figures_that_are_not_the_route_s_are_refused() {
+    let with = |hops: &[HopRecord]| trade_verdict(|trade| trade.hops = Hops::new(hops).expect("two hops or more"));
+    let [first, last] = hops([0, 1]);
+    let open = HopRecord::new(PoolId(1), TokenId(1), TokenId(1), U256::from(500), U256::from(1000 + GAIN));
+    let torn = HopRecord { amount_in: U256::from(501).into(), ..last };
+    let elsewhere = HopRecord::new(PoolId(1), TokenId(1), TokenId(0), U256::from(500), U256::from(1001 + GAIN));
+    for wrong in [[first, open], [first, torn], [first, elsewhere], [last, first], [first, first], hops([0, 0])] {
+        assert_eq!(with(&wrong), Err(Reject::RouteBroken), "{wrong:?}");
+    }
+    assert_eq!(trade_verdict(|trade| trade.amount_in = U256::from(999)), Err(Reject::RouteBroken));
+    assert_eq!(trade_verdict(|trade| trade.profit = U256::from(GAIN + 1)), Err(Reject::RouteBroken));
+    assert_eq!(trade_verdict(|trade| trade.token = TokenId(1)), Err(Reject::RouteBroken));
+    assert_eq!(trade_verdict(|trade| trade.token_address = DAI.into()), Err(Reject::RouteBroken));
+}
+
+#[test]
+fn profit_in_a_token_without_a_price_is_refused() {
+    let priced_in_dai = limit_verdict(|limits| limits.native_token = DAI.into());
+    assert_eq!(priced_in_dai, Err(Reject::PriceUnknown));
+}
+
+#[test]
+fn fees_that_contradict_each_other_are_refused() {
+    assert_eq!(trade_verdict(|trade| trade.fees.priority = FeePerGas(10)), Ok(()));
+    assert_eq!(trade_verdict(|trade| trade.fees.priority = FeePerGas(11)), Err(Reject::FeesInconsistent));
+    assert_eq!(trade_verdict(|trade| trade.expected_gas_price = FeePerGas(11)), Err(Reject::FeesInconsistent));
+}
+
+#[test]
+fn gas_beyond_the_transaction_s_limit_is_refused() {
+    let gas = |gas: u64| {
+        let mut limits = limits();
+        limits.profit_min = Wei(0);
+        verdict(limits, move |_, trade| trade.gas = Gas(gas))
+    };
+    assert_eq!(gas(200), Ok(()));
+    assert_eq!(gas(201), Err(Reject::GasLimitTooLow));
+}
+
+#[test]
+fn figures_past_128_bits_are_refused() {
+    let huge = limit_verdict(|limits| limits.profit_min = Wei(u128::MAX));
+    assert_eq!(huge, Err(Reject::Overflow));
+    let mut wide = limits();
+    (wide.fee_max, wide.gas_max, wide.profit_min) = (FeePerGas(u128::MAX), Gas(u64::MAX), Wei(0));
+    let costly = verdict(wide, |_, trade| trade.fees.max = FeePerGas(u128::MAX));
+    assert_eq!(costly, Err(Reject::Overflow));
+}
+
+#[test]
+fn a_simulation_must_gain_exactly_the_prediction() {
+    let simulate = |gas: u64, gain: u64| {
+        let mut bench = Bench::new(limits());
+        bench.approve(trade(), Some(SimulatedGain { gas: Gas(gas), gain: U256::from(gain) })).map(|_| ())
+    };
+    assert_eq!(simulate(100, GAIN), Ok(()));
+    assert_eq!(simulate(100, GAIN - 1), Err(Reject::SimulationMismatch));
+    assert_eq!(simulate(100, GAIN + 1), Err(Reject::SimulationMismatch));
+    assert_eq!(simulate(99, GAIN), Ok(()), "cheaper than expected");
+    assert_eq!(simulate(101, GAIN), Err(Reject::UnprofitableAfterGas), "dearer than expected");
+    assert_eq!(simulate(201, GAIN), Err(Reject::GasLimitTooLow));
+}
+
+#[test]
+fn a_required_simulation_cannot_be_left_out() {
+    let mut bench = Bench::new(Limits { is_simulation_required: true, ..limits() });
+    assert_eq!(bench.check(&trade()), Ok(()), "not asked for before there is one");
+    assert_eq!(bench.approve(trade(), None), Err(Reject::SimulationUnavailable));
+    let gain = SimulatedGain { gas: Gas(100), gain: U256::from(GAIN) };
+    assert_eq!(bench.approve(trade(), Some(gain)), Ok(1));
+}
+
+#[test]
+fn a_refusal_reserves_nothing_and_hands_the_trade_back() {
+    let mut bench = Bench::new(limits());
+    let context = RiskContext { now: bench.now, head_received: bench.head_received, replica: &bench.replica };
+    let mut costly = trade();
+    costly.fees.max = FeePerGas(11);
+    let (back, reject) = bench.risk.approve(costly, None, &context).expect_err("above the cap");
+    assert_eq!((back.opportunity, reject), (OpportunityId(1), Reject::FeeAboveCap));
+    assert_eq!((bench.risk.in_flight(), bench.risk.approved_count()), (0, 0));
+}
