@@ -273,3 +273,6 @@ impl fmt::Debug for Signer {
         f.debug_struct("Signer").field("address", &self.address()).field("policy", &self.policy).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
