@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::config::ConfigCommand;
+use crate::commands::demo::DemoArguments;
 use crate::commands::kill::KillArguments;
 use crate::commands::quote::QuoteArguments;
 use crate::commands::relay::RelayArguments;
@@ -33,6 +34,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Watch the engine take arbitrage on a local chain with the real contracts
+    Demo(DemoArguments),
     /// Trade: on paper, or live
     Run(RunArguments),
     /// Relay a node's market data to nodes of ours
@@ -56,6 +59,8 @@ impl Command {
     pub(crate) const fn log_default(&self) -> &'static str {
         match self {
             Self::Run(_) | Self::Relay(_) => "info",
+            // These end their own chain before the connections to it, which complain.
+            Self::Demo(_) => "warn,alloy_pubsub=off,alloy_transport_ipc=off,alloy_transport_ws=off",
             _ => "warn",
         }
     }

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub(crate) mod config;
+pub(crate) mod demo;
 pub(crate) mod kill;
 mod market_file;
 pub(crate) mod quote;
@@ -21,6 +22,7 @@ use crate::exit::{Failure, Outcome};
 /// Runs a subcommand.
 pub(crate) fn run(command: Command) -> Outcome {
     match command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),

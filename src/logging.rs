@@ -1,6 +1,7 @@
 //! Logs: to stderr, never to stdout.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing_subscriber::EnvFilter;
 
@@ -21,9 +22,46 @@ pub(crate) fn start(arguments: &Arguments) -> Result<(), Failure> {
     })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| Stderr)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
     Ok(())
+}
+
+/// What was logged while the screen was somebody else's; `None` while it is not.
+static HELD: Mutex<Option<Vec<u8>>> = Mutex::new(None);
+
+/// Holds logs back: the terminal shows a picture that they would tear.
+pub(crate) fn hold() {
+    held().get_or_insert_default();
+}
+
+/// Lets logs through again, those held back first.
+pub(crate) fn release() {
+    if let Some(lines) = held().take() {
+        // Nothing is left to tell when stderr is closed.
+        drop(io::stderr().write_all(&lines));
+    }
+}
+
+fn held() -> MutexGuard<'static, Option<Vec<u8>>> {
+    // Whole lines are appended under the lock, so a panic elsewhere leaves nothing half done.
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stderr, or memory while logs are held back.
+struct Stderr;
+
+impl Write for Stderr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match held().as_mut() {
+            Some(lines) => lines.write(bytes),
+            None => io::stderr().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

@@ -17,6 +17,27 @@ pub(crate) fn units(amount: U256, decimals: u8) -> String {
     if shown.is_empty() { whole.to_owned() } else { format!("{whole}.{shown}") }
 }
 
+/// Decimals of ether, and of the token that wraps it.
+pub(crate) const ETHER_DECIMALS: u8 = 18;
+
+/// Raw units in whole ones, every digit.
+pub(crate) fn exact(amount: U256, decimals: u8) -> String {
+    let decimals = usize::from(decimals);
+    let digits = format!("{amount:0>width$}", width = decimals + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - decimals);
+    if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
+}
+
+/// A duration in the unit that a person reads it in.
+pub(crate) fn nanos(nanos: u64) -> String {
+    match nanos {
+        0..1_000 => format!("{nanos} ns"),
+        1_000..1_000_000 => format!("{} µs", nanos / 1_000),
+        1_000_000..10_000_000_000 => format!("{} ms", nanos / 1_000_000),
+        _ => format!("{} s", nanos / 1_000_000_000),
+    }
+}
+
 /// A token's symbol is whatever its contract says: control characters must not reach a terminal.
 pub(crate) fn plain(symbol: &str) -> String {
     let text: String = symbol.chars().filter(|character| !character.is_control()).take(16).collect();
@@ -38,6 +59,13 @@ mod tests {
         check(1, 6, "0.000001");
         check(1, 2, "0.01");
         check(123, 0, "123");
+    }
+
+    #[test]
+    fn exact_amounts_have_every_digit() {
+        assert_eq!(exact(U256::from(1), 18), "0.000000000000000001");
+        assert_eq!(exact(U256::from(1_234), 2), "12.34");
+        assert_eq!(exact(U256::from(5), 0), "5");
     }
 
     #[test]
