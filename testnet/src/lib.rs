@@ -16,6 +16,8 @@ pub mod exhaustive;
 pub mod kit;
 pub mod layout;
 pub mod mainnet_block;
+pub mod session;
+pub mod validate;
 
 pub use artifact::{Artifact, ArtifactError};
 pub use batch::BatchError;

@@ -13,3 +13,4 @@ mod kit;
 mod mainnet_block;
 mod route;
 mod trap;
+mod validate;

@@ -1,0 +1,94 @@
+//! The configuration of a node that trades on a deployment, as an operator would write it.
+
+use std::fmt::Write;
+
+use alphapulse_engine::execution::calldata::VenueKind;
+
+use crate::deploy::Deployment;
+
+/// Everything that does not follow from the deployment. Gas: the executor's own, measured by its tests, rounded down, so that
+/// the estimate lets through what the simulation then judges exactly.
+const RULES: &str = r#"
+[[strategies]]
+name = "two venues"
+kind = "two_venue"
+tokens = ["WETH"]
+profit_min = "0.0001 WETH"
+per_block_max = 16
+
+[[strategies]]
+name = "cycles"
+kind = "cyclic"
+tokens = ["WETH"]
+hops_max = 3
+profit_min = "0.0001 WETH"
+per_block_max = 16
+
+[risk]
+notional_max = { WETH = "1000" }
+in_flight_max = 16
+unknown_max = 2
+profit_min = "0.0001 ether"
+fee_max = "200 gwei"
+gas_max = 3_000_000
+market_age_max = "60s"
+loss_day_max = "5 ether"
+
+[execution]
+mode = "live"
+simulation = "required"
+priority_fee = "1 gwei"
+blocks_valid = 2
+keystore = "keys/owner"
+password_file = "keys/owner.password"
+"#;
+
+const GAS: &str = r#"
+[execution.gas]
+base = 80_000
+v2_leg = 50_000
+v3_leg = 60_000
+
+[relay]
+embedded = true
+silence = "500ms"
+
+[journal]
+dir = "runs"
+"#;
+
+/// Configuration of a live node at `endpoint`. Paths in it are relative to the folder that holds it.
+pub(super) fn text(chain_id: u64, endpoint: &str, deployment: &Deployment) -> String {
+    let mut text = format!("[chain]\nid = {chain_id}\nendpoint = \"{endpoint}\"\nnative_token = \"WETH\"\n");
+    // Writing to a string cannot fail.
+    for (index, venue) in deployment.venues.iter().enumerate() {
+        let (kind, fee) = match venue.kind {
+            VenueKind::V2 { fee_ppm } => ("uniswap_v2", format!("fee_ppm = {fee_ppm}\n")),
+            VenueKind::V3 => ("uniswap_v3", String::new()),
+        };
+        let (name, factory, hash) = (venue_name(index), venue.factory, venue.init_code_hash);
+        let _ = write!(
+            text,
+            "\n[[venues]]\nname = \"{name}\"\nkind = \"{kind}\"\nfactory = \"{factory}\"\ninit_code_hash = \"{hash}\"\n{fee}"
+        );
+    }
+    for token in &deployment.tokens {
+        let (address, symbol, decimals) = (token.address, &token.symbol, token.decimals);
+        let _ = write!(text, "\n[[tokens]]\naddress = \"{address}\"\nsymbol = \"{symbol}\"\ndecimals = {decimals}\n");
+    }
+    for pool in &deployment.pools {
+        let venue = venue_name(pool.venue.into());
+        let _ = write!(text, "\n[[pools]]\naddress = \"{}\"\nvenue = \"{venue}\"\n", pool.address);
+    }
+    text.push_str(RULES);
+    let _ = writeln!(text, "executor = \"{}\"", deployment.executor);
+    let _ = writeln!(text, "profit_address = \"{}\"", deployment.profit_recipient);
+    text + GAS
+}
+
+/// By the order of [`Deployment::venues`].
+fn venue_name(index: usize) -> String {
+    ["uniswap_v2", "pancake_v2", "uniswap_v3"]
+        .get(index)
+        .map_or_else(|| format!("venue_{index}"), |name| (*name).to_owned())
+}
