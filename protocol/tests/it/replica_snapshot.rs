@@ -5,7 +5,9 @@ use alphapulse_protocol::message::{
 };
 use alphapulse_protocol::message::{Reorg, WireMessage};
 use alphapulse_protocol::replica::{Change, Replica};
-use alphapulse_protocol::{BlockNumber, ChainId, Epoch, FeePpm, PoolId, TokenId, U256, UnixNanos, VenueId};
+use alphapulse_protocol::{
+    BlockNumber, ChainId, Epoch, FeePpm, PoolId, ReplicaError, TokenId, U256, UnixNanos, VenueId,
+};
 
 use crate::stream::{
     CHAIN, EPOCH, apply_frames, at_block, block_ref, context, description, joined, send, send_empty_block,
@@ -79,13 +81,27 @@ fn who_joins_may_trade_exactly_when_who_was_there_may() {
 #[test]
 fn a_snapshot_in_the_middle_of_a_stream_voids_what_was_before() {
     let mut replica = sample(|_| {});
+    send_empty_block(&mut replica, 101, 101, 100);
     let begin = SnapshotBegin::new(context(7, 7, 6), ChainId(5), Epoch(8), 0, 0);
     assert_eq!(send(&mut replica, 0, begin), Ok(Change::SnapshotBegun));
     assert!(replica.tokens().is_empty() && replica.pools().is_empty() && replica.states().is_empty());
     send(&mut replica, 0, SnapshotEnd::new(0)).expect("ends");
     assert_eq!((replica.chain_id(), replica.epoch(), replica.sequence().0), (ChainId(5), Epoch(8), 0));
     let reorg = Reorg::new(block_ref(6, 6), block_ref(7, 7)).expect("one deep");
-    assert!(send(&mut replica, 1, reorg).is_err(), "blocks of the former epoch cannot be taken back to");
+    let too_deep = ReplicaError::TooDeep { depth: 1, kept: 0 };
+    assert_eq!(send(&mut replica, 1, reorg), Err(too_deep), "no block of the former epoch can be taken back");
+}
+
+#[test]
+fn a_tick_described_in_a_block_goes_with_the_block() {
+    let before = sample(|_| {});
+    let mut replica = before.clone();
+    send(&mut replica, 11, Block::new(context(101, 101, 100), BlockNumber(101))).expect("begins");
+    send(&mut replica, 12, V3Tick::new(PoolId(1), -60, 1, 1)).expect("a tick");
+    send(&mut replica, 13, BlockEnd::new(block_ref(101, 101), 1)).expect("ends");
+    assert_ne!(replica.states(), before.states());
+    send(&mut replica, 14, Reorg::new(block_ref(100, 100), block_ref(101, 101)).expect("one deep")).expect("fits");
+    assert!(replica.is_same_state(&before));
 }
 
 #[test]

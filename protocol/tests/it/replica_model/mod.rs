@@ -45,8 +45,6 @@ fn run(chain: &mut Chain, step: &Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
-
     #[test]
     fn the_mirror_is_the_model_after_every_block_and_reorg(
         limit in prop::sample::select(vec![0, 1, 2, 5, REORG_DEPTH_MAX]),
