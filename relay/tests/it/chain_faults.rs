@@ -80,6 +80,47 @@ async fn missed_announcements_are_back_filled_in_order() {
 }
 
 #[tokio::test]
+async fn of_a_burst_only_the_last_block_may_be_traded_on() {
+    let mut scene = Scene::new().await;
+    scene.subscriber.tradable_at.clear();
+    for salt in 16..19 {
+        let block = scene.chain.mine(&busy(salt));
+        scene.chain.announce(block);
+    }
+    scene.settle().await;
+    assert_eq!(scene.subscriber.tradable_at, [scene.chain.head().number.get()]);
+    assert_eq!(scene.stats().backfilled_blocks, 0, "all three were announced");
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_true_is_met_with_a_new_epoch_and_nobody_sees_half_a_block() {
+    let mut scene = Scene::new().await;
+    let epoch = scene.subscriber.replica.epoch();
+    scene.chain.set_faults(Faults { impossible_logs: 1, refuse_markets: 4, ..Faults::default() });
+    let seen = scene.subscriber.seen.len();
+    scene.chain.announce(scene.chain.mine(&busy(17)));
+    scene.subscriber.until(&scene.chain, "a contradiction", |_| scene.relay.stats().contradictions == 1).await;
+    assert_eq!(scene.subscriber.seen.len(), seen, "nothing of the block was sent");
+    // Whoever joins while there is no state waits for one.
+    let mut late = Subscriber::join(&scene.relay);
+    scene.settle().await;
+    late.settle(&scene.chain).await;
+    assert_eq!(scene.subscriber.seen[seen], "SnapshotBegin");
+    assert!(scene.subscriber.replica.epoch() > epoch && scene.subscriber.replica.is_tradable());
+    assert!(late.replica.is_same_state(&scene.subscriber.replica));
+    assert_eq!((scene.stats().contradictions, scene.stats().resnapshots), (1, 1));
+    scene.mine_announced(18).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_is_dropped_disconnects_its_feeds() {
+    let Scene { chain, relay, mut subscriber } = Scene::new().await;
+    drop(relay);
+    let ending = subscriber.ending(&chain).await;
+    assert!(matches!(ending, FeedError::Disconnected), "{ending}");
+}
+
+#[tokio::test]
 async fn a_silent_subscription_is_not_believed() {
     let mut scene = Scene::new().await;
     scene.chain.mine(&busy(20));

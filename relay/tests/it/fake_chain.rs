@@ -12,7 +12,7 @@ use alphapulse_relay::SourceError;
 use alphapulse_relay::source::{ChainSource, Dial, MarketImage};
 use tokio::sync::mpsc;
 
-use super::fake_market::{Change, FakeMarket};
+use super::fake_market::{Change, FakeMarket, impossible_burn};
 
 /// A block and the market after it.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub(crate) struct Faults {
     pub(crate) refuse_logs: u32,
     /// Log requests that are answered with logs of another block.
     pub(crate) foreign_logs: u32,
+    /// Log requests that are answered with one more log, of liquidity burnt that nobody had.
+    pub(crate) impossible_logs: u32,
     /// Connection attempts that fail.
     pub(crate) refuse_connections: u32,
     /// Requests for a whole market that fail.
@@ -249,6 +251,12 @@ impl ChainSource for FakeSource {
         let found = self.chain.known(B256::from(block.hash)).ok_or_else(|| refused("eth_getLogs"))?;
         let mut logs = found.logs;
         logs.retain(|log| contracts.contains(&log.address()));
+        if self.chain.hits(|faults| &mut faults.impossible_logs) {
+            let (address, data) = impossible_burn();
+            let inner = alloy::primitives::Log { address, data };
+            let block_hash = Some(B256::from(block.hash));
+            logs.push(Log { inner, block_hash, log_index: Some(1_000), ..Log::default() });
+        }
         if self.chain.hits(|faults| &mut faults.foreign_logs) {
             logs.iter_mut().for_each(|log| log.block_hash = Some(B256::repeat_byte(9)));
         }

@@ -50,6 +50,23 @@ pub(crate) fn pool_address(index: usize) -> Address {
     Address::repeat_byte(u8::try_from(0xa0 + index).unwrap())
 }
 
+fn burn_log(lower: i32, upper: i32, amount: u128) -> (Address, LogData) {
+    let event = Burn {
+        owner: Address::repeat_byte(1),
+        tickLower: lower.try_into().unwrap(),
+        tickUpper: upper.try_into().unwrap(),
+        amount,
+        amount0: U256::ZERO,
+        amount1: U256::ZERO,
+    };
+    (pool_address(2), event.encode_log_data())
+}
+
+/// A log of liquidity burnt that nobody ever had.
+pub(crate) fn impossible_burn() -> (Address, LogData) {
+    burn_log(-100 * TICK_SPACING, 100 * TICK_SPACING, u128::MAX >> 1)
+}
+
 impl FakeMarket {
     /// Active liquidity: the sum of the positions around the price.
     fn liquidity(&self) -> u128 {
@@ -125,15 +142,7 @@ impl FakeMarket {
         } else {
             self.positions.insert((lower, upper), held - amount);
         }
-        let event = Burn {
-            owner: Address::repeat_byte(1),
-            tickLower: lower.try_into().unwrap(),
-            tickUpper: upper.try_into().unwrap(),
-            amount,
-            amount0: U256::ZERO,
-            amount1: U256::ZERO,
-        };
-        Some((pool_address(2), event.encode_log_data()))
+        Some(burn_log(lower, upper, amount))
     }
 
     pub(crate) fn tokens() -> Vec<TokenInfo> {

@@ -48,7 +48,7 @@ fn faults() -> impl Strategy<Value = Faults> {
             refuse_connections,
             refuse_markets,
             stale_heads: (stale, back),
-            is_wrong_chain: false,
+            ..Faults::default()
         },
     )
 }

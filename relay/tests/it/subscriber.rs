@@ -43,11 +43,13 @@ pub(crate) struct Subscriber {
     /// Names of the messages that came, heartbeats aside.
     pub(crate) seen: Vec<&'static str>,
     pub(crate) heartbeats: u32,
+    /// Blocks after which the state could be traded on.
+    pub(crate) tradable_at: Vec<u64>,
 }
 
 impl Subscriber {
     pub(crate) fn new(feed: Feed) -> Self {
-        Self { feed, replica: Replica::new(REORG_DEPTH_MAX), seen: Vec::new(), heartbeats: 0 }
+        Self { feed, replica: Replica::new(REORG_DEPTH_MAX), seen: Vec::new(), heartbeats: 0, tradable_at: Vec::new() }
     }
 
     pub(crate) fn join(relay: &Relay) -> Self {
@@ -71,8 +73,11 @@ impl Subscriber {
         Ok(())
     }
 
-    fn check(&self, chain: &FakeChain) {
+    fn check(&mut self, chain: &FakeChain) {
         let context = self.replica.context().expect("a whole state has a block");
+        if self.replica.is_tradable() {
+            self.tradable_at.push(context.number.get());
+        }
         let truth = chain.truth(&context.hash);
         assert_eq!(*context, truth.context);
         assert_eq!(self.replica.tokens(), truth.tokens);
