@@ -7,6 +7,10 @@ use std::collections::VecDeque;
 use alphapulse_protocol::message::{Outcome, OutcomeStatus};
 use alphapulse_protocol::{BlockNumber, BlockRef, FeePerGas, Gas, HashBytes, OpportunityId, U256};
 
+/// Blocks for which the fees of a cancellation hold, however full those are. A nonce that is still open after them is
+/// freed anew, at a higher fee: the cancellation may have been lost, or priced out.
+pub const CANCEL_BLOCKS_VALID: u64 = 8;
+
 /// A transaction of ours that was handed to an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
@@ -20,6 +24,14 @@ pub struct Sent {
     pub raw: Vec<u8>,
     /// Last block in which the executor accepts it.
     pub block_max: BlockNumber,
+}
+
+impl Sent {
+    /// Whether it only frees a nonce.
+    #[must_use]
+    pub fn is_cancellation(&self) -> bool {
+        self.opportunity == OpportunityId(0)
+    }
 }
 
 /// What a receipt says.
@@ -39,17 +51,29 @@ pub struct Receipt {
     pub gain: U256,
 }
 
-/// All transactions of ours with one nonce: the trade, and the cancellation once one was sent.
+/// All transactions of ours with one nonce: the trade, and every cancellation that was sent. Any of them may be the one
+/// that the chain takes.
 #[derive(Debug, Clone)]
 struct Slot {
     trade: Sent,
-    cancellation: Option<Sent>,
+    cancellations: Vec<Sent>,
+    /// Block after which the nonce must be freed, or freed anew.
+    due: BlockNumber,
+}
+
+impl Slot {
+    fn all(&self) -> impl Iterator<Item = &Sent> {
+        core::iter::once(&self.trade).chain(&self.cancellations)
+    }
 }
 
 #[derive(Debug, Clone)]
 struct Mined {
     slot: Slot,
+    tx_hash: HashBytes,
     block: BlockRef,
+    /// Whether the market was read anew since: its block may have left the chain unseen.
+    is_doubtful: bool,
 }
 
 /// Transactions whose fate is open, and those not yet beyond a reorg's reach.
@@ -68,11 +92,14 @@ impl Tracker {
         Self { open: Vec::new(), mined: Vec::new(), chain: VecDeque::new(), depth_max }
     }
 
-    /// Watches a transaction. One whose nonce is watched already is that one's cancellation.
+    /// Watches a transaction. One whose nonce is known belongs to what is known of that nonce, also when the chain decided
+    /// it meanwhile; a cancellation of a nonce that is beyond reorgs can have no effect and is passed over.
     pub fn watch(&mut self, sent: Sent) {
-        match self.open.iter_mut().find(|slot| slot.trade.nonce == sent.nonce) {
-            Some(slot) => slot.cancellation = Some(sent),
-            None => self.open.push(Slot { trade: sent, cancellation: None }),
+        let known = self.open.iter_mut().chain(self.mined.iter_mut().map(|mined| &mut mined.slot));
+        match known.into_iter().find(|slot| slot.trade.nonce == sent.nonce) {
+            Some(slot) => slot.cancellations.push(sent),
+            None if sent.is_cancellation() => {}
+            None => self.open.push(Slot { due: sent.block_max, trade: sent, cancellations: Vec::new() }),
         }
     }
 
@@ -85,8 +112,26 @@ impl Tracker {
     /// Hashes whose receipts decide something.
     #[must_use]
     pub fn queries(&self) -> Vec<HashBytes> {
-        let hashes = |slot: &Slot| [Some(slot.trade.tx_hash), slot.cancellation.as_ref().map(|sent| sent.tx_hash)];
-        self.open.iter().flat_map(hashes).flatten().collect()
+        self.open.iter().flat_map(Slot::all).map(|sent| sent.tx_hash).collect()
+    }
+
+    /// Mined transactions that a reorg may have dropped while nobody looked. Ask for their receipts, and tell
+    /// [`Tracker::confirm`].
+    #[must_use]
+    pub fn doubtful(&self) -> Vec<HashBytes> {
+        self.mined.iter().filter(|mined| mined.is_doubtful).map(|mined| mined.tx_hash).collect()
+    }
+
+    /// Ends the doubt about a mined transaction by where the node has it now. When that is not where it was, its fate is
+    /// open again; the transactions are to be sent again.
+    pub fn confirm(&mut self, tx_hash: HashBytes, found: Option<BlockRef>) -> Option<(Outcome, Vec<Sent>)> {
+        let position = self.mined.iter().position(|mined| mined.is_doubtful && mined.tx_hash == tx_hash)?;
+        if found == Some(self.mined[position].block) {
+            self.mined[position].is_doubtful = false;
+            return None;
+        }
+        let mined = self.mined.swap_remove(position);
+        Some(self.reopen(mined))
     }
 
     /// A block joined our chain.
@@ -97,11 +142,12 @@ impl Tracker {
         }
     }
 
-    /// The market was read anew at `block`. Earlier blocks are not known any more; a receipt in one of them is taken as
-    /// the node gives it.
+    /// The market was read anew at `block`. Earlier blocks are not known any more: a receipt in one of them is taken as
+    /// the node gives it, and everything mined is in doubt.
     pub fn on_reset(&mut self, block: BlockRef) {
         self.chain.clear();
         self.chain.push_back(block);
+        self.mined.iter_mut().for_each(|mined| mined.is_doubtful = true);
     }
 
     /// Whether a receipt's block is in our chain: one that we saw, or one older than all that we remember.
@@ -113,18 +159,14 @@ impl Tracker {
     pub fn on_receipts(&mut self, receipts: &[Receipt]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for receipt in receipts {
-            if !self.is_ours(receipt.block) {
-                continue;
-            }
-            let is_ours = |sent: &Sent| sent.tx_hash == receipt.tx_hash;
-            let position = self
-                .open
-                .iter()
-                .position(|slot| is_ours(&slot.trade) || slot.cancellation.as_ref().is_some_and(is_ours));
-            if let Some(position) = position {
+            let is_it = |slot: &Slot| slot.all().any(|sent| sent.tx_hash == receipt.tx_hash);
+            if self.is_ours(receipt.block)
+                && let Some(position) = self.open.iter().position(is_it)
+            {
                 let slot = self.open.swap_remove(position);
                 outcomes.push(outcome_of(&slot, receipt));
-                self.mined.push(Mined { slot, block: receipt.block });
+                let (tx_hash, block) = (receipt.tx_hash, receipt.block);
+                self.mined.push(Mined { slot, tx_hash, block, is_doubtful: false });
             }
         }
         outcomes
@@ -136,24 +178,28 @@ impl Tracker {
         let (kept, dropped): (Vec<_>, Vec<_>) =
             self.mined.drain(..).partition(|mined| mined.block.number <= ancestor.number);
         self.mined = kept;
-        let mut outcomes = Vec::with_capacity(dropped.len());
-        let mut again = Vec::with_capacity(dropped.len());
-        for Mined { slot, block } in dropped {
-            let Sent { opportunity, nonce, tx_hash, .. } = slot.trade;
-            outcomes.push(Outcome::new(opportunity, nonce, tx_hash, OutcomeStatus::Reorged, block));
-            again.push(slot.trade.clone());
-            again.extend(slot.cancellation.clone());
-            self.open.push(slot);
-        }
+        let (outcomes, again): (Vec<_>, Vec<_>) = dropped.into_iter().map(|mined| self.reopen(mined)).unzip();
+        let mut again = again.concat();
+        // Stable: a cancellation comes after the trade that it replaces.
         again.sort_by_key(|sent| sent.nonce);
         (outcomes, again)
+    }
+
+    /// What was mined is open again. Of its cancellations only the dearest, the last, is worth sending.
+    fn reopen(&mut self, mined: Mined) -> (Outcome, Vec<Sent>) {
+        let Mined { slot, block, .. } = mined;
+        let Sent { opportunity, nonce, tx_hash, .. } = slot.trade;
+        let again = core::iter::once(&slot.trade).chain(slot.cancellations.last()).cloned().collect();
+        self.open.push(slot);
+        (Outcome::new(opportunity, nonce, tx_hash, OutcomeStatus::Reorged, block), again)
     }
 
     /// Closes what no reorg within the limit can reach any more.
     pub fn finalise(&mut self, head: BlockNumber) -> Vec<Outcome> {
         let depth_max = self.depth_max as u64;
-        let (done, kept): (Vec<_>, Vec<_>) =
-            self.mined.drain(..).partition(|mined| mined.block.number.0 + depth_max <= head.0);
+        let is_final =
+            |mined: &Mined| !mined.is_doubtful && mined.block.number.0.saturating_add(depth_max) <= head.0;
+        let (done, kept): (Vec<_>, Vec<_>) = self.mined.drain(..).partition(is_final);
         self.mined = kept;
         let close = |mined: Mined| {
             let Sent { opportunity, nonce, tx_hash, .. } = mined.slot.trade;
@@ -162,11 +208,16 @@ impl Tracker {
         done.into_iter().map(close).collect()
     }
 
-    /// Trades that the executor no longer accepts and that have no cancellation yet: their nonce must be freed.
+    /// Trades that the executor no longer accepts: their nonce must be freed. Each is named once, and again every
+    /// [`CANCEL_BLOCKS_VALID`] blocks for as long as the nonce is open.
     #[must_use]
-    pub fn expired(&self, head: BlockNumber) -> Vec<(OpportunityId, u64)> {
-        let is_expired = |slot: &&Slot| slot.cancellation.is_none() && slot.trade.block_max < head;
-        self.open.iter().filter(is_expired).map(|slot| (slot.trade.opportunity, slot.trade.nonce)).collect()
+    pub fn expired(&mut self, head: BlockNumber) -> Vec<(OpportunityId, u64)> {
+        let overdue = self.open.iter_mut().filter(|slot| slot.due < head);
+        let named = overdue.map(|slot| {
+            slot.due = BlockNumber(head.0.saturating_add(CANCEL_BLOCKS_VALID));
+            (slot.trade.opportunity, slot.trade.nonce)
+        });
+        named.collect()
     }
 }
 
@@ -184,89 +235,4 @@ fn outcome_of(slot: &Slot, receipt: &Receipt) -> Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn block(number: u64, fork: u8) -> BlockRef {
-        BlockRef { number: BlockNumber(number), hash: [fork; 32] }
-    }
-
-    fn sent(nonce: u64, hash: u8) -> Sent {
-        Sent {
-            opportunity: OpportunityId(nonce + 1),
-            nonce,
-            tx_hash: [hash; 32],
-            raw: vec![hash],
-            block_max: BlockNumber(12),
-        }
-    }
-
-    fn receipt(hash: u8, block: BlockRef, is_success: bool) -> Receipt {
-        let tx_hash = [hash; 32];
-        Receipt { tx_hash, block, is_success, gas_used: Gas(9), gas_price: FeePerGas(2), gain: U256::from(5) }
-    }
-
-    fn statuses(outcomes: &[Outcome]) -> Vec<OutcomeStatus> {
-        outcomes.iter().filter_map(|outcome| OutcomeStatus::from_wire(outcome.status.get())).collect()
-    }
-
-    #[test]
-    fn a_receipt_in_a_foreign_block_is_no_evidence() {
-        let mut tracker = Tracker::new(64);
-        tracker.watch(sent(0, 1));
-        tracker.on_block(block(10, 1));
-        assert!(tracker.on_receipts(&[receipt(1, block(10, 2), true)]).is_empty());
-        assert!(tracker.on_receipts(&[receipt(1, block(11, 1), true)]).is_empty(), "ahead of our head");
-        assert_eq!(statuses(&tracker.on_receipts(&[receipt(1, block(10, 1), true)])), [OutcomeStatus::Included]);
-        assert_eq!(tracker.open_count(), 0);
-    }
-
-    #[test]
-    fn a_reorg_opens_the_fate_again_and_asks_to_send_again() {
-        let mut tracker = Tracker::new(64);
-        tracker.watch(sent(0, 1));
-        tracker.on_block(block(10, 1));
-        tracker.on_block(block(11, 1));
-        tracker.on_receipts(&[receipt(1, block(11, 1), false)]);
-        let (outcomes, again) = tracker.on_reorg(block(10, 1));
-        assert_eq!(statuses(&outcomes), [OutcomeStatus::Reorged]);
-        assert_eq!(again, [sent(0, 1)]);
-        tracker.on_block(block(11, 3));
-        assert_eq!(statuses(&tracker.on_receipts(&[receipt(1, block(11, 3), true)])), [OutcomeStatus::Included]);
-    }
-
-    #[test]
-    fn an_expired_trade_is_named_once_and_closed_by_its_cancellation() {
-        let mut tracker = Tracker::new(64);
-        tracker.watch(sent(4, 1));
-        assert!(tracker.expired(BlockNumber(12)).is_empty(), "the last block of its window");
-        assert_eq!(tracker.expired(BlockNumber(13)), [(OpportunityId(5), 4)]);
-        tracker.watch(Sent { opportunity: OpportunityId(0), ..sent(4, 2) });
-        assert!(tracker.expired(BlockNumber(13)).is_empty());
-        tracker.on_block(block(14, 1));
-        let outcomes = tracker.on_receipts(&[receipt(2, block(14, 1), true)]);
-        assert_eq!(statuses(&outcomes), [OutcomeStatus::Replaced]);
-        assert_eq!(outcomes[0].opportunity.get(), 5, "the trade it replaced");
-    }
-
-    #[test]
-    fn the_original_may_still_win_over_its_cancellation() {
-        let mut tracker = Tracker::new(64);
-        tracker.watch(sent(4, 1));
-        tracker.watch(Sent { opportunity: OpportunityId(0), ..sent(4, 2) });
-        tracker.on_block(block(12, 1));
-        let outcomes = tracker.on_receipts(&[receipt(1, block(12, 1), true)]);
-        assert_eq!(statuses(&outcomes), [OutcomeStatus::Included]);
-    }
-
-    #[test]
-    fn a_fate_is_final_when_the_reorg_limit_lies_above_it() {
-        let mut tracker = Tracker::new(3);
-        tracker.watch(sent(0, 1));
-        tracker.on_block(block(10, 1));
-        tracker.on_receipts(&[receipt(1, block(10, 1), true)]);
-        assert!(tracker.finalise(BlockNumber(12)).is_empty());
-        assert_eq!(statuses(&tracker.finalise(BlockNumber(13))), [OutcomeStatus::Final]);
-        assert!(tracker.finalise(BlockNumber(13)).is_empty(), "once");
-    }
-}
+mod tests;

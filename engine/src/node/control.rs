@@ -6,10 +6,12 @@ use alloy::primitives::{Address, Bytes};
 use alphapulse_protocol::message::{Outcome, Simulation, Submitted, SubmittedStatus};
 use alphapulse_protocol::{BlockNumber, BlockRef, HashBytes, OpportunityId};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::inputs::{Input, Inputs};
-use crate::execution::chain::ChainPort;
+use crate::execution::chain::{ChainError, ChainPort};
 use crate::execution::track::{Sent, Tracker};
+use crate::risk::KillSwitch;
 
 /// Requests that may wait; the data plane never waits for room.
 pub(super) const REQUESTS_MAX: usize = 1024;
@@ -54,11 +56,14 @@ pub(super) struct Desk {
     pub(super) executor: Address,
 }
 
-/// Does work until the data plane hangs up.
+/// Does work until the data plane hangs up, and ends with the last answer: what was signed is sent.
 pub(super) async fn work(desk: Arc<Desk>, inputs: Inputs, mut requests: mpsc::Receiver<Work>) {
+    let mut running = JoinSet::new();
     while let Some(request) = requests.recv().await {
-        tokio::spawn(work_one(Arc::clone(&desk), inputs.clone(), request));
+        running.spawn(work_one(Arc::clone(&desk), inputs.clone(), request));
+        while running.try_join_next().is_some() {}
     }
+    running.join_all().await;
 }
 
 async fn work_one(desk: Arc<Desk>, inputs: Inputs, request: Work) {
@@ -80,30 +85,48 @@ pub(super) async fn follow(
     desk: Option<Arc<Desk>>,
     depth_max: usize,
     inputs: Inputs,
+    kill: KillSwitch,
     mut events: mpsc::Receiver<Track>,
 ) {
     let mut tracker = Tracker::new(depth_max);
     while let Some(event) = events.recv().await {
-        match event {
-            Track::Watch(sent) => tracker.watch(sent),
+        let settled = match event {
+            Track::Watch(sent) => {
+                tracker.watch(sent);
+                continue;
+            }
             Track::Reset(block) => {
                 tracker.on_reset(block);
-                inputs.push(Input::Tracked(block)).await;
+                block
             }
             Track::Block(block) => {
                 tracker.on_block(block);
-                if let Some(desk) = &desk {
-                    settle(desk, &mut tracker, block.number, &inputs).await;
-                }
-                inputs.push(Input::Tracked(block)).await;
+                block
             }
             Track::Reorg(ancestor) => {
                 let (outcomes, again) = tracker.on_reorg(ancestor);
                 push_all(&inputs, outcomes).await;
                 if let Some(desk) = &desk {
-                    send_again(desk, again).await;
+                    send_again(desk, &kill, again).await;
                 }
+                continue;
             }
+        };
+        if let Some(desk) = &desk {
+            confirm(desk, &mut tracker, &inputs, &kill).await;
+            settle(desk, &mut tracker, settled.number, &inputs).await;
+        }
+        inputs.push(Input::Tracked(settled)).await;
+    }
+}
+
+/// Looks up what may have left the chain while nobody watched it.
+async fn confirm(desk: &Desk, tracker: &mut Tracker, inputs: &Inputs, kill: &KillSwitch) {
+    for tx_hash in tracker.doubtful() {
+        let Ok(receipt) = desk.chain.receipt(tx_hash, desk.executor).await.inspect_err(not_read) else { continue };
+        if let Some((outcome, again)) = tracker.confirm(tx_hash, receipt.map(|receipt| receipt.block)) {
+            inputs.push(Input::Outcome(outcome)).await;
+            send_again(desk, kill, again).await;
         }
     }
 }
@@ -112,12 +135,7 @@ pub(super) async fn follow(
 async fn settle(desk: &Desk, tracker: &mut Tracker, head: BlockNumber, inputs: &Inputs) {
     let mut receipts = Vec::new();
     for tx_hash in tracker.queries() {
-        match desk.chain.receipt(tx_hash, desk.executor).await {
-            Ok(receipt) => receipts.extend(receipt),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "receipt not read; asked again later")
-            }
-        }
+        receipts.extend(desk.chain.receipt(tx_hash, desk.executor).await.inspect_err(not_read).ok().flatten());
     }
     push_all(inputs, tracker.on_receipts(&receipts)).await;
     push_all(inputs, tracker.finalise(head)).await;
@@ -126,15 +144,23 @@ async fn settle(desk: &Desk, tracker: &mut Tracker, head: BlockNumber, inputs: &
     }
 }
 
+fn not_read(error: &ChainError) {
+    tracing::warn!(error = error as &dyn std::error::Error, "receipt not read; asked again with the next block");
+}
+
 async fn push_all(inputs: &Inputs, outcomes: Vec<Outcome>) {
     for outcome in outcomes {
         inputs.push(Input::Outcome(outcome)).await;
     }
 }
 
-/// Same bytes, same nonce: sending again can never trade twice.
-async fn send_again(desk: &Desk, again: Vec<Sent>) {
+/// Same bytes, same nonce: sending again can never trade twice. Behind the kill switch only cancellations go out; the
+/// nonces of the trades are freed when these expire.
+async fn send_again(desk: &Desk, kill: &KillSwitch, again: Vec<Sent>) {
     for sent in again {
+        if kill.is_tripped() && !sent.is_cancellation() {
+            continue;
+        }
         let status = desk.chain.send(&sent.raw).await;
         if status != SubmittedStatus::Accepted {
             tracing::warn!(nonce = sent.nonce, ?status, "a transaction that a reorg dropped was not taken again");

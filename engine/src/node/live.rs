@@ -13,12 +13,9 @@ use crate::execution::caller::{CallError, Caller};
 use crate::execution::fees;
 use crate::execution::nonce::{LeaseLog, NonceError, NonceManager};
 use crate::execution::signer::{SignError, SignedTransaction, Signer};
-use crate::execution::track::Sent;
+use crate::execution::track::{CANCEL_BLOCKS_VALID, Sent};
 use crate::risk::Approved;
 use crate::trade::{Fees, Trade};
-
-/// Blocks for which the fees of a cancellation must hold, however full those are.
-const CANCEL_BLOCKS_VALID: u64 = 8;
 
 /// Why nothing was signed.
 #[derive(Debug, Error)]
@@ -36,9 +33,9 @@ pub(super) enum LiveError {
     /// The signer refused.
     #[error("the signer refused")]
     Sign(#[from] SignError),
-    /// A figure exceeds its width.
-    #[error("fees exceed their width")]
-    Overflow,
+    /// There is no block yet on which fees could rest, or a fee exceeds its width.
+    #[error("no fee can be stated")]
+    NoFee,
     /// A run that is not recorded must not sign.
     #[error("there is no journal to lease nonces in")]
     NoJournal,
@@ -112,11 +109,11 @@ impl Live {
 
     /// Signs a transfer of nothing to ourselves that takes the place of `nonce`.
     pub(super) fn cancel(&mut self, opportunity: OpportunityId, nonce: u64) -> Result<(Submission, Sent), LiveError> {
-        let head = self.head.ok_or(LiveError::Overflow)?;
+        let head = self.head.ok_or(LiveError::NoFee)?;
         let keys = self.keys.as_mut().ok_or(LiveError::Paper)?;
         let before = keys.sent_fees.iter().rev().find(|(sent, _)| *sent == nonce).map(|(_, fees)| *fees);
         let before = before.unwrap_or_default();
-        let fees = fees::replacement(before, &head, CANCEL_BLOCKS_VALID).ok_or(LiveError::Overflow)?;
+        let fees = fees::replacement(before, &head, CANCEL_BLOCKS_VALID).ok_or(LiveError::NoFee)?;
         let signed = keys.signer.sign_cancel(nonce, fees)?;
         tracing::warn!(nonce, %opportunity, "a trade was not included in time: its nonce is freed");
         Ok(keys.remember(&signed))

@@ -90,7 +90,7 @@ impl Node {
         let (work, work_requests) = mpsc::channel(REQUESTS_MAX);
         let desk = desk.map(Arc::new);
         let depth_max = config.relay.reorg_depth_max;
-        let mut tasks = vec![tokio::spawn(control::follow(desk.clone(), depth_max, inputs.clone(), track_events))];
+        let mut tasks = vec![tokio::spawn(control::follow(desk.clone(), depth_max, inputs.clone(), kill.clone(), track_events))];
         let work = desk.map(|desk| {
             tasks.push(tokio::spawn(control::work(desk, inputs.clone(), work_requests)));
             work
