@@ -65,6 +65,9 @@ pub enum SessionError {
     /// The dev node has no newest block.
     #[error("the dev node has no newest block")]
     NoBlock,
+    /// A restart needs a chain that keeps its state and its port.
+    #[error("the dev node can only be started again when it has a state file and a fixed port")]
+    NotRestartable,
     /// The engine took too long over a block.
     #[error("the engine was not done with block {} after {} s", .0.number, SETTLED_MAX.as_secs())]
     NotSettled(BlockRef),

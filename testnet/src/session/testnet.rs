@@ -68,7 +68,7 @@ pub struct Testnet {
     pub deployment: Deployment,
     actors: Actors,
     reader: StateReader,
-    chain_id: u64,
+    config: DevNodeConfig,
     folder: TempDir,
 }
 
@@ -80,8 +80,7 @@ impl Testnet {
     /// # Errors
     /// [`SessionError`] with the step that failed.
     pub async fn start(kit: &Kit, config: DevNodeConfig, layout: &Layout, seed: u64) -> Result<Self, SessionError> {
-        let chain_id = config.chain_id;
-        let node = DevNode::start(kit, config).await?;
+        let node = DevNode::start(kit, config.clone()).await?;
         let deployment = Deployment::create(kit, &node, layout).await?;
         let actors = Actors::new(&node, &deployment, seed).await?;
         // A reorg undoes cheats below it: the traders' one must lie deeper than any to come.
@@ -89,7 +88,22 @@ impl Testnet {
         let reader = StateReader::of(&node, &deployment);
         let folder = tempfile::Builder::new().prefix("alphapulse-testnet-").tempdir()?;
         write_key(folder.path(), &deployment)?;
-        Ok(Self { node, deployment, actors, reader, chain_id, folder })
+        Ok(Self { node, deployment, actors, reader, config, folder })
+    }
+
+    /// Ends the chain's process in good order and starts it again from the state that it wrote, at the same port.
+    ///
+    /// # Errors
+    /// [`SessionError::NotRestartable`] when the chain was started without a state file or a fixed port;
+    /// [`SessionError::DevNode`] when it does not end or start.
+    pub async fn restart(self, kit: &Kit) -> Result<Self, SessionError> {
+        if self.config.state.is_none() || self.config.port == 0 {
+            return Err(SessionError::NotRestartable);
+        }
+        self.node.stop()?;
+        let node = DevNode::start(kit, self.config.clone()).await?;
+        let reader = StateReader::of(&node, &self.deployment);
+        Ok(Self { node, reader, ..self })
     }
 
     /// Folder with the configuration, the keystore and, unless one is named, the run.
@@ -110,7 +124,7 @@ impl Testnet {
     /// [`SessionError::Config`] when the engine refuses it.
     pub fn config(&self, endpoint: &str) -> Result<NodeConfig, SessionError> {
         let path = self.folder().join("alphapulse.toml");
-        fs::write(&path, super::config::text(self.chain_id, endpoint, &self.deployment))?;
+        fs::write(&path, super::config::text(self.config.chain_id, endpoint, &self.deployment))?;
         Ok(config::load(&path, &Environment::default())?)
     }
 

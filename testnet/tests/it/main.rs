@@ -11,6 +11,7 @@ mod executor_trades;
 mod exhaustive;
 mod kit;
 mod mainnet_block;
+mod outage;
 mod route;
 mod trap;
 mod validate;
