@@ -28,7 +28,8 @@ const ESTIMATE_SLACK: f64 = 1e-12;
 /// Amounts that earn most on a closed route, or `None` when it cannot earn `profit_min` (at least one unit).
 ///
 /// Units: raw units of the route's first token; before gas. Shape: `legs` is `2..=HOPS_MAX` legs, each paying what the
-/// one before receives. Rounding: the amounts are the pools' own quotes. Latency: no allocation.
+/// one before receives. Rounding: the amounts are the pools' own quotes, so the profit is exact; it is within 1e-9 of the
+/// greatest possible, save what one unit of the route's coarsest token is worth. Latency: no allocation.
 pub(crate) fn best_amounts(market: &Market, legs: &[Leg], profit_min: U256) -> Option<Amounts> {
     if !is_rate_above_one(market, legs) {
         return None;

@@ -1,5 +1,7 @@
 //! The built-in strategies pass the suite that every strategy must pass.
 
+#![allow(clippy::print_stderr, reason = "seeds and counts are part of what these tests report")]
+
 use alphapulse_protocol::U256;
 use alphapulse_strategies::conformance::{self, Violation};
 use alphapulse_strategies::{

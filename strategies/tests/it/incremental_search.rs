@@ -1,5 +1,7 @@
 //! What a strategy reports depends on the market alone: not on the way there, not on blocks since taken back.
 
+#![allow(clippy::print_stderr, reason = "seeds and counts are part of what these tests report")]
+
 use std::collections::HashMap;
 
 use alphapulse_protocol::{PoolId, TokenId, U256};

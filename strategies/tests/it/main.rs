@@ -1,4 +1,5 @@
-//! Behaviour of the pool maths, held against the contracts' own bytecode and against published vectors.
+//! Behaviour of pool maths, market and search: maths against the contracts' own bytecode and published vectors, search
+//! against enumeration.
 //!
 //! Bytecode and vectors are read from `../shared/data` beside the workspace (or `ALPHAPULSE_DATA`), bytecode also
 //! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes.
@@ -14,6 +15,7 @@ mod ladder;
 mod market;
 mod onchain_goldens;
 mod pool_properties;
+mod sizing;
 mod sketch;
 mod tycho_recordings;
 mod uniswap_v2_pair;
