@@ -70,10 +70,11 @@ impl SourceError {
         matches!(self, Self::WrongChain { .. })
     }
 
-    /// Whether the connection is of no more use.
+    /// Whether the connection is of no more use. One that does not answer in time is taken for dead: a dropped WebSocket
+    /// may hang for ever, and a new connection costs less than finding out.
     #[must_use]
     pub const fn is_connection_lost(&self) -> bool {
-        matches!(self, Self::Disconnected | Self::Connect(_))
+        matches!(self, Self::Disconnected | Self::Connect(_) | Self::Timeout { .. })
     }
 }
 

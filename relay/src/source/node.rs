@@ -4,11 +4,11 @@ use core::future::Future;
 use core::time::Duration;
 use std::sync::Arc;
 
-use alloy::primitives::{Address, B256, U64, U128};
+use alloy::primitives::{Address, B256, Bytes, U64, U128};
 use alloy::pubsub::{ConnectionHandle, PubSubConnect, RawSubscription};
 use alloy::rpc::client::{ClientBuilder, RpcClient};
 use alloy::rpc::json_rpc::{RpcError, RpcRecv, RpcSend};
-use alloy::rpc::types::{Filter, Log};
+use alloy::rpc::types::{BlockId, Filter, Log, TransactionRequest};
 use alloy::transports::ipc::IpcConnect;
 use alloy::transports::ws::WsConnect;
 use alloy::transports::{TransportError, TransportErrorKind, TransportResult};
@@ -24,8 +24,10 @@ use crate::config::{Endpoint, PoolSpec, VenueSpec};
 use crate::error::SourceError;
 use crate::metrics::Metrics;
 
-/// Longest wait for one answer: a node that is slower than a block or two is of no use for trading.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a head, a block or its logs: a connection that is slower is dead, or of no use for trading.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest wait for one of the many calls of a whole market's reading, which a provider may throttle.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Heads buffered between the connection and us. The library's default of 16 is overrun by a node that syncs.
 const HEADS_BUFFERED: usize = 1024;
 /// With more pools than this, logs are asked for by event alone: providers bound the number of addresses.
@@ -197,25 +199,38 @@ async fn subscribe(client: &RpcClient) -> Result<RawSubscription, SourceError> {
     frontend.set_channel_size(HEADS_BUFFERED);
     let mut call = client.request::<_, B256>("eth_subscribe", ("newHeads",));
     call.set_is_subscription();
-    let id = timed("eth_subscribe", call).await?;
-    timed("eth_subscribe", frontend.get_subscription(id)).await
+    let id = within(REQUEST_TIMEOUT, "eth_subscribe", call).await?;
+    within(REQUEST_TIMEOUT, "eth_subscribe", frontend.get_subscription(id)).await
 }
 
-/// Asks the node, within [`REQUEST_TIMEOUT`].
-pub(super) async fn request<P: RpcSend, R: RpcRecv>(
+/// Asks the node for something small, within [`REQUEST_TIMEOUT`].
+async fn request<P: RpcSend, R: RpcRecv>(
     client: &RpcClient,
     method: &'static str,
     params: P,
 ) -> Result<R, SourceError> {
-    timed(method, client.request(method, params)).await
+    within(REQUEST_TIMEOUT, method, client.request(method, params)).await
 }
 
-async fn timed<T>(method: &'static str, call: impl IntoFuture<Output = TransportResult<T>>) -> Result<T, SourceError> {
-    match timeout(REQUEST_TIMEOUT, call).await {
+/// Runs a call in the node's state, within [`CALL_TIMEOUT`].
+pub(super) async fn call(
+    client: &RpcClient,
+    transaction: TransactionRequest,
+    block: BlockId,
+) -> Result<Bytes, SourceError> {
+    within(CALL_TIMEOUT, "eth_call", client.request("eth_call", (transaction, block))).await
+}
+
+async fn within<T>(
+    after: Duration,
+    method: &'static str,
+    call: impl IntoFuture<Output = TransportResult<T>>,
+) -> Result<T, SourceError> {
+    match timeout(after, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) if is_connection_lost(&error) => Err(SourceError::Disconnected),
         Ok(Err(error)) => Err(SourceError::Call { method, cause: error.into() }),
-        Err(_) => Err(SourceError::Timeout { method, after: REQUEST_TIMEOUT }),
+        Err(_) => Err(SourceError::Timeout { method, after }),
     }
 }
 

@@ -15,7 +15,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 
 use super::MarketImage;
-use super::node::request;
+use super::node::call;
 use crate::config::{PoolSpec, VenueSpec};
 use crate::error::SourceError;
 
@@ -117,7 +117,7 @@ impl Calls<'_> {
     async fn call_raw(&self, to: Address, data: Vec<u8>) -> Result<Bytes, SourceError> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
         let transaction = TransactionRequest::default().to(to).input(data.into());
-        request(self.client, "eth_call", (transaction, self.block)).await
+        call(self.client, transaction, self.block).await
     }
 
     /// Calls a contract for `pool`; an answer that does not fit the function is the pool's fault, not the node's.

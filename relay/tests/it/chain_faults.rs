@@ -230,7 +230,10 @@ async fn an_announcement_of_a_branch_that_was_left_is_not_followed() {
     let block = scene.chain.mine(&busy(2));
     scene.chain.announce(block);
     scene.settle().await;
+    let heads = scene.stats().heads;
     scene.chain.announce(abandoned);
+    // Taken up by itself, not in passing on the way to the next block.
+    scene.subscriber.until(&scene.chain, "the late announcement", |_| scene.relay.stats().heads > heads).await;
     scene.mine_announced(91).await;
     assert_eq!((scene.stats().reorgs, scene.stats().resnapshots), (0, 0));
 }
@@ -261,6 +264,15 @@ async fn a_node_that_keeps_refusing_is_left_for_a_new_connection() {
     scene.chain.set_faults(Faults { refuse_logs: 4, refuse_connections: 1, ..Faults::default() });
     scene.mine_announced(97).await;
     assert_eq!((scene.stats().connection_losses, scene.stats().reconnects), (1, 1));
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_answer_is_given_up_at_once() {
+    let mut scene = Scene::new().await;
+    scene.chain.set_faults(Faults { mute_heads: 1, ..Faults::default() });
+    scene.chain.mine(&busy(97));
+    scene.settle().await;
+    assert_eq!((scene.stats().connection_losses, scene.stats().reconnects, scene.stats().retries), (1, 1, 0));
 }
 
 #[tokio::test]

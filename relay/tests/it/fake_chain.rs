@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use alloy::primitives::{Address, B256, keccak256};
 use alloy::rpc::types::Log;
@@ -37,6 +38,8 @@ pub(crate) struct Faults {
     pub(crate) refuse_markets: u32,
     /// Head requests that are answered with a block of this many blocks ago.
     pub(crate) stale_heads: (u32, usize),
+    /// Head requests that are not answered in time.
+    pub(crate) mute_heads: u32,
     /// Whether new connections find another chain.
     pub(crate) is_wrong_chain: bool,
 }
@@ -224,6 +227,9 @@ impl ChainSource for FakeSource {
 
     async fn head(&self) -> Result<BlockContext, SourceError> {
         self.check_connection()?;
+        if self.chain.hits(|faults| &mut faults.mute_heads) {
+            return Err(SourceError::Timeout { method: "eth_getBlockByNumber", after: Duration::ZERO });
+        }
         let back = self.chain.state().faults.stale_heads.1;
         if self.chain.hits(|faults| &mut faults.stale_heads.0) {
             return Ok(self.chain.below(back));
