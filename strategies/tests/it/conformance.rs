@@ -1,7 +1,5 @@
 //! The built-in strategies pass the suite that every strategy must pass.
 
-#![allow(clippy::print_stderr, reason = "seeds and counts are part of what these tests report")]
-
 use alphapulse_protocol::U256;
 use alphapulse_strategies::conformance::{self, Violation};
 use alphapulse_strategies::{
@@ -31,7 +29,10 @@ fn built_in_strategies_keep_their_contract() {
             let account = conformance::check(build, seed, 150).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
             total = (total.0 + account.messages, total.1 + account.opportunities, total.2 + account.gaps);
         }
-        eprintln!("{kind} to {hops_max} hops: {} messages, {} opportunities, {} gaps", total.0, total.1, total.2);
+        data::report(&format!(
+            "{kind} to {hops_max} hops: {} messages, {} opportunities, {} gaps",
+            total.0, total.1, total.2
+        ));
         assert!(total.1 > 100, "{kind} found too little for the check to mean anything");
         assert!(total.2 > 0, "no message was lost");
     }

@@ -1,7 +1,5 @@
 //! What a strategy reports depends on the market alone: not on the way there, not on blocks since taken back.
 
-#![allow(clippy::print_stderr, reason = "seeds and counts are part of what these tests report")]
-
 use std::collections::HashMap;
 
 use alphapulse_protocol::{PoolId, TokenId, U256};
@@ -95,7 +93,7 @@ fn reports_from_updates_equal_those_of_a_newcomer() {
             }
         }
     }
-    eprintln!("{} reports compared, {} of them empty", compared.reports, compared.empty);
+    data::report(&format!("{} reports compared, {} of them empty", compared.reports, compared.empty));
     assert!(compared.reports > 1_000 && compared.empty > 20, "too few reports, or always or never empty");
     assert!(compared.empty < compared.reports / 2, "too few reports with anything in them");
 }
@@ -138,6 +136,6 @@ fn a_reorg_brings_back_what_was_there_before() {
             }
         }
     }
-    eprintln!("{reorgs} reorgs");
+    data::report(&format!("{reorgs} reorgs"));
     assert!(reorgs > 20, "too few reorgs: {reorgs}");
 }

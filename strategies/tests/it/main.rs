@@ -10,6 +10,7 @@ mod contracts;
 mod cow_auction;
 mod data;
 mod incremental_search;
+mod known_arbitrage;
 mod kyber_vectors;
 mod ladder;
 mod market;

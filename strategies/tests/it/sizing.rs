@@ -1,6 +1,5 @@
 //! Size and choice of routes, against enumeration and search that share no code with them.
 
-#![allow(clippy::print_stderr, reason = "seeds and counts are part of what these tests report")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -202,7 +201,7 @@ fn sizes_are_within_a_billionth_of_the_peak() {
         let values: Vec<f64> = (0..4).map(|_| 10_f64.powf(random.random_range(-1.0..1.0))).collect();
         tally.check(&random_market(&mut random, &values, 9), 4);
     }
-    eprintln!("{tally:?}");
+    data::report(&format!("{tally:?}"));
     assert!(tally.routes > 300, "too few routes: {}", tally.routes);
     assert!(tally.share_lost < 1e-9, "{tally:?}");
 }
@@ -219,7 +218,7 @@ fn a_coarse_token_costs_less_than_one_unit_of_it() {
             [0.0, 10.0, 12.0].into_iter().map(|power| 10_f64.powf(power + random.random_range(-1.0..1.0))).collect();
         tally.check(&random_market(&mut random, &values, 5), 3);
     }
-    eprintln!("{tally:?}");
+    data::report(&format!("{tally:?}"));
     assert!(tally.routes > 20, "too few routes: {}", tally.routes);
     assert!(tally.share_lost_past_a_unit < 1e-9, "{tally:?}");
 }
@@ -257,7 +256,7 @@ fn in_tiny_pools_no_input_earns_a_unit_per_hop_more() {
             exact += u32::from(best > 0 && lost <= 0);
         }
     }
-    eprintln!("{routes} profitable routes, {exact} sized exactly");
+    data::report(&format!("{routes} profitable routes, {exact} sized exactly"));
     assert!(routes > 1_000 && exact * 100 > routes * 95, "{exact} of {routes} sized exactly");
 }
 
