@@ -1,0 +1,41 @@
+//! A recorded run replays to the decisions it made, every time.
+
+use alphapulse_engine::ledger::JOURNAL_FOLDER;
+use alphapulse_engine::replay::replay;
+use alphapulse_protocol::message::Message;
+use alphapulse_relay::journal::JournalReader;
+use alphapulse_testnet::validate::{ValidateOptions, validate};
+
+use crate::kit::kit;
+
+/// Bytes of a record without its header, whose sequence and time belong to the record and not to the decision.
+fn body(message: &Message<'_>) -> Option<Vec<u8>> {
+    match message {
+        Message::Opportunity(found) => Some(message.as_bytes()[size_of_val(&found.header)..].to_vec()),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replays_of_a_live_run_decide_as_it_did() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let run_dir = folder.path().join("run");
+    let options = ValidateOptions { blocks: 12, seed: 4, journal: Some(run_dir.clone()) };
+    let report = validate(&kit(), &options, &mut |_| {}).await.expect("validation runs");
+    assert!(report.included > 0, "{report:?}");
+
+    let mut live = Vec::new();
+    let mut journal = JournalReader::open(run_dir.join(JOURNAL_FOLDER)).expect("the run has a journal");
+    while let Some(message) = journal.next_message().expect("the journal is whole") {
+        live.extend(body(&message));
+    }
+    assert_eq!(live.len() as u64, report.opportunities);
+
+    let mut found = Vec::new();
+    let first = replay(&run_dir, |decision| found.extend(body(decision))).expect("the run replays");
+    let second = replay(&run_dir, |_| {}).expect("the run replays again");
+    assert_eq!(found, live, "a replay finds what the live run found, byte for byte");
+    assert_eq!(first.decision_hash, second.decision_hash);
+    assert_eq!(first.decision_hash, first.recorded_decision_hash);
+    assert_eq!((first.opportunities, first.approved), (report.opportunities, report.approved));
+}
