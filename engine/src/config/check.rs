@@ -4,14 +4,15 @@ mod market;
 mod operation;
 mod trading;
 
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
 use alloy::primitives::{Address, B256};
 
 use super::layers::Layered;
 use super::units::UnitError;
 use super::validated::{NodeConfig, Setting};
 use super::{Origin, Problem};
-use std::fmt::Display;
-use std::path::{Path, PathBuf};
 
 /// Checks everything.
 pub(super) fn validate(layered: &Layered) -> Result<NodeConfig, Vec<Problem>> {
@@ -53,7 +54,8 @@ impl Checker<'_> {
         let pools = self.pools(&venues);
         let strategies = self.strategies(&tokens, native);
         let limits = self.limits(&tokens, &pools, native, &strategies);
-        let kill_file = self.optional_path("risk.kill_file", self.layered.raw.risk.as_ref()?.kill_file.as_ref());
+        let risk = self.layered.raw.risk.clone().unwrap_or_default();
+        let kill_file = self.optional_path("risk.kill_file", risk.kill_file.as_ref());
         let execution = self.execution(limits.as_ref());
         let relay = self.relay();
         let journal = self.layered.raw.journal.clone().unwrap_or_default();

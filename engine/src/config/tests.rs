@@ -7,6 +7,8 @@ use alphapulse_protocol::{ChainId, FeePerGas, Wei};
 
 use super::*;
 
+mod random;
+
 fn example() -> NodeConfig {
     from_toml(RawConfig::example()).unwrap()
 }

@@ -1,7 +1,8 @@
 //! The signer: turns an approval into the bytes of one transaction, and signs nothing else.
 //!
 //! It trusts nobody: chain, destination, value, caps and the kill switch are checked here again, against its own policy,
-//! whatever the caller says. It cannot be made to sign a message, another destination, or a transfer to someone else.
+//! whatever the caller says. It cannot be made to sign a message, a call of anything but the executor's `execute`, or a
+//! transfer to someone else.
 
 use std::fmt;
 
@@ -10,10 +11,12 @@ use alloy::eips::eip2718::Encodable2718;
 use alloy::primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy::signers::SignerSync;
 use alloy::signers::local::PrivateKeySigner;
+use alloy::sol_types::SolCall;
 use alphapulse_protocol::message::Submission;
 use alphapulse_protocol::{BlockNumber, ChainId, FeePerGas, Gas, OpportunityId};
 use thiserror::Error;
 
+use super::calldata::abi::IExecutor;
 use super::fees::TRANSFER_GAS;
 use super::keystore::PrivateKey;
 use super::nonce::LeasedNonce;
@@ -85,9 +88,9 @@ pub enum SignError {
         /// Destination asked for.
         got: Address,
     },
-    /// A call without data does nothing at an executor but cost gas.
-    #[error("the calldata is empty")]
-    NoCalldata,
+    /// The calldata is not a call of `execute`, the one function that trades.
+    #[error("the calldata is not a call of the executor's `execute`")]
+    NotExecute,
     /// The fee per gas exceeds the signer's cap.
     #[error("fee {got} wei per gas exceeds the signer's cap {maximum}")]
     FeeAboveCap {
@@ -156,7 +159,7 @@ impl Signer {
         self.signed_count
     }
 
-    /// Signs a call of `to` with `calldata` for an approved trade, value 0.
+    /// Signs a call of `to` with `calldata`, a call of `execute`, for an approved trade; value 0.
     ///
     /// # Errors
     /// [`Unsigned`] with the first [`SignError`] that applies. Nothing was signed then.
@@ -193,8 +196,8 @@ impl Signer {
         if to != self.policy.executor {
             return Err(SignError::Destination { executor: self.policy.executor, got: to });
         }
-        if calldata.is_empty() {
-            return Err(SignError::NoCalldata);
+        if !calldata.starts_with(&IExecutor::executeCall::SELECTOR) {
+            return Err(SignError::NotExecute);
         }
         self.check_caps(trade.fees, trade.gas_limit)?;
         let transaction = self.transaction(nonce, to, trade.fees, trade.gas_limit, calldata);

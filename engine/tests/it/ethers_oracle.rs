@@ -61,6 +61,11 @@ fn plan(rng: &mut StdRng) -> Plan {
     Plan::new(block_min, block_max, random::number(rng, 255), random::number(rng, 256), &legs).unwrap()
 }
 
+/// Selector of the executor's one trading function, from its signature.
+fn selector() -> [u8; 4] {
+    utils::id("execute((uint64,uint64,uint256,uint256,(uint16,address,address,uint24)[]))")
+}
+
 /// The plan as ethers sees it: a tuple, encoded by its ABI coder.
 fn plan_token(plan: &Plan) -> Token {
     let number = |value: u64| Token::Uint(value.into());
@@ -82,10 +87,9 @@ fn plan_token(plan: &Plan) -> Token {
 #[test]
 fn calldata_of_plans_agrees() {
     let mut rng = random::rng("calldata");
-    let selector = utils::id("execute((uint64,uint64,uint256,uint256,(uint16,address,address,uint24)[]))");
     for _ in 0..CASES {
         let plan = plan(&mut rng);
-        let theirs = [selector.to_vec(), abi::encode(&[plan_token(&plan)])].concat();
+        let theirs = [selector().to_vec(), abi::encode(&[plan_token(&plan)])].concat();
         assert_eq!(calldata::encode_execute(&plan).as_ref(), theirs, "{plan:?}");
     }
 }
@@ -113,17 +117,16 @@ fn create2(factory: Address, salt_preimage: &[u8], hash: B256) -> H160 {
 }
 
 fn wanted(rng: &mut StdRng) -> Wanted {
-    let narrow = |number: alloy::primitives::U256| number.to::<u128>();
     // Costs must stay within 128 bits, or risk refuses.
-    let fee_max = narrow(random::number(rng, 63));
+    let fee_max: u128 = random::number(rng, 63).to();
     Wanted {
-        chain_id: narrow(random::number(rng, 63)) as u64,
-        nonce: narrow(random::number(rng, 63)) as u64,
-        gas_limit: narrow(random::number(rng, 63)) as u64,
+        chain_id: random::number(rng, 63).to(),
+        nonce: random::number(rng, 63).to(),
+        gas_limit: random::number(rng, 63).to(),
         fee_max,
-        priority_fee: fee_max.min(narrow(random::number(rng, 63))),
+        priority_fee: fee_max.min(random::number(rng, 63).to()),
         to: random::address(rng),
-        calldata: random::bytes(rng, 700),
+        calldata: [selector().to_vec(), random::bytes(rng, 700)].concat(),
     }
 }
 

@@ -8,3 +8,4 @@ mod ethers_oracle;
 mod ethers_vectors;
 mod example_config;
 mod random;
+mod reject_codes;

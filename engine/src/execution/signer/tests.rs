@@ -130,7 +130,7 @@ fn approved(risk: &mut RiskManager, change: impl FnOnce(&mut Trade)) -> Approved
 }
 
 fn calldata() -> Bytes {
-    Bytes::from_static(b"\x01\x02\x03\x04 and more")
+    [&IExecutor::executeCall::SELECTOR[..], b" and more"].concat().into()
 }
 
 /// What the signer says of a trade that a careless risk manager approved.
@@ -172,7 +172,12 @@ fn nothing_but_a_call_of_the_executor_is_signed() {
     for to in [Address::ZERO, key().address(), Address::repeat_byte(0xed)] {
         assert!(matches!(sign(|_| {}, to, calldata()), Err(SignError::Destination { got, .. }) if got == to));
     }
-    assert_eq!(sign(|_| {}, EXECUTOR, Bytes::new()), Err(SignError::NoCalldata));
+    let calls = [IExecutor::sweepCall::SELECTOR, IExecutor::unpauseCall::SELECTOR, [0; 4]];
+    for other in
+        calls.iter().map(|selector| Bytes::copy_from_slice(selector)).chain([Bytes::new(), calldata().slice(..3)])
+    {
+        assert_eq!(sign(|_| {}, EXECUTOR, other), Err(SignError::NotExecute));
+    }
 }
 
 #[test]
