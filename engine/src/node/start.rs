@@ -77,7 +77,9 @@ impl Node {
         let (desk, live) = connect(&config, &options, &kill).await?;
         let epoch = Epoch(clock.now().0);
         let earlier = match &options.run_dir {
-            Some(run_dir) if options.is_live => Earlier::read(run_dir, config.chain.id)?.resolve(desk.as_ref()).await?,
+            Some(run_dir) if options.is_live => {
+                Earlier::read(run_dir, config.chain.id)?.resolve(desk.as_ref(), clock.now()).await?
+            }
             _ => Vec::new(),
         };
         let journal = open_run(&config, &options, epoch)?;
