@@ -24,6 +24,11 @@ impl Awaiting {
         Some(self.simulation.remove(position))
     }
 
+    /// All trades whose simulation was not answered, in the order in which they were asked for.
+    pub(super) fn take_all_simulated(&mut self) -> Vec<Trade> {
+        std::mem::take(&mut self.simulation)
+    }
+
     /// Whether a trade that waits for its simulation uses a pool of this one: that one is better, or came first.
     pub(super) fn is_outranked(&self, trade: &Trade) -> bool {
         let mut pools = trade.hops.pools();

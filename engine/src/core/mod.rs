@@ -105,14 +105,25 @@ impl Core {
         &self.market
     }
 
-    /// Takes a record of an earlier run, oldest first, before the first market message. The last one must be the clock:
-    /// it tells which day's result counts.
+    /// Takes a record of an earlier run, oldest first, before the first market message. Each outcome counts as final: one
+    /// that was taken back must not be among them. The last record must be the clock: it tells which day's result counts.
+    ///
+    /// A halt is of this run: it came before its first market message.
     pub fn restore(&mut self, record: &Message<'_>) {
         self.risk.restore(record);
-        if let Message::Clock(clock) = record {
-            self.now = UnixNanos(clock.now_ns.get()).max(self.now);
+        match record {
+            Message::Clock(clock) => self.now = UnixNanos(clock.now_ns.get()).max(self.now),
+            Message::Halt(halt) => self.stop(halt.reject.get()),
+            _ => {}
         }
         self.risk.restored(self.now);
+    }
+
+    /// Why nothing is approved any more, if so.
+    #[must_use]
+    pub fn halted(&self) -> Option<Reject> {
+        let by_input = self.halted.map(|code| Reject::from_code(code).unwrap_or(Reject::Halted));
+        by_input.or(self.risk.halted())
     }
 
     /// What was done so far.
@@ -163,7 +174,9 @@ impl Core {
         self.counters.messages += 1;
         let event = self.market.apply(message)?;
         match event {
-            MarketEvent::BlockBegun | MarketEvent::Reset | MarketEvent::Reorged => self.awaiting.forget_deferred(),
+            MarketEvent::BlockBegun => self.awaiting.forget_deferred(),
+            MarketEvent::Reset => self.forget_trades(effects),
+            MarketEvent::Reorged => self.on_reorg(),
             MarketEvent::BlockEnded => self.head_received = self.now,
             // Nobody saw the head of a snapshot arrive; its own time is all there is to judge its age by.
             MarketEvent::SnapshotReady => self.head_received = self.block_time().min(self.now),
@@ -176,6 +189,25 @@ impl Core {
             self.consider_found(effects);
         }
         Ok(())
+    }
+
+    /// Pools may have other ids from here on: what the trades on hold mean is lost.
+    #[cold]
+    fn forget_trades(&mut self, effects: &mut impl Effects) {
+        self.awaiting.forget_deferred();
+        for trade in self.awaiting.take_all_simulated() {
+            self.refuse(&trade, Reject::MarketNotWhole, effects);
+        }
+    }
+
+    /// What the blocks that left held is in flight again from this moment, not only once its outcome says so: the next
+    /// block must not find its pools free.
+    #[cold]
+    fn on_reorg(&mut self) {
+        self.awaiting.forget_deferred();
+        if let Some(context) = self.market.replica().context() {
+            self.risk.on_reorg(context.block().number);
+        }
     }
 
     fn block_time(&self) -> UnixNanos {

@@ -315,3 +315,43 @@ fn the_same_inputs_give_the_same_decisions_byte_for_byte() {
     assert!(!first.is_empty());
     assert_eq!(first, run());
 }
+
+#[test]
+fn a_halt_before_the_first_market_message_holds_in_a_replay_too() {
+    let mut bench = Bench::new(true, false, 4);
+    bench.core.restore(&Message::from(&Halt::new(Reject::KillSwitch.code())));
+    assert_eq!(bench.core.halted(), Some(Reject::KillSwitch));
+    bench.block(&[(0, 1_100)]);
+    assert!(bench.given.executed.is_empty());
+}
+
+#[test]
+fn a_new_snapshot_refuses_what_was_on_hold_and_its_answers_find_nothing() {
+    let mut bench = Bench::new(true, true, 4);
+    bench.block(&[(0, 1_100)]);
+    let (id, predicted) = (bench.given.simulated[0], bench.given.prediction(0));
+    bench.sequence = 0;
+    bench.snapshot();
+    assert_eq!(bench.given.rejects(), [Reject::MarketNotWhole.code()]);
+    bench.answer(id, SimulationStatus::Succeeded, predicted);
+    assert!(bench.given.executed.is_empty());
+    assert_eq!((bench.core.simulations_open(), bench.core.counters().orphans), (0, 1));
+}
+
+#[test]
+fn a_reorg_puts_what_it_took_back_in_flight_before_the_next_block_is_searched() {
+    let mut bench = Bench::new(true, false, 4);
+    bench.block(&[(0, 1_100)]);
+    let (id, predicted) = (OpportunityId(bench.given.verdicts[0].opportunity.get()), bench.given.prediction(0));
+    bench.sign(id, 0);
+    bench.block(&[(0, 1_000), (1, 1_000)]);
+    bench.settle(id, 0, OutcomeStatus::Included, predicted);
+    let (old_head, ancestor) = (Bench::context(bench.block).block(), Bench::context(bench.block - 1).block());
+    bench.market(message::Reorg::new(ancestor, old_head).expect("one block"));
+    bench.block -= 1;
+    bench.block(&[]);
+    assert_eq!(bench.given.executed.len(), 1);
+    bench.block(&[(0, 1_110)]);
+    assert_eq!(bench.given.executed.len(), 1, "its pools are in flight");
+    assert_eq!(bench.given.rejects().last(), Some(&Reject::PoolInFlight.code()));
+}

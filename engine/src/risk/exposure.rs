@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
 use alphapulse_protocol::message::{OPPORTUNITY_HOPS_MAX, Outcome, OutcomeStatus};
-use alphapulse_protocol::{HashBytes, OpportunityId, U256, UnixNanos, Wei};
+use alphapulse_protocol::{BlockNumber, HashBytes, OpportunityId, U256, UnixNanos, Wei};
 
 use super::Reject;
 
@@ -40,6 +40,7 @@ pub(super) struct Open {
 struct Booking {
     tx_hash: HashBytes,
     block_hash: HashBytes,
+    block_number: u64,
     status: u16,
     day: u64,
     pnl: i128,
@@ -174,6 +175,7 @@ impl Exposure {
         let booking = Booking {
             tx_hash: outcome.tx_hash,
             block_hash: outcome.block_hash,
+            block_number: outcome.block_number.get(),
             status: outcome.status.get(),
             day: self.today,
             pnl,
@@ -181,6 +183,13 @@ impl Exposure {
         };
         self.booked.insert(nonce, booking);
         taken_back.checked_add(pnl)
+    }
+
+    /// Takes back what blocks above `ancestor` decided: it is open again. `None` past 128 bits.
+    pub(super) fn rewind(&mut self, ancestor: BlockNumber) -> Option<()> {
+        let is_gone = |(nonce, booking): (&u64, &Booking)| (booking.block_number > ancestor.0).then_some(*nonce);
+        let gone: Vec<u64> = self.booked.iter().filter_map(is_gone).collect();
+        gone.into_iter().try_for_each(|nonce| self.unbook(nonce).map(drop))
     }
 
     fn unbook(&mut self, nonce: u64) -> Option<i128> {

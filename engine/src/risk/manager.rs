@@ -2,7 +2,7 @@
 
 use alloy::primitives::Address;
 use alphapulse_protocol::message::{Message, OPPORTUNITY_HOPS_MAX, Outcome, Submission, Submitted, SubmittedStatus};
-use alphapulse_protocol::{FeePerGas, Gas, OpportunityId, U256, UnixNanos, Wei};
+use alphapulse_protocol::{BlockNumber, FeePerGas, Gas, OpportunityId, U256, UnixNanos, Wei};
 
 use super::exposure::{Exposure, Open, Settled};
 use super::pre_trade::{self, RiskContext};
@@ -176,6 +176,13 @@ impl RiskManager {
         let day = self.exposure.day_pnl(now);
         let is_lost = day < 0 && day.unsigned_abs() >= self.limits.loss_day_max.0;
         Settled { pnl, halted: if is_lost { self.halt(Reject::LossDayAtLimit) } else { None } }
+    }
+
+    /// The chain went back to `ancestor`: what later blocks decided is open again at once, whatever is said of it later.
+    pub fn on_reorg(&mut self, ancestor: BlockNumber) {
+        if self.exposure.rewind(ancestor).is_none() {
+            self.halt(Reject::Overflow);
+        }
     }
 
     /// Stops all approvals until the node is started anew. Returns the reason when trading was not halted already.

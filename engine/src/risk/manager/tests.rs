@@ -6,7 +6,7 @@ use alphapulse_protocol::message::{
     Token, V2Reserves, WireMessage,
 };
 use alphapulse_protocol::replica::Replica;
-use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, FeePpm, PoolId, Sequence, TokenId, VenueId};
+use alphapulse_protocol::{BlockRef, ChainId, Epoch, FeePpm, PoolId, Sequence, TokenId, VenueId};
 
 use super::*;
 use crate::risk::DAY_NS;

@@ -115,6 +115,21 @@ fn a_reorg_takes_the_booking_back_and_opens_the_trade_again() {
 }
 
 #[test]
+fn a_reorg_of_the_market_opens_the_trade_before_its_outcome_says_so_and_books_nothing_twice() {
+    let mut bench = Bench::new(wide_limits());
+    bench.approve(trade(), None).expect("approved");
+    bench.risk.on_signed(OpportunityId(1), 5);
+    bench.settle(&outcome(1, 5, OutcomeStatus::Included, 90, 1000));
+    bench.risk.on_reorg(BlockNumber(HEAD + 1));
+    assert_eq!(bench.risk.day_pnl(NOW), 100, "its block is still there");
+    bench.risk.on_reorg(BlockNumber(HEAD));
+    assert_eq!((bench.risk.day_pnl(NOW), bench.risk.in_flight()), (0, 1));
+    assert_eq!(bench.check(&trade_on(2, [1, 2])), Err(Reject::PoolInFlight));
+    assert_eq!(bench.settle(&outcome(1, 5, OutcomeStatus::Reorged, 0, 0)), Settled::default());
+    assert_eq!((bench.risk.day_pnl(NOW), bench.risk.in_flight()), (0, 1));
+}
+
+#[test]
 fn another_sighting_without_a_reorg_replaces_the_first() {
     let mut bench = Bench::new(wide_limits());
     bench.approve(trade(), None).expect("approved");
