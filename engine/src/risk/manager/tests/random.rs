@@ -49,6 +49,7 @@ proptest! {
         let mut unsigned: Vec<u64> = Vec::new();
         // Kept by the test itself: worst case and pools of what is open, by opportunity.
         let mut open: BTreeMap<u64, (u128, [u32; 2])> = BTreeMap::new();
+        let mut costs: BTreeMap<u64, u128> = BTreeMap::new();
         let mut nonces: BTreeMap<u64, u64> = BTreeMap::new();
         // Result by nonce, and the sum of all that the manager said it booked.
         let mut results: BTreeMap<u64, i128> = BTreeMap::new();
@@ -64,6 +65,7 @@ proptest! {
                         prop_assert!(!is_halted && open.len() < 3 && bench.risk.unknown() < 2);
                         prop_assert!(open.values().all(|(_, used)| used.iter().all(|pool| !pools.contains(pool))));
                         open.insert(next_id, (u128::from(gas_limit) * 10, pools));
+                        costs.insert(next_id, u128::from(gas_limit) * 10);
                         let at_risk: u128 = open.values().map(|(cost, _)| cost).sum();
                         let at_risk = i128::try_from(at_risk).expect("small");
                         prop_assert!(bench.risk.day_pnl(bench.now) - at_risk >= -6000);
@@ -108,7 +110,7 @@ proptest! {
                     match status {
                         OutcomeStatus::Reorged if bench.risk.in_flight() > before => {
                             // Its pools may be in use by now, so they are not compared any more.
-                            open.insert(id, (2000, [90, 90]));
+                            open.insert(id, (costs[&id], [90, 90]));
                         }
                         OutcomeStatus::Included | OutcomeStatus::Reverted | OutcomeStatus::Replaced => {
                             open.remove(&id);
