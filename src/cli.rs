@@ -10,6 +10,7 @@ use crate::commands::relay::RelayArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::scan::ScanArguments;
+use crate::commands::testnet::TestnetCommand;
 use crate::commands::wallet::WalletArguments;
 
 const EXAMPLES: &str = "\
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Relay(RelayArguments),
     /// Run a recorded run once more, without a chain
     Replay(ReplayArguments),
+    /// Measure the engine on a chain with the real contracts
+    Testnet(TestnetCommand),
     /// Exact quotes from a market snapshot, without a node
     Quote(QuoteArguments),
     /// Profitable closed routes of a market snapshot, without a node
@@ -60,7 +63,7 @@ impl Command {
         match self {
             Self::Run(_) | Self::Relay(_) => "info",
             // These end their own chain before the connections to it, which complain.
-            Self::Demo(_) => "warn,alloy_pubsub=off,alloy_transport_ipc=off,alloy_transport_ws=off",
+            Self::Demo(_) | Self::Testnet(_) => "warn,alloy_pubsub=off,alloy_transport_ipc=off,alloy_transport_ws=off",
             _ => "warn",
         }
     }

@@ -10,6 +10,7 @@ pub(crate) mod replay;
 pub(crate) mod run;
 mod run_folder;
 pub(crate) mod scan;
+pub(crate) mod testnet;
 pub(crate) mod wallet;
 
 use std::future::Future;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Run(arguments) => run::run(&arguments),
         Command::Relay(arguments) => relay::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Testnet(command) => testnet::run(command),
         Command::Quote(arguments) => quote::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Wallet(arguments) => wallet::run(&arguments),

@@ -42,8 +42,10 @@ impl Ran {
 /// The command, away from the settings of whoever runs the test.
 pub(crate) fn alphapulse() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_alphapulse"));
+    let is_setting =
+        |name: &str| name.starts_with("ALPHAPULSE__") || ["RUST_LOG", "ALPHAPULSE_PROFILE"].contains(&name);
     for (name, _) in std::env::vars_os() {
-        if name == "RUST_LOG" || name.to_string_lossy().starts_with("ALPHAPULSE") {
+        if is_setting(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }

@@ -10,7 +10,10 @@ fn nouns(path: &[&str]) -> Vec<String> {
     commands
         .lines()
         .take_while(|line| line.starts_with("  "))
-        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned))
+        .filter_map(|line| line.strip_prefix("  "))
+        // What is indented further continues the description above.
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
         .filter(|noun| noun != "help")
         .collect()
 }
@@ -31,7 +34,7 @@ fn every_noun_has_help_with_examples() {
     }
 }
 
-const EXPECTED: [&str; 8] = ["run", "relay", "replay", "quote", "scan", "wallet", "config", "kill"];
+const EXPECTED: [&str; 10] = ["demo", "testnet", "run", "relay", "replay", "quote", "scan", "wallet", "config", "kill"];
 
 fn check_help(path: &[&str]) {
     let ran = run(path.iter().copied().chain(["--help"]));

@@ -4,9 +4,12 @@
 mod auction;
 mod command;
 mod config;
+mod demo;
 mod help;
+mod node;
 mod quote;
 mod quote_auction;
 mod run;
 mod scan;
+mod testnet;
 mod wallet;

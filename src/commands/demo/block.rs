@@ -1,5 +1,7 @@
 //! The demo on a recorded block of Ethereum: its transactions one by one, the engine watching on paper.
 
+use alloy::primitives::Address;
+use alphapulse_protocol::replica::TokenInfo;
 use alphapulse_testnet::Kit;
 use alphapulse_testnet::mainnet_block::{
     BlockReport, BlockStep, KNOWN_ARBITRAGE, MainnetBlockError, RecordedBlock, replay,
@@ -20,9 +22,13 @@ pub(crate) async fn run(kit: &Kit, number: u64, arguments: &DemoArguments) -> Ou
     let mut output = Output::new();
     let mut unwritten = None;
     let is_told = arguments.show() != Show::Json;
+    let mut told = String::new();
     let mut observe = |step: &BlockStep| {
-        if is_told && unwritten.is_none() {
-            unwritten = print_step(&mut output, step, total).err();
+        // The same opportunity stands open over many transactions: it is told when it changes.
+        let best = tell_best(step).filter(|best| *best != told);
+        if let Some(best) = best.filter(|_| is_told && unwritten.is_none()) {
+            unwritten = print_step(&mut output, step, total, &best).err();
+            told = best;
         }
     };
     let report = tokio::select! {
@@ -56,26 +62,37 @@ fn judge(report: &BlockReport) -> Outcome {
 }
 
 fn failure(error: MainnetBlockError) -> Failure {
+    let is_data = matches!(error, MainnetBlockError::DataAbsent { .. } | MainnetBlockError::Data { .. });
     let failure = Failure::from(anyhow::Error::new(error).context("the block cannot be shown"));
-    failure.next("set ALPHAPULSE_DATA to the folder that holds blocks/replayable")
+    if is_data {
+        failure.next("set ALPHAPULSE_DATA to the folder that holds blocks/replayable, and name one of its blocks")
+    } else {
+        failure
+    }
 }
 
-/// A step is told when the engine found something on the state after it.
-fn print_step(output: &mut Output, step: &BlockStep, total: usize) -> Result<(), Failure> {
-    let Some(best) = step.opportunities.iter().max_by_key(|found| found.profit()) else { return Ok(()) };
-    let symbol =
-        |token: u32| step.market.tokens().get(token as usize).map_or("?".to_owned(), |token| plain(&token.symbol));
-    let mut route = symbol(best.token.get());
+/// The best opportunity on the state after a step.
+fn tell_best(step: &BlockStep) -> Option<String> {
+    let best = step.opportunities.iter().max_by_key(|found| found.profit())?;
+    let name = |token: u32| step.market.tokens().get(token as usize).map_or_else(String::new, name);
+    let mut route = name(best.token.get());
     for hop in best.hops() {
-        route = format!("{route} › {}", symbol(hop.token_out.get()));
+        route = format!("{route} › {}", name(hop.token_out.get()));
     }
-    output.line(format!(
-        "after {:>3}/{total}  {}  {} open, best +{} {route}",
-        step.index + 1,
-        step.transaction,
-        step.opportunities.len(),
-        units(best.profit(), ETHER_DECIMALS),
-    ))?;
+    Some(format!("+{} {route}", units(best.profit(), ETHER_DECIMALS)))
+}
+
+/// The symbol, or the ends of the address: a recording holds only what its block read, and that is seldom the symbol.
+fn name(token: &TokenInfo) -> String {
+    if token.symbol.is_empty() {
+        let address = Address::from(token.address).to_string();
+        return format!("{}…{}", &address[..6], &address[38..]);
+    }
+    plain(&token.symbol)
+}
+
+fn print_step(output: &mut Output, step: &BlockStep, total: usize, best: &str) -> Result<(), Failure> {
+    output.line(format!("after {:>3}/{total}  {}  {best}", step.index + 1, step.transaction))?;
     output.flush()
 }
 

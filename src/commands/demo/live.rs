@@ -17,8 +17,8 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 
-/// Blocks at the end in which the engine's last trades may land; a trade is valid for two.
-const CLOSING_BLOCKS: u32 = 3;
+/// Blocks without traders at the end, at most: until the engine has nothing in flight and finds nothing more.
+const CLOSING_BLOCKS_MAX: u32 = 32;
 /// How often the picture is drawn while nothing happens.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 
@@ -84,11 +84,15 @@ impl Showing {
         Ok(self.is_stopped)
     }
 
-    /// Lets what was sent land.
+    /// Lets what was sent land, and what is left on the table be taken.
     async fn close(&mut self, session: &mut Session) -> Result<(), Failure> {
-        self.is_paused = false;
-        for _ in 0..CLOSING_BLOCKS {
+        for _ in 0..CLOSING_BLOCKS_MAX {
+            let submitted = self.story.status.totals.submitted;
             self.play(session, Pace::Closing).await?;
+            let totals = &self.story.status.totals;
+            if totals.submitted == submitted && totals.unknown == 0 {
+                break;
+            }
         }
         Ok(())
     }

@@ -1,0 +1,195 @@
+//! `run` and `relay` against a real node: on paper, live, through a relay of its own, and on the wrong chain.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use alphapulse_testnet::session::Testnet;
+use alphapulse_testnet::{DevNodeConfig, Kit, Layout};
+use serde_json::Value;
+
+use crate::command::{Ran, alphapulse};
+
+/// Generous: what is waited for takes milliseconds on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for an idle machine; a busy one makes more blocks.
+const MOMENT: Duration = Duration::from_millis(500);
+/// Blocks in which a trade must have landed: the traders leave something in most.
+const BLOCKS_MAX: usize = 60;
+
+/// A chain with contracts and the configuration of a live node on it.
+struct Chain {
+    testnet: Testnet,
+    config: PathBuf,
+}
+
+impl Chain {
+    async fn start() -> Self {
+        let kit = Kit::ensure(&mut |line| eprintln!("{line}")).expect("the test kit installs");
+        let testnet = Testnet::start(&kit, DevNodeConfig::default(), &Layout::standard(), 1).await;
+        let testnet = testnet.expect("a chain with contracts");
+        testnet.config(&testnet.node.ws_url()).expect("a valid configuration");
+        let config = testnet.folder().join("alphapulse.toml");
+        Self { testnet, config }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.testnet.folder().join(name)
+    }
+
+    /// A command on this chain, with these settings over the file's.
+    fn command(&self, arguments: &[&str], settings: &[(&str, &Path)]) -> Command {
+        let mut command = alphapulse();
+        command.args(arguments).arg("--config").arg(&self.config);
+        for (key, value) in settings {
+            command.env(format!("ALPHAPULSE__{key}"), value);
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Makes blocks with traders in them.
+    async fn trade(&mut self, blocks: usize) {
+        for _ in 0..blocks {
+            let head = self.testnet.head().await.expect("the chain answers");
+            self.testnet.act(&head).await.expect("traders trade");
+            self.testnet.mine(&head).await.expect("a block");
+        }
+    }
+}
+
+/// A command under way, its log read as it comes.
+struct Running {
+    child: Child,
+    log: mpsc::Receiver<String>,
+    said: String,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the command starts");
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let (sender, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            // The test may have seen enough.
+            stderr.lines().map_while(Result::ok).take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+        });
+        Self { child, log, said: String::new() }
+    }
+
+    /// Whether the log says this before so long.
+    fn says(&mut self, text: &str, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        while !self.said.contains(text) {
+            match self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.said += &(line + "\n"),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    #[track_caller]
+    fn must_say(&mut self, text: &str) {
+        assert!(self.says(text, PATIENCE), "it does not say {text:?}: {}", self.said);
+    }
+
+    /// Interrupts it and waits for its end.
+    fn interrupt(mut self) -> Ran {
+        let kill = format!("kill -INT {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+        while let Ok(line) = self.log.recv() {
+            self.said += &(line + "\n");
+        }
+        let output = self.child.wait_with_output().expect("the command ends");
+        Ran { stderr: self.said, ..Ran::from(output) }
+    }
+}
+
+/// Runs a start that must not succeed.
+fn end(mut command: Command) -> Ran {
+    command.output().expect("the command starts").into()
+}
+
+fn summary(ran: &Ran) -> Value {
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_on_paper_until_the_command_says_live_as_well() {
+    let mut chain = Chain::start().await;
+    let paper_dir = chain.path("runs/paper");
+    let arguments = ["run", "--json", "--run-dir", paper_dir.to_str().expect("UTF-8")];
+    let mut paper = Running::start(chain.command(&arguments, &[]));
+    paper.must_say("trading on paper");
+    for _ in 0..BLOCKS_MAX {
+        chain.trade(1).await;
+        if paper.says("approved id=", MOMENT) {
+            break;
+        }
+    }
+    let ran = paper.interrupt();
+    let found = summary(&ran);
+    assert!(found["approved"].as_u64() > Some(0), "{found}");
+    assert_eq!((&found["is_live"], &found["submitted"]), (&false.into(), &0.into()));
+    let nonce = chain.testnet.accounts().await.expect("the chain answers").nonce;
+    assert_eq!(nonce, 0, "nothing was sent");
+    let replayed = alphapulse().args(["replay", "--json"]).arg(&paper_dir).output().expect("the command starts");
+    assert_eq!(Ran::from(replayed).code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_node_sends_and_books_what_lands() {
+    let mut chain = Chain::start().await;
+    let dir = chain.path("runs/live");
+    let arguments = ["run", "--live", "--json", "--run-dir", dir.to_str().expect("UTF-8")];
+    let mut live = Running::start(chain.command(&arguments, &[]));
+    live.must_say("trading live");
+    for _ in 0..BLOCKS_MAX {
+        chain.trade(1).await;
+        if live.says("Included", MOMENT) {
+            break;
+        }
+    }
+    let found = summary(&live.interrupt());
+    assert!(found["included"].as_u64() > Some(0), "{found}");
+    assert_eq!(found["is_live"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_trades_on_the_feed_of_a_relay_of_its_own() {
+    let mut chain = Chain::start().await;
+    let socket = chain.path("relay.sock");
+    let mut relay = Running::start(chain.command(&["relay"], &[("RELAY__LISTEN_UNIX", &socket)]));
+    relay.must_say("serving");
+    let off: &Path = "false".as_ref();
+    let settings = [("RELAY__EMBEDDED", off), ("RELAY__UNIX", &socket)];
+    let mut node = Running::start(chain.command(&["run", "--json"], &settings));
+    node.must_say("trading on paper");
+    for _ in 0..BLOCKS_MAX {
+        chain.trade(1).await;
+        if node.says("opportunity id=", MOMENT) {
+            break;
+        }
+    }
+    assert!(summary(&node.interrupt())["opportunities"].as_u64() > Some(0));
+    let ran = relay.interrupt();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert!(!socket.exists(), "the socket is cleaned up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wrong_chain_stops_the_start() {
+    let chain = Chain::start().await;
+    let socket = chain.path("relay.sock");
+    let wrong: &Path = "1".as_ref();
+    for arguments in [&["run"][..], &["run", "--live"], &["relay"]] {
+        let settings = [("CHAIN__ID", wrong), ("RELAY__LISTEN_UNIX", socket.as_path())];
+        let ran = end(chain.command(arguments, &settings));
+        ran.must_fail(3, &["error: ", "31337", "next: ", "chain.id"]);
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+    }
+}
