@@ -128,40 +128,44 @@ fn join(mut socket: Socket, address: &str) -> Result<Feed, FeedError> {
 
 /// Sends the greeting and reads the answer.
 fn greet(socket: &mut Socket, decoder: &mut FrameDecoder, address: &str) -> Result<ChainId, FeedError> {
-    let failed = |reason: String| FeedError::Handshake { address: address.to_owned(), reason };
+    let lost = |source: io::Error| FeedError::Connect { address: address.to_owned(), source };
     let mut greeting = Vec::new();
     frame::write(&mut greeting, &Hello::new());
-    socket.write_all(&greeting).map_err(|error| failed(error.to_string()))?;
+    socket.write_all(&greeting).map_err(lost)?;
     let deadline = Instant::now() + HANDSHAKE;
     let mut bytes = vec![0; READ_BYTES];
     loop {
-        match decoder.next_message() {
-            Ok(Some(Message::Welcome(welcome))) => {
-                let version = welcome.version.get();
-                if !(1..=SCHEMA_VERSION).contains(&version) {
-                    return Err(failed(format!("schema version {version} is not known to this build")));
-                }
-                let chain_id = ChainId(welcome.chain_id.get());
-                socket.set_read_timeout(None).map_err(|error| failed(error.to_string()))?;
-                return Ok(chain_id);
-            }
-            Ok(Some(Message::Close(close))) => return Err(ending_of(close).into()),
-            Ok(Some(other)) => return Err(failed(format!("{} came instead of Welcome", other.name()))),
-            Ok(None) => {}
-            Err(error) => return Err(failed(error.to_string())),
+        if let Some(chain_id) = read_answer(decoder, address)? {
+            socket.set_read_timeout(None).map_err(lost)?;
+            return Ok(chain_id);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(failed(format!("nothing came within {HANDSHAKE:?}")));
+            return Err(lost(io::ErrorKind::TimedOut.into()));
         }
-        socket.set_read_timeout(Some(left)).map_err(|error| failed(error.to_string()))?;
+        socket.set_read_timeout(Some(left)).map_err(lost)?;
         match socket.read(&mut bytes) {
-            Ok(0) => return Err(failed("the connection was closed".into())),
+            Ok(0) => return Err(lost(io::ErrorKind::UnexpectedEof.into())),
             Ok(count) => decoder.push(&bytes[..count]),
             Err(error) if is_timeout(&error) => {}
-            Err(error) => return Err(failed(error.to_string())),
+            Err(error) => return Err(lost(error)),
         }
     }
+}
+
+/// The chain that the relay serves, once its answer is whole.
+fn read_answer(decoder: &mut FrameDecoder, address: &str) -> Result<Option<ChainId>, FeedError> {
+    let reason = match decoder.next_message() {
+        Ok(None) => return Ok(None),
+        Ok(Some(Message::Close(close))) => return Err(ending_of(close).into()),
+        Ok(Some(Message::Welcome(welcome))) => match welcome.version.get() {
+            1..=SCHEMA_VERSION => return Ok(Some(ChainId(welcome.chain_id.get()))),
+            version => format!("schema version {version} is not known to this build"),
+        },
+        Ok(Some(other)) => format!("{} came instead of Welcome", other.name()),
+        Err(error) => error.to_string(),
+    };
+    Err(FeedError::Handshake { address: address.to_owned(), reason })
 }
 
 fn is_timeout(error: &io::Error) -> bool {

@@ -127,7 +127,7 @@ pub enum FeedError {
     /// Bytes that are not a frame.
     #[error("the feed is damaged")]
     Malformed(#[source] DecodeError),
-    /// No connection could be made.
+    /// No connection could be made, or it ended or stayed silent before the relay's answer to the greeting.
     #[error("cannot connect to relay {address}")]
     Connect {
         /// Path or socket address.
@@ -136,8 +136,8 @@ pub enum FeedError {
         #[source]
         source: io::Error,
     },
-    /// The answer to the greeting was not one.
-    #[error("relay {address} did not answer the greeting: {reason}")]
+    /// What listens there is not a relay that this build understands.
+    #[error("{address} does not answer as a relay: {reason}")]
     Handshake {
         /// Path or socket address.
         address: String,
@@ -155,16 +155,11 @@ pub enum FeedError {
 }
 
 impl FeedError {
-    /// Whether joining again can help.
+    /// Whether joining again can help. It cannot where the relay and we will never understand each other.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Closed(reason) => {
-                matches!(
-                    reason,
-                    CloseReason::Evicted | CloseReason::Full | CloseReason::NotReady | CloseReason::HandshakeTimeout
-                )
-            }
+            Self::Closed(reason) => !matches!(reason, CloseReason::Version | CloseReason::Malformed),
             Self::Disconnected | Self::Connect { .. } | Self::Malformed(_) => true,
             Self::Handshake { .. } | Self::WrongChain { .. } => false,
         }

@@ -6,8 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use alphapulse_protocol::frame::{self, FrameDecoder};
-use alphapulse_protocol::message::{CloseReason, Heartbeat, Hello, Message};
-use alphapulse_protocol::{BlockRef, ChainId};
+use alphapulse_protocol::message::{Close, CloseReason, Heartbeat, Hello, Message, Welcome};
+use alphapulse_protocol::{BlockRef, ChainId, Epoch};
 use alphapulse_relay::{Feed, FeedError, Relay, RelayConfig, RelayError};
 use tempfile::TempDir;
 
@@ -215,7 +215,7 @@ async fn a_full_relay_says_so_and_a_place_that_is_left_is_free() {
 #[tokio::test]
 async fn a_remote_subscriber_that_does_not_read_is_evicted_and_its_memory_is_bounded() {
     let scene = Scene::new(|config| {
-        config.lane_slots = 16;
+        config.lane_slots = 1024;
         // Nothing but blocks goes out.
         config.heartbeat = Duration::from_secs(3600);
     })
@@ -230,7 +230,9 @@ async fn a_remote_subscriber_that_does_not_read_is_evicted_and_its_memory_is_bou
     while scene.relay.stats().evicted == 0 {
         assert!(start.elapsed() < PATIENCE, "nobody was evicted after {amount} blocks");
         amount += 1;
-        scene.mine(amount);
+        // Large blocks, or filling the system's buffers takes long.
+        let changes = [Change::Mint { lower: -2, width: 5, amount }; 400];
+        scene.chain.announce(scene.chain.mine(&changes));
         fast.settle(&scene.chain).await;
     }
     // What it had comes first, then the reason.
@@ -262,6 +264,43 @@ async fn a_socket_file_is_replaced_only_when_nobody_answers_on_it() {
     fourth.listen_unix = Some(file.clone());
     assert!(Relay::start_from(fourth, scene.chain.clone()).await.is_err());
     assert_eq!(std::fs::read_to_string(file).unwrap(), "precious");
+}
+
+/// Answers one client with these bytes.
+fn answer_with(bytes: Vec<u8>) -> FeedError {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let other = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all(&bytes).unwrap();
+        // Until the client leaves: closing with its greeting unread would take our bytes back.
+        socket.read_to_end(&mut Vec::new()).unwrap();
+    });
+    let error = Feed::connect_unix(&path).unwrap_err();
+    other.join().unwrap();
+    error
+}
+
+#[test]
+fn what_is_not_a_relay_is_not_tried_again_and_a_relay_that_ends_is() {
+    let mut future = Welcome::new(ChainId(1), Epoch(1));
+    future.version = 900.into();
+    let mut bytes = Vec::new();
+    frame::write(&mut bytes, &future);
+    for (bytes, reason) in [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), "frame length"),
+        (hello(), "Hello came instead of Welcome"),
+        (bytes, "schema version 900 is not known to this build"),
+    ] {
+        let error = answer_with(bytes);
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(!error.is_retryable());
+    }
+    let mut close = Vec::new();
+    frame::write(&mut close, &Close::new(CloseReason::Shutdown));
+    let error = answer_with(close);
+    assert!(matches!(error, FeedError::Closed(CloseReason::Shutdown)) && error.is_retryable());
 }
 
 #[tokio::test]
