@@ -45,9 +45,11 @@ impl Awaiting {
         self.place.push((trade, reject));
     }
 
-    /// All deferred trades, in the order in which they were deferred.
+    /// All deferred trades, best first: within a block opportunities are numbered so.
     pub(super) fn take_deferred(&mut self) -> Vec<(Trade, Reject)> {
-        std::mem::take(&mut self.place)
+        let mut deferred = std::mem::take(&mut self.place);
+        deferred.sort_by_key(|(trade, _)| trade.opportunity);
+        deferred
     }
 
     /// A new block: what was deferred was priced on an older state.

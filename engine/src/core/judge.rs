@@ -1,7 +1,7 @@
 //! From a trade to a verdict.
 
 use alphapulse_protocol::message::{self, Message, OutcomeStatus, SimulationStatus, Verdict, WireMessage};
-use alphapulse_protocol::{Gas, OpportunityId, Sequence, UnixNanos};
+use alphapulse_protocol::{Gas, OpportunityId, PoolId, Sequence, UnixNanos};
 use alphapulse_strategies::Market;
 
 use super::{Core, Effects, plan};
@@ -9,14 +9,16 @@ use crate::risk::{Reject, RiskContext, SimulatedGain, net_profit};
 use crate::trade::Trade;
 
 impl Core {
-    /// Judges a trade as far as can be without a simulation. Says whether it is still pursued.
+    /// Judges a trade as far as can be without a simulation. Says whether it claims its pools: it does while it is pursued,
+    /// and also while only what is in flight stands in its way. The outcomes of the newest block, which are read after its
+    /// state, mostly clear that; a lesser trade let in meanwhile would cost the better one.
     pub(super) fn consider(&mut self, trade: Trade, effects: &mut impl Effects) -> bool {
         match self.admit(&trade) {
             Ok(()) => self.pursue(trade, effects),
             Err(reject) => {
                 self.refuse(&trade, reject, effects);
                 self.defer(trade, reject);
-                false
+                reject.is_exposure()
             }
         }
     }
@@ -133,16 +135,21 @@ impl Core {
         self.retry_deferred(effects);
     }
 
-    /// Judges again what others stood in the way of, best first.
+    /// Judges again what others stood in the way of, best first. Claims hold as in [`Core::consider`].
     fn retry_deferred(&mut self, effects: &mut impl Effects) {
+        let mut claimed: Vec<PoolId> = Vec::new();
         for (trade, before) in self.awaiting.take_deferred() {
-            match self.admit(&trade) {
+            let is_claimed = trade.hops.pools().any(|pool| claimed.contains(&pool));
+            match if is_claimed { Err(Reject::Outranked) } else { self.admit(&trade) } {
                 Ok(()) => {
                     self.pursue(trade, effects);
                 }
                 Err(reject) => {
                     if reject != before {
                         self.refuse(&trade, reject, effects);
+                    }
+                    if reject.is_exposure() {
+                        claimed.extend(trade.hops.pools());
                     }
                     self.defer(trade, reject);
                 }

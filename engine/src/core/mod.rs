@@ -225,18 +225,18 @@ impl Core {
         let before = found.len();
         found.dedup_by(|later, first| later.hops() == first.hops());
         self.counters.duplicates += (before - found.len()) as u64;
-        let mut pursued: Vec<PoolId> = Vec::new();
+        let mut claimed: Vec<PoolId> = Vec::new();
         for opportunity in &found {
             let record = self.record_opportunity(opportunity, &context, effects);
             match self.rules.plan.trade(&record, &self.market, &context) {
                 Err(reject) => self.refuse_unplanned(&record, reject, effects),
-                Ok(trade) if pursued.iter().any(|pool| opportunity.uses(*pool)) => {
+                Ok(trade) if claimed.iter().any(|pool| opportunity.uses(*pool)) => {
                     self.refuse(&trade, Reject::Outranked, effects);
                     self.awaiting.defer(trade, Reject::Outranked);
                 }
                 Ok(trade) => {
                     if self.consider(trade, effects) {
-                        pursued.extend(opportunity.hops().iter().map(|hop| hop.pool));
+                        claimed.extend(opportunity.hops().iter().map(|hop| hop.pool));
                     }
                 }
             }

@@ -267,6 +267,26 @@ fn a_trade_refused_for_exposure_is_taken_when_an_outcome_of_the_same_block_makes
 }
 
 #[test]
+fn a_lesser_trade_does_not_take_the_pool_of_a_better_one_that_waits_for_room() {
+    let mut bench = Bench::new(true, false, 4);
+    bench.block(&[(0, 1_100)]);
+    let (first, predicted) = (OpportunityId(bench.given.verdicts[0].opportunity.get()), bench.given.prediction(0));
+    bench.sign(first, 0);
+    let held: Vec<PoolId> = bench.given.executed[0].hops.pools().collect();
+    assert_eq!(held.len(), 2);
+
+    // Best: pools 1 and 2, but 1 is in flight. Free, but lesser: 2 and 3.
+    bench.block(&[(0, 1_000), (1, 900), (2, 1_150), (3, 1_100)]);
+    assert_eq!(held, [PoolId(0), PoolId(1)]);
+    assert_eq!(bench.given.executed.len(), 1);
+    bench.settle(first, 0, OutcomeStatus::Included, predicted);
+
+    let mut taken: Vec<PoolId> = bench.given.executed[1].hops.pools().collect();
+    taken.sort_unstable();
+    assert_eq!(taken, [PoolId(1), PoolId(2)]);
+}
+
+#[test]
 fn what_was_deferred_is_forgotten_with_its_block() {
     let mut bench = Bench::new(true, false, 1);
     bench.block(&[(0, 1_100)]);
