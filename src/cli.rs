@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Relay a node's market data to nodes of ours
     Relay(RelayArguments),
-    /// Run a recorded run once more, without a chain
+    /// Decide a recorded run again, without a chain
     Replay(ReplayArguments),
     /// Measure the engine on a chain with the real contracts
     Testnet(TestnetCommand),

@@ -1,4 +1,4 @@
-//! `alphapulse replay`: a recorded run once more, without a chain.
+//! `alphapulse replay`: a recorded run decided again, without a chain.
 
 use std::path::PathBuf;
 

@@ -12,7 +12,8 @@ use super::document::is_decimal;
 use super::error::MalformedQuery;
 use super::pool::v3_view;
 use super::{PoolForm, Snapshot, hex};
-use crate::pool::{QuoteError, concentrated_liquidity, constant_product};
+use crate::pool::concentrated_liquidity::{self, sqrt_price_limit_default};
+use crate::pool::{AmountSpecified, QuoteError, SwapResult, V3View, constant_product};
 
 /// How a query names a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -248,7 +249,7 @@ fn quote_v3(info: &PoolInfo, state: &V3State, zero_for_one: bool, amount: Amount
     match amount {
         Amount::In(amount) => {
             let amount = amount.ok_or(QuoteError::AmountOverflow)?;
-            let result = concentrated_liquidity::quote_exact_in(&view, zero_for_one, amount)?;
+            let result = swap_to_the_end(&view, zero_for_one, amount)?;
             let consumed = result.is_partial.then_some(result.amount_in);
             Ok(Answer::Out { amount_out: result.amount_out, consumed })
         }
@@ -258,4 +259,16 @@ fn quote_v3(info: &PoolInfo, state: &V3State, zero_for_one: bool, amount: Amount
             Ok(Answer::In { amount_in: result.amount_in })
         }
     }
+}
+
+/// The pool's own answer, also where it takes and gives nothing: `QuoterV2` refuses to report that, the pool does not.
+fn swap_to_the_end(view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Result<SwapResult, QuoteError> {
+    let limit = sqrt_price_limit_default(zero_for_one);
+    concentrated_liquidity::swap(view, zero_for_one, AmountSpecified::ExactIn(amount), limit).map_err(|error| {
+        match error {
+            // The limit is ours: a price already on it has nothing left to sell in this direction.
+            QuoteError::InvalidPriceLimit => QuoteError::InsufficientLiquidity,
+            other => other,
+        }
+    })
 }

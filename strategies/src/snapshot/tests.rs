@@ -216,6 +216,17 @@ fn an_input_past_the_end_of_prices_is_filled_in_part() {
 }
 
 #[test]
+fn a_pool_with_nothing_to_sell_takes_nothing() {
+    let mut empty = document();
+    empty["pools"][1]["liquidity"] = json!("0");
+    empty["pools"][1]["ticks"] = json!([]);
+    let answer = ask(&loaded(&empty), V3, &json!({"amount_in": "1000"}));
+    assert_eq!(answer, r#"{"amount_out":"0","partial_fill":true,"amount_in":"0"}"#);
+    let answer = ask(&loaded(&empty), V3, &json!({"amount_out": "1"}));
+    assert_eq!(answer, r#"{"error":"insufficient_liquidity"}"#);
+}
+
+#[test]
 fn what_cannot_be_quoted_says_why() {
     let snapshot = loaded(&document());
     let input = json!({"amount_in": "1"});
