@@ -197,8 +197,7 @@ impl Tracker {
     /// Closes what no reorg within the limit can reach any more.
     pub fn finalise(&mut self, head: BlockNumber) -> Vec<Outcome> {
         let depth_max = self.depth_max as u64;
-        let is_final =
-            |mined: &Mined| !mined.is_doubtful && mined.block.number.0.saturating_add(depth_max) <= head.0;
+        let is_final = |mined: &Mined| !mined.is_doubtful && mined.block.number.0.saturating_add(depth_max) <= head.0;
         let (done, kept): (Vec<_>, Vec<_>) = self.mined.drain(..).partition(is_final);
         self.mined = kept;
         let close = |mined: Mined| {

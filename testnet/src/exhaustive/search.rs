@@ -112,8 +112,9 @@ fn marginal_rate(pool: &PoolSnapshot, token_in: Address) -> f64 {
 
 fn best_input(pools: &[PoolSnapshot], route: &[Step]) -> Option<Best> {
     let rates: Vec<f64> = route.iter().map(|(pool, token)| marginal_rate(&pools[*pool], *token)).collect();
-    // Also refuses the NaN of an empty pool.
-    if !(rates.iter().product::<f64>() > 1.0 - RATE_SLACK) {
+    let rate: f64 = rates.iter().product();
+    // An empty pool has no rate.
+    if rate.is_nan() || rate <= 1.0 - RATE_SLACK {
         return None;
     }
     let cycle = Cycle { pools, route };

@@ -208,8 +208,8 @@ fn amount_1(liquidity: Wide, low: Wide, high: Wide, rounding: Rounding) -> Wide 
 pub(super) fn sqrt_price_at(tick: i32) -> Wide {
     let mut ratio: Wide = Wide::ONE << 128;
     for (bit, factor) in price_factors().iter().enumerate() {
-        if tick.unsigned_abs() >> bit & 1 == 1 {
-            ratio = ratio * *factor >> 128;
+        if (tick.unsigned_abs() >> bit) & 1 == 1 {
+            ratio = (ratio * *factor) >> 128;
         }
     }
     if tick > 0 {
@@ -227,7 +227,7 @@ fn price_factors() -> &'static [Wide; 20] {
         let mut power: Wider = Wider::root(one_squared / Wider::from(10_001_u64) * Wider::from(10_000_u64), 2);
         std::array::from_fn(|_| {
             let factor = (power + (Wider::ONE << 127)) >> 128;
-            power = power * power >> 256;
+            power = (power * power) >> 256;
             Wide::from(factor)
         })
     })

@@ -177,8 +177,7 @@ fn report(
 fn gates(report: &ValidationReport, books: &Books, discrepancies: Vec<String>) -> Vec<Failure> {
     let mut failures = Vec::new();
     let mut fail = |gate, detail: String| failures.push(Failure { gate, detail });
-    // Also fails what is not a number.
-    if !(report.captured_share >= CAPTURED_SHARE_MIN) {
+    if report.captured_share.is_nan() || report.captured_share < CAPTURED_SHARE_MIN {
         fail("captured_share", format!("{:.6} is below {CAPTURED_SHARE_MIN}", report.captured_share));
     }
     for detail in books.mispredictions() {

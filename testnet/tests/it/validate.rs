@@ -23,7 +23,9 @@ async fn a_run_passes_every_gate() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_has_the_fields_that_its_readers_rely_on() {
     let report = serde_json::to_value(run(3, 1).await).expect("report is JSON");
-    for field in ["blocks", "seed", "opportunities", "approved", "rejected", "submitted", "included", "reverted", "unknown"] {
+    for field in
+        ["blocks", "seed", "opportunities", "approved", "rejected", "submitted", "included", "reverted", "unknown"]
+    {
         assert!(report[field].is_u64(), "{field}");
     }
     for field in ["predicted_profit_wei", "realised_profit_wei", "gas_spent_wei", "attainable_profit_wei"] {

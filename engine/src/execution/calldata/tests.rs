@@ -1,5 +1,5 @@
 use alloy::primitives::{LogData, keccak256};
-use alloy::sol_types::{Panic, Revert, SolError, SolInterface};
+use alloy::sol_types::{Panic, Revert, SolError};
 use proptest::prelude::*;
 use serde_json::Value;
 
