@@ -132,7 +132,75 @@ impl Measure {
     }
 }
 
+/// A block on which more was to be had.
 fn miss(best: &Attainable, captured_wei: U256) -> Miss {
     let route = best.cycle.hops.iter().map(|hop| hop.pool.to_string()).collect();
     Miss { block: best.block.number.0, attainable_wei: best.gross, captured_wei, route }
+}
+
+#[cfg(test)]
+mod tests {
+    use alphapulse_protocol::message::{HopRecord, Opportunity, Outcome, OutcomeStatus, Submission, Verdict};
+    use alphapulse_protocol::{BlockNumber, BlockRef, FeePerGas, Gas, OpportunityId, PoolId, TokenId};
+
+    use super::*;
+    use crate::exhaustive::BestCycle;
+
+    const BLOCK: BlockRef = BlockRef { number: BlockNumber(7), hash: [7; 32] };
+    const GAS_COST: u64 = 300;
+    const BEFORE: Accounts = Accounts { profit: U256::ZERO, ether: U256::from_limbs([1_000, 0, 0, 0]), nonce: 4 };
+
+    /// Books of one included trade that predicted and realised so much.
+    fn books(predicted: u64, realised: u64) -> Books {
+        let amount = |value: u64| U256::from(value);
+        let hops = [
+            HopRecord::new(PoolId(0), TokenId(0), TokenId(1), amount(100), amount(50)),
+            HopRecord::new(PoolId(1), TokenId(1), TokenId(0), amount(50), amount(100 + predicted)),
+        ];
+        let id = OpportunityId(1);
+        let found = Opportunity::new(id, 0, BLOCK, TokenId(0), &hops).expect("two hops");
+        let sent = Submission::new(id, 4, [9; 32], (FeePerGas(10), FeePerGas(1)), Gas(1), BlockNumber(9));
+        let outcome = Outcome::new(id, 4, [9; 32], OutcomeStatus::Included, BLOCK);
+        let outcome = outcome.with_receipt(Gas(GAS_COST), FeePerGas(1), amount(realised));
+        let mut ledger = Ledger::new();
+        ledger.record(&Message::Opportunity(&found));
+        ledger.record(&Message::Verdict(&Verdict::new(id, 0, true)));
+        ledger.record(&Message::Submission(&sent));
+        ledger.record(&Message::Outcome(&outcome));
+        Books { ledger, nonces: BTreeSet::from([4]) }
+    }
+
+    fn after(profit: u64, ether: u64, nonce: u64) -> Accounts {
+        Accounts { profit: U256::from(profit), ether: U256::from(ether), nonce }
+    }
+
+    #[test]
+    fn books_match_a_chain_that_moved_as_they_say_and_no_other() {
+        let books = books(5, 5);
+        assert_eq!(books.discrepancies(BEFORE, after(5, 1_000 - GAS_COST, 5)), Vec::<String>::new());
+        for wrong in [after(4, 700, 5), after(6, 700, 5), after(5, 699, 5), after(5, 701, 5), after(5, 700, 6)] {
+            assert_eq!(books.discrepancies(BEFORE, wrong).len(), 1, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn one_wei_beside_the_prediction_is_named() {
+        assert!(books(5, 5).mispredictions().is_empty());
+        assert_eq!(books(5, 4).mispredictions().len(), 1);
+        assert_eq!(books(5, 6).mispredictions().len(), 1);
+    }
+
+    #[test]
+    fn a_block_counts_no_more_than_its_best_cycle_and_a_missed_one_counts_against() {
+        let best = |hash: u8, gross: u64| {
+            let block = BlockRef { number: BlockNumber(hash.into()), hash: [hash; 32] };
+            let cycle = BestCycle { hops: Vec::new(), amount_in: U256::ZERO, amount_out: U256::from(gross) };
+            (block.hash, Attainable { block, gross: U256::from(gross), cycle })
+        };
+        let measure = Measure::new(&books(60, 60), BTreeMap::from([best(7, 40), best(8, 10)]));
+        assert_eq!(measure.attainable, U256::from(50));
+        assert!((measure.captured_share() - 0.8).abs() < 1e-12);
+        assert_eq!(measure.misses.iter().map(|miss| miss.block).collect::<Vec<_>>(), [8]);
+        assert!(Measure::new(&books(1, 1), BTreeMap::new()).captured_share() < 1e-12, "nothing proves nothing");
+    }
 }
