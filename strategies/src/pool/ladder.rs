@@ -12,8 +12,9 @@ use super::tick_bitmap::TickCursor;
 use super::tick_math::{MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, get_sqrt_ratio_at_tick};
 
 /// Most ranges that one ladder yields: a bound on work per pool. A ladder cut off here ends like one whose liquidity
-/// ends here, which understates what the pool can give and so never invents profit.
-pub const RANGES_MAX: usize = 64;
+/// ends here, which understates what the pool can give and so never invents profit. With a position on every tick and
+/// the narrowest spacing it spans a price move of 10 % (1.0001^1024); ranges are made as they are asked for.
+pub const RANGES_MAX: usize = 1024;
 
 /// One stretch of constant liquidity, between two cumulative inputs.
 ///

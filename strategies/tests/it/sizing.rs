@@ -278,6 +278,24 @@ fn a_pool_that_runs_dry_is_sized_to_its_end() {
     assert_eq!(output(&market, &route, more), None, "the pool takes no more");
 }
 
+/// A stable pair's pool has a position on every tick: an arbitrage of a few per cent crosses hundreds.
+#[test]
+fn a_route_that_crosses_hundreds_of_ticks_is_sized_to_its_peak() {
+    let mut sketch = Sketch::with_tokens(2);
+    let one = get_sqrt_ratio_at_tick(0).expect("inside the domain");
+    let positions: Vec<_> =
+        (-600..600_i32).map(|tick| (tick, tick + 1, 10_u128.pow(24) + u128::from(tick.unsigned_abs()))).collect();
+    let dense = sketch.ranged([0, 1], one, 100, 1, &positions);
+    let deep = sketch.pair([1, 0], [10_u128.pow(27), 104 * 10_u128.pow(25)], 500);
+    let market = sketch.market();
+    let route = vec![(dense, TokenId(0)), (deep, TokenId(1))];
+    let found = best_cycles(&market, TokenId(0), 2, U256::ZERO, 1);
+    assert_eq!(route_of(&found[0]), route);
+    let best = peak(&market, &route, 1 << 100);
+    let lost = (best - found_profit(&found[0])) as f64 / best as f64;
+    assert!(lost < 1e-9, "lost {lost:e}");
+}
+
 #[test]
 fn best_cycles_keeps_the_best_and_obeys_its_bounds() {
     let mut random = StdRng::seed_from_u64(data::seed("best cycles", 14));
