@@ -35,12 +35,14 @@ struct Workload {
     touched: usize,
     /// How many of the deepest pools take a shock in turn.
     deepest: usize,
+    /// Rounds of measurement.
+    rounds: usize,
 }
 
 fn workloads() -> [Workload; 2] {
     [
-        Workload { name: "12_pools_3_touched", world: World::small(), touched: 3, deepest: 12 },
-        Workload { name: "1000_pools_20_touched", world: World::hubs(), touched: 20, deepest: 200 },
+        Workload { name: "12_pools_3_touched", world: World::small(), touched: 3, deepest: 12, rounds: 80 },
+        Workload { name: "1000_pools_20_touched", world: World::hubs(), touched: 20, deepest: 200, rounds: 40 },
     ]
 }
 
@@ -50,18 +52,24 @@ fn workloads() -> [Workload; 2] {
 enum Mode {
     List,
     Check,
+    /// `cargo bench` with a filter or an option of criterion's.
     Criterion,
+    /// Plain `cargo bench`.
     Report,
 }
 
 impl Mode {
     fn from_args() -> Self {
-        let is_given = |name: &str| std::env::args().any(|argument| argument == name);
-        match (is_given("--list"), is_given("--bench"), is_given("--test")) {
-            (true, _, _) => Self::List,
-            (_, false, _) => Self::Check,
-            (_, true, true) => Self::Criterion,
-            (_, true, false) => Self::Report,
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let is_given = |name: &str| arguments.iter().any(|argument| argument == name);
+        if is_given("--list") {
+            Self::List
+        } else if !is_given("--bench") {
+            Self::Check
+        } else if arguments.len() > 1 {
+            Self::Criterion
+        } else {
+            Self::Report
         }
     }
 }
@@ -78,7 +86,7 @@ fn main() -> Result<()> {
         let mut contest = Contest::new(&workload.world, workload.touched, workload.deepest)?;
         contest.check()?;
         if mode == Mode::Report {
-            report::print(workload.name, &mut contest)?;
+            report::print(workload.name, workload.rounds, &mut contest)?;
         }
         if mode != Mode::Check {
             bench(workload.name, &mut contest);

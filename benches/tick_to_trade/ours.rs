@@ -34,6 +34,9 @@ pub(crate) const PRIORITY_FEE: FeePerGas = FeePerGas(1_000_000_000);
 pub(crate) const BLOCKS_VALID: u64 = 2;
 /// Most hops of a route, for both sides.
 pub(crate) const HOPS_MAX: u8 = 3;
+/// Least profit worth a look, before gas, and least profit after gas, as in `config/example.toml`.
+const GROSS_MIN_WEI: u64 = 100_000_000_000_000;
+pub(crate) const NET_MIN: Wei = Wei(200_000_000_000_000);
 const REORG_DEPTH_MAX: usize = 64;
 /// Nonces per lease: large, because here no disk is behind it.
 const LEASE_COUNT: u32 = 1 << 20;
@@ -88,7 +91,7 @@ impl Ours {
                 kind,
                 tokens: vec![feed::token_address(NATIVE).into()],
                 hops_max: HOPS_MAX,
-                profit_min: U256::ONE,
+                profit_min: U256::from(GROSS_MIN_WEI),
                 per_block_max: 8,
             };
             alphapulse_strategies::build(&config, index)
@@ -105,7 +108,7 @@ impl Ours {
         let signer = Signer::new(&account::key()?, policy, kill.clone());
         let mut nonces = NonceManager::resume(signer.address(), LEASE_COUNT, 0, &[])?;
         nonces.top_up(&mut Memory)?;
-        let caller = Caller { executor: EXECUTOR, profit_min: Wei(1) };
+        let caller = Caller { executor: EXECUTOR, profit_min: NET_MIN };
         let core = Core::new(market, strategies, RiskManager::new(limits, kill.clone()), kill, rules);
         let desk =
             Desk { caller, signer, nonces, journal, found: None, approved: None, signed: Vec::new(), stamps: None };
@@ -284,7 +287,7 @@ fn limits(world: &World) -> Limits {
         notional_max: [(native, U256::from(100_000 * ether))].into(),
         in_flight_max: 4,
         unknown_max: 4,
-        profit_min: Wei(1),
+        profit_min: NET_MIN,
         fee_max: FeePerGas(1_000_000_000_000),
         gas_max: Gas(2_000_000),
         market_age_max: Duration::from_secs(2),

@@ -12,8 +12,6 @@ use crate::stages::STAGES;
 use crate::stats::{Ratio, Samples, Summary, ratio};
 use crate::{floors, rival};
 
-/// Rounds in which each contender has two blocks of [`SHOCKS`] turns.
-const ROUNDS: usize = 80;
 /// Turns of the passes that look inside.
 const INSIDE: usize = 32 * SHOCKS;
 
@@ -25,11 +23,11 @@ pub(crate) fn print_machine() {
     }
 }
 
-/// Measures one workload and prints it.
-pub(crate) fn print(name: &str, contest: &mut Contest) -> Result<()> {
+/// Measures one workload and prints it. In each of `rounds` every contender has two blocks of [`SHOCKS`] turns.
+pub(crate) fn print(name: &str, rounds: usize, contest: &mut Contest) -> Result<()> {
     println!("\n== {name}: {SHOCKS} shocks in turn, chosen from {}\n", contest.candidates());
     let before = Disturbance::now();
-    let samples = compete(contest)?;
+    let samples = compete(rounds, contest)?;
     let disturbance = Disturbance::now().since(before);
     println!("{:<44}{:>8}{:>10}{:>10}{:>10}{:>10}", "", "samples", "p50", "p99", "p99.9", "max");
     for (contender, samples) in Contender::ALL.iter().zip(&samples) {
@@ -44,12 +42,12 @@ pub(crate) fn print(name: &str, contest: &mut Contest) -> Result<()> {
 }
 
 /// Contenders in turn, forth and back, so that a drift of the machine meets all of them.
-fn compete(contest: &mut Contest) -> Result<[Samples; 4]> {
+fn compete(rounds: usize, contest: &mut Contest) -> Result<[Samples; 4]> {
     let mut samples: [Samples; 4] = Default::default();
     let there = 0..Contender::ALL.len();
     let order: Vec<usize> = there.clone().chain(there.rev()).collect();
     // The first round warms caches, branch predictors and the runtime.
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds {
         for index in &order {
             for at in 0..SHOCKS {
                 let elapsed = contest.run(Contender::ALL[*index], at)?;
@@ -80,13 +78,14 @@ fn print_inside(contest: &mut Contest) -> Result<()> {
     }
     print_samples("total", &mut total);
 
-    let (mut searched, mut executed) = (Samples::default(), Samples::default());
+    let (mut searched, mut executed, mut sized) = (Samples::default(), Samples::default(), 0);
     for at in 0..INSIDE {
-        let rival::Taken { elapsed, until_searched, .. } = contest.run_rival(Form::Parsed, at)?;
+        let rival::Taken { elapsed, until_searched, found, .. } = contest.run_rival(Form::Parsed, at)?;
         searched.add(until_searched);
         executed.add(elapsed - until_searched);
+        sized += found.sized;
     }
-    println!("\nthe rival's halves");
+    println!("\nthe rival's halves, {:.1} routes sized per block", sized as f64 / INSIDE as f64);
     print_samples("hand-over, decode, apply, search, size", &mut searched);
     print_samples("hand-over, calldata, sign", &mut executed);
 

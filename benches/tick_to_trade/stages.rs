@@ -5,7 +5,15 @@ use std::time::{Duration, Instant};
 use alphapulse_protocol::message::Message;
 
 /// Stages in order.
-pub(crate) const STAGES: [&str; 7] = ["decode", "apply", "search", "risk", "calldata", "sign", "after"];
+pub(crate) const STAGES: [&str; 7] = [
+    "decode: lengths, checksums, fields",
+    "apply: pools in the mirror",
+    "search: end of block, rates, routes, sizes",
+    "risk: trade, fees, limits, approval",
+    "calldata",
+    "sign: nonce, hash, ECDSA, envelope",
+    "after: what else was found",
+];
 
 /// Ends of the stages of one block, in order.
 #[derive(Debug, Clone, Copy)]

@@ -5,13 +5,12 @@ use std::time::Duration;
 use crate::random::Random;
 
 /// Resamples behind an interval.
-const RESAMPLES: usize = 2_000;
+const RESAMPLES: usize = 1_000;
 
 /// Times in nanoseconds, in blocks as they were measured. None is ever dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Samples {
-    all: Vec<u64>,
-    block_medians: Vec<f64>,
+    blocks: Vec<Vec<u64>>,
     open: Vec<u64>,
 }
 
@@ -22,17 +21,13 @@ impl Samples {
 
     /// Ends a block.
     pub(crate) fn end_block(&mut self) {
-        if self.open.is_empty() {
-            return;
+        if !self.open.is_empty() {
+            self.blocks.push(std::mem::take(&mut self.open));
         }
-        self.all.extend_from_slice(&self.open);
-        self.open.sort_unstable();
-        self.block_medians.push(self.open[self.open.len() / 2] as f64);
-        self.open.clear();
     }
 
     pub(crate) fn summary(&self) -> Summary {
-        let mut sorted = self.all.clone();
+        let mut sorted = self.blocks.concat();
         sorted.sort_unstable();
         // Nearest rank: the value that this part of the samples does not exceed.
         let at = |part: u64| {
@@ -65,23 +60,29 @@ pub(crate) struct Ratio {
 /// Compares two contenders whose blocks were measured side by side: blocks are drawn in pairs, so that what slowed the
 /// machine down for both does not count as a difference.
 pub(crate) fn ratio(ours: &Samples, other: &Samples) -> Ratio {
-    let pairs: Vec<(f64, f64)> = ours.block_medians.iter().copied().zip(other.block_medians.iter().copied()).collect();
-    let mut random = Random::new(pairs.len() as u64);
-    let mut drawn: Vec<f64> = (0..RESAMPLES)
+    let count = ours.blocks.len();
+    assert_eq!(count, other.blocks.len(), "both had their turn in every round");
+    let mut random = Random::new(count as u64);
+    let mut resampled: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let sample: Vec<(f64, f64)> = pairs.iter().map(|_| pairs[random.below(pairs.len())]).collect();
-            median(sample.iter().map(|pair| pair.1)) / median(sample.iter().map(|pair| pair.0))
+            let drawn: Vec<usize> = (0..count).map(|_| random.below(count)).collect();
+            median(other, &drawn) / median(ours, &drawn)
         })
         .collect();
-    drawn.sort_by(f64::total_cmp);
-    let value = other.summary().p50 as f64 / ours.summary().p50 as f64;
-    Ratio { value, interval: [drawn[RESAMPLES / 40], drawn[RESAMPLES - 1 - RESAMPLES / 40]] }
+    resampled.sort_by(f64::total_cmp);
+    let all: Vec<usize> = (0..count).collect();
+    let tail = RESAMPLES / 40;
+    Ratio {
+        value: median(other, &all) / median(ours, &all),
+        interval: [resampled[tail], resampled[RESAMPLES - 1 - tail]],
+    }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+/// Median of all samples of the drawn blocks.
+fn median(samples: &Samples, drawn: &[usize]) -> f64 {
+    let mut pooled: Vec<u64> = drawn.iter().flat_map(|at| samples.blocks[*at].iter().copied()).collect();
+    let middle = pooled.len() / 2;
+    *pooled.select_nth_unstable(middle).1 as f64
 }
 
 pub(crate) fn nanos(time: Duration) -> u64 {

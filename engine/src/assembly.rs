@@ -38,11 +38,8 @@ pub fn core(config: &NodeConfig, is_live: bool) -> Result<Core, AssemblyError> {
         strategies.push(built.map_err(|source| AssemblyError::Strategy { name: strategy.name.clone(), source })?);
     }
     let halt = KillSwitch::new();
-    let rules = CoreRules {
-        is_live,
-        is_simulation_required: config.limits.is_simulation_required,
-        plan: config.plan_rules(),
-    };
+    let rules =
+        CoreRules { is_live, is_simulation_required: config.limits.is_simulation_required, plan: config.plan_rules() };
     Ok(Core::new(
         Market::new(config.admission(), config.relay.reorg_depth_max),
         strategies,

@@ -8,7 +8,7 @@ use super::block_max;
 use super::book::Book;
 use crate::feed::{self, LogBlock};
 use crate::market::{NATIVE, World};
-use crate::ours::{GAS, HOPS_MAX, PRIORITY_FEE};
+use crate::ours::{GAS, HOPS_MAX, NET_MIN, PRIORITY_FEE};
 
 /// Part of the first pool's reserve with which sizing begins, as a power of two: a gap of a few basis points.
 const START_BITS: usize = 12;
@@ -24,6 +24,8 @@ pub(crate) struct Found {
     pub(crate) steps: Vec<Step>,
     pub(crate) amount_in: U256,
     pub(crate) profit: U256,
+    /// Routes that were sized to find it.
+    pub(crate) sized: u64,
 }
 
 /// State, routes, and the search over both.
@@ -58,26 +60,27 @@ impl Searcher {
         }
         self.touched.sort_unstable();
         self.touched.dedup();
-        let mut best: Option<Found> = None;
+        let (mut best, mut sized): (Option<Found>, u64) = (None, 0);
         for at in &self.touched {
             let route = &self.routes[*at];
             if !self.is_promising(route) {
                 continue;
             }
+            sized += 1;
             let (amount_in, net) = self.size(route);
             let profit = U256::try_from(net).unwrap_or_default();
             if profit > best.as_ref().map_or(U256::ZERO, |best| best.profit) {
-                best = Some(Found { steps: route.clone(), amount_in, profit });
+                best = Some(Found { steps: route.clone(), amount_in, profit, sized });
             }
         }
-        let found = best?;
+        let found = Found { sized, ..best? };
         let gas = self.gas(&found.steps);
         let price = block.context.next_base_fee().0 + PRIORITY_FEE.0;
-        let cost = U256::from(u128::from(gas) * price);
-        if found.profit <= cost {
+        let least = U256::from(u128::from(gas) * price + NET_MIN.0);
+        if found.profit < least {
             return None;
         }
-        let plan = self.plan(&found, cost, block.context.number.get());
+        let plan = self.plan(&found, least, block.context.number.get());
         Some((found, plan, gas + gas * 3 / 8))
     }
 

@@ -45,7 +45,8 @@ impl Caller {
         let cost = trade.gas.checked_mul(trade.expected_gas_price).ok_or(CallError::Overflow)?;
         let floor = U256::from(cost.checked_add(self.profit_min).ok_or(CallError::Overflow)?.0).min(trade.profit);
         let block = trade.block.number.0;
-        let plan = Plan::new(block, trade.block_max.0, trade.amount_in, floor, &legs[..hops.len().min(calldata::LEGS_MAX)])?;
+        let plan =
+            Plan::new(block, trade.block_max.0, trade.amount_in, floor, &legs[..hops.len().min(calldata::LEGS_MAX)])?;
         Ok(calldata::encode_execute(&plan))
     }
 }

@@ -3,6 +3,7 @@
 pub mod calldata;
 pub mod caller;
 pub mod chain;
+pub mod connect;
 pub mod fees;
 pub mod keystore;
 pub mod nonce;

@@ -40,6 +40,8 @@ pub struct Trade {
     pub predicted: U256,
     /// Where it stands.
     pub state: TradeState,
+    /// Whether it was judged on paper, where an approval is the end.
+    pub is_paper: bool,
     /// Transaction, once submitted.
     pub tx_hash: Option<HashBytes>,
     /// Block that holds it, once included or reverted.
@@ -59,6 +61,9 @@ pub struct Ledger {
     reorgs: u64,
     rejected_before: BTreeMap<&'static str, u64>,
     opportunities: u64,
+    is_compact: bool,
+    /// Sums over trades that a compact book has let go of.
+    closed: Totals,
 }
 
 impl Ledger {
@@ -68,7 +73,15 @@ impl Ledger {
         Self::default()
     }
 
-    /// Trades that are not refused, and refused ones of the newest block, by opportunity id.
+    /// An empty book that lets go of a trade once nothing can change it any more and keeps its sums: for a node, which
+    /// runs for ever.
+    #[must_use]
+    pub fn compact() -> Self {
+        Self { is_compact: true, ..Self::default() }
+    }
+
+    /// Trades that are not refused, and refused ones of the newest block, by opportunity id. A compact book has only those
+    /// that may still change.
     #[must_use]
     pub const fn trades(&self) -> &BTreeMap<u64, Trade> {
         &self.trades
@@ -102,6 +115,29 @@ impl Ledger {
             *rejected.entry(reason_name(code)).or_default() += 1;
             false
         });
+        if self.is_compact {
+            let closed = &mut self.closed;
+            self.trades.retain(|_, trade| {
+                let is_done = trade.is_paper && trade.state == TradeState::Approved;
+                if is_done {
+                    add(closed, trade);
+                }
+                !is_done
+            });
+        }
+    }
+
+    /// Nothing can change this trade and the cost of its nonce any more.
+    fn close(&mut self, opportunity: u64, nonce: u64) {
+        if !self.is_compact {
+            return;
+        }
+        if let Some(trade) = self.trades.remove(&opportunity) {
+            add(&mut self.closed, &trade);
+        }
+        if let Some(cost) = self.cancellation_cost.remove(&nonce) {
+            self.closed.gas_spent = self.closed.gas_spent.saturating_add(cost.0);
+        }
     }
 
     fn find(&mut self, found: &message::Opportunity) {
@@ -112,6 +148,7 @@ impl Ledger {
             strategy: found.strategy.get(),
             predicted: found.profit(),
             state: TradeState::Found,
+            is_paper: false,
             tx_hash: None,
             mined_in: None,
             realised: None,
@@ -122,6 +159,7 @@ impl Ledger {
 
     fn judge(&mut self, verdict: &message::Verdict) {
         if let Some(trade) = self.trades.get_mut(&verdict.opportunity.get()) {
+            trade.is_paper = verdict.is_live == 0;
             trade.state = match verdict.reject.get() {
                 0 => TradeState::Approved,
                 code => TradeState::Rejected(code),
@@ -158,7 +196,11 @@ impl Ledger {
                     trade.state = TradeState::Cancelled;
                 }
                 self.cancellation_cost.insert(nonce, cost);
+                if status == OutcomeStatus::Abandoned {
+                    self.close(outcome.opportunity.get(), nonce);
+                }
             }
+            (OutcomeStatus::Final, _) => self.close(outcome.opportunity.get(), nonce),
             (OutcomeStatus::Reorged, trade) => {
                 self.cancellation_cost.remove(&nonce);
                 if let Some(trade) = trade {
@@ -173,15 +215,12 @@ impl Ledger {
     /// Sums over all records so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals {
-            blocks: self.blocks,
-            reorgs: self.reorgs,
-            opportunities: self.opportunities,
-            rejected: self.rejected_before.values().sum(),
-            rejected_by_reason: self.rejected_before.clone(),
-            gas_spent: self.cancellation_cost.values().fold(0, |sum, cost| sum.saturating_add(cost.0)),
-            ..Totals::default()
-        };
+        let mut totals = self.closed.clone();
+        (totals.blocks, totals.reorgs, totals.opportunities) = (self.blocks, self.reorgs, self.opportunities);
+        totals.rejected += self.rejected_before.values().sum::<u64>();
+        totals.rejected_by_reason.clone_from(&self.rejected_before);
+        let cancellations = self.cancellation_cost.values();
+        totals.gas_spent = cancellations.fold(totals.gas_spent, |sum, cost| sum.saturating_add(cost.0));
         for trade in self.trades.values() {
             add(&mut totals, trade);
         }
@@ -300,5 +339,34 @@ mod tests {
         assert_eq!((ledger.totals().approved, ledger.totals().rejected), (0, 1));
         ledger.record(&Message::Verdict(&Verdict::new(OpportunityId(1), 0, true)));
         assert_eq!((ledger.totals().approved, ledger.totals().rejected), (1, 0));
+    }
+
+    /// Five trades: one included, one reverted, one cancelled, one abandoned, one open; and one on paper.
+    fn busy(mut ledger: Ledger) -> Ledger {
+        use OutcomeStatus::{Abandoned, Final, Included, Reorged, Replaced, Reverted};
+        for id in 1..=6 {
+            ledger.record(&Message::Opportunity(&opportunity(id, id)));
+            ledger.record(&Message::Verdict(&Verdict::new(OpportunityId(id), 0, id != 6)));
+        }
+        for id in [1, 2, 3, 5] {
+            ledger.record(&Message::Submission(&submission(id, id)));
+        }
+        ledger.record(&Message::Outcome(&outcome(4, u64::MAX, Abandoned, 0)));
+        let told = [(1, Included), (1, Reorged), (1, Included), (1, Final), (2, Reverted), (2, Final), (3, Replaced)];
+        for (id, status) in told.into_iter().chain([(3, Final)]) {
+            ledger.record(&Message::Outcome(&outcome(id, id, status, id)));
+        }
+        ledger.close_refused();
+        ledger
+    }
+
+    #[test]
+    fn a_compact_book_keeps_the_sums_and_only_the_trades_that_may_change() {
+        let (whole, compact) = (busy(Ledger::new()), busy(Ledger::compact()));
+        assert_eq!(whole.totals(), compact.totals());
+        assert_eq!((whole.totals().included, whole.totals().approved), (1, 6));
+        assert_eq!(whole.trades().len(), 6);
+        assert_eq!(compact.trades().keys().copied().collect::<Vec<_>>(), [5]);
+        assert!(compact.cancellation_cost.is_empty());
     }
 }

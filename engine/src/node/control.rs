@@ -89,19 +89,12 @@ pub(super) async fn follow(
     mut events: mpsc::Receiver<Track>,
 ) {
     let mut tracker = Tracker::new(depth_max);
+    let mut count = 0;
     while let Some(event) = events.recv().await {
-        let settled = match event {
+        match event {
             Track::Watch(sent) => {
                 tracker.watch(sent);
                 continue;
-            }
-            Track::Reset(block) => {
-                tracker.on_reset(block);
-                block
-            }
-            Track::Block(block) => {
-                tracker.on_block(block);
-                block
             }
             Track::Reorg(ancestor) => {
                 let (outcomes, again) = tracker.on_reorg(ancestor);
@@ -109,14 +102,25 @@ pub(super) async fn follow(
                 if let Some(desk) = &desk {
                     send_again(desk, &kill, again).await;
                 }
-                continue;
             }
-        };
-        if let Some(desk) = &desk {
-            confirm(desk, &mut tracker, &inputs, &kill).await;
-            settle(desk, &mut tracker, settled.number, &inputs).await;
+            Track::Reset(block) => {
+                tracker.on_reset(block);
+                read(desk.as_deref(), &mut tracker, block, &inputs, &kill).await;
+            }
+            Track::Block(block) => {
+                tracker.on_block(block);
+                read(desk.as_deref(), &mut tracker, block, &inputs, &kill).await;
+            }
         }
-        inputs.push(Input::Tracked(settled)).await;
+        count += 1;
+        inputs.push(Input::Tracked(count)).await;
+    }
+}
+
+async fn read(desk: Option<&Desk>, tracker: &mut Tracker, head: BlockRef, inputs: &Inputs, kill: &KillSwitch) {
+    if let Some(desk) = desk {
+        confirm(desk, tracker, inputs, kill).await;
+        settle(desk, tracker, head.number, inputs).await;
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::frame::FrameBuf;
 use alphapulse_protocol::message::{self, Clock, Message};
 use alphapulse_relay::{Feed, FeedError};
@@ -10,8 +9,9 @@ use tokio::sync::watch;
 
 use super::NodeError;
 use super::control::Track;
-use super::inputs::{Input, Inputs};
+use super::inputs::{Input, Inputs, Receiving};
 use super::outbox::{After, Outbox};
+use super::progress::Progress;
 use super::status::{FeedCounters, LatencySamples, NodeStatus};
 use crate::clock::WallClock;
 use crate::core::Core;
@@ -19,19 +19,9 @@ use crate::risk::{KillSwitch, Reject};
 
 /// Longest wait without a look at the kill switch.
 const WAIT: Duration = Duration::from_millis(5);
-/// Pause between two attempts to join a feed.
+/// Pause before a lost feed is joined anew. It doubles with every attempt that fails, up to the longest.
 const REJOIN_PAUSE: Duration = Duration::from_millis(50);
-
-/// How far the data plane has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Progress {
-    /// Newest block that the core has judged.
-    pub(super) decided: BlockRef,
-    /// Newest block whose outcomes were booked.
-    pub(super) tracked: BlockRef,
-    /// Simulations and submissions without an answer.
-    pub(super) open: usize,
-}
+const REJOIN_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Joins a feed; asked again after each loss.
 pub(super) type Join = Box<dyn FnMut() -> Result<Feed, FeedError> + Send>;
@@ -48,7 +38,9 @@ pub(super) struct DataPlane {
     pub(super) feed_counters: FeedCounters,
     pub(super) decide: LatencySamples,
     pub(super) submit: LatencySamples,
+    /// Whether the kill switch was passed on to the core.
     pub(super) is_halt_noted: bool,
+    pub(super) is_halt_logged: bool,
     pub(super) block_seen: Option<Instant>,
 }
 
@@ -68,22 +60,24 @@ impl DataPlane {
     /// # Errors
     /// [`NodeError`] when the journal fails or the relay can never be joined.
     pub(super) fn run(mut self) -> Result<NodeStatus, NodeError> {
+        let _receiving = Receiving(self.inputs.clone());
         let mut feed = None;
-        let mut retry_at = Instant::now();
+        let (mut retry_at, mut pause) = (Instant::now(), REJOIN_PAUSE);
         loop {
-            self.note_kill();
+            self.note_halt();
             let mut is_idle = true;
             while let Some(input) = self.inputs.pop() {
                 is_idle = false;
-                if matches!(input, Input::Stop) {
-                    self.outbox.sync()?;
-                    return Ok(self.status());
-                }
                 self.on_input(input);
             }
+            if self.inputs.is_stopping() {
+                self.outbox.sync()?;
+                return Ok(self.status());
+            }
             if feed.is_none() && Instant::now() >= retry_at {
-                retry_at = Instant::now() + REJOIN_PAUSE;
                 feed = self.try_join()?;
+                retry_at = Instant::now() + pause;
+                pause = if feed.is_some() { REJOIN_PAUSE } else { (pause * 2).min(REJOIN_PAUSE_MAX) };
             }
             is_idle &= !self.take_frame(&mut feed);
             self.publish();
@@ -98,13 +92,23 @@ impl DataPlane {
         }
     }
 
-    /// The kill switch reaches the core as an input, so that a replay stops at the same place.
-    fn note_kill(&mut self) {
-        if self.kill.is_tripped() && !self.is_halt_noted {
-            self.is_halt_noted = true;
-            tracing::error!(reason = self.kill.reason().unwrap_or("unknown"), "trading stopped");
+    /// The kill switch reaches the core as an input, so that a replay stops at the same place. Risk halts by itself.
+    fn note_halt(&mut self) {
+        let is_killed = self.kill.is_tripped();
+        if is_killed && !std::mem::replace(&mut self.is_halt_noted, is_killed) {
             self.input_now(&Message::Halt(&message::Halt::new(Reject::KillSwitch.code())));
         }
+        if !self.is_halt_logged
+            && let Some(reason) = self.halt_reason()
+        {
+            self.is_halt_logged = true;
+            tracing::error!(reason, "trading stopped; find out why before the node is started again");
+        }
+    }
+
+    fn halt_reason(&self) -> Option<String> {
+        let by_risk = || self.core.halted().map(|reject| reject.to_string());
+        self.kill.reason().map(str::to_owned).or_else(by_risk)
     }
 
     fn try_join(&mut self) -> Result<Option<Feed>, NodeError> {
@@ -178,18 +182,28 @@ impl DataPlane {
     /// Keeps the tracker and the signer on the same chain as the market.
     fn follow_chain(&mut self, message: &Message<'_>) {
         let Some(context) = self.core.market().replica().context().copied() else { return };
+        let open = self.open();
         match message {
             Message::BlockEnd(end) => {
                 self.outbox.on_block(&context);
-                self.progress.send_modify(|progress| progress.decided = end.block());
-                self.outbox.follow(Track::Block(end.block()));
+                let is_told = self.outbox.follow(Track::Block(end.block()));
+                self.progress.send_modify(|progress| {
+                    progress.on_block(end.block(), is_told);
+                    progress.set_open(open);
+                });
             }
             Message::SnapshotEnd(_) => {
                 self.outbox.on_block(&context);
-                self.progress.send_modify(|progress| progress.decided = context.block());
-                self.outbox.follow(Track::Reset(context.block()));
+                let is_told = self.outbox.follow(Track::Reset(context.block()));
+                self.progress.send_modify(|progress| {
+                    progress.on_reset(context.block(), is_told);
+                    progress.set_open(open);
+                });
             }
-            Message::Reorg(reorg) => self.outbox.follow(Track::Reorg(reorg.ancestor())),
+            Message::Reorg(reorg) => {
+                let is_told = self.outbox.follow(Track::Reorg(reorg.ancestor()));
+                self.progress.send_modify(|progress| progress.on_reorg(reorg.ancestor(), is_told));
+            }
             _ => {}
         }
     }
@@ -206,14 +220,16 @@ impl DataPlane {
                 self.outbox.cancel(opportunity, nonce);
                 self.do_after();
             }
-            Input::Tracked(block) => {
+            Input::Tracked(count) => {
                 let open = self.open();
-                self.progress.send_modify(|progress| (progress.tracked, progress.open) = (block, open));
+                self.progress.send_modify(|progress| {
+                    progress.on_tracked(count);
+                    progress.set_open(open);
+                });
             }
             // Who asked may have left.
             Input::Status(reply) => drop(reply.send(self.status())),
             Input::Market(reply) => drop(reply.send(self.core.market().replica().clone())),
-            Input::Stop => {}
         }
     }
 
@@ -242,7 +258,7 @@ impl DataPlane {
                 After::Submit(submission, sent) => {
                     self.input(&Message::Submission(&submission)).expect("only market messages can fail");
                     self.outbox.hand_over(sent);
-                    if let Some(seen) = self.block_seen {
+                    if let Some(seen) = self.block_seen.filter(|_| submission.opportunity.get() != 0) {
                         self.submit.record(seen.elapsed());
                     }
                 }
@@ -258,11 +274,7 @@ impl DataPlane {
 
     fn publish(&self) {
         let open = self.open();
-        self.progress.send_if_modified(|progress| {
-            let is_new = progress.open != open;
-            progress.open = open;
-            is_new
-        });
+        self.progress.send_if_modified(|progress| progress.set_open(open));
     }
 
     fn status(&self) -> NodeStatus {
@@ -274,7 +286,7 @@ impl DataPlane {
             feed: self.feed_counters,
             decide: self.decide.latency(),
             submit: self.submit.latency(),
-            halted: self.kill.reason().map(str::to_owned),
+            halted: self.halt_reason(),
         }
     }
 }

@@ -104,12 +104,7 @@ impl Signed {
     }
 
     /// The chain's word on a nonce that its run left open.
-    fn decide(
-        &self,
-        receipt: Option<&Receipt>,
-        next_nonce: u64,
-        head: BlockNumber,
-    ) -> Result<Outcome, NodeError> {
+    fn decide(&self, receipt: Option<&Receipt>, next_nonce: u64, head: BlockNumber) -> Result<Outcome, NodeError> {
         let (nonce, block_max) = (self.trade.nonce.get(), BlockNumber(self.trade.block_max.get()));
         let outcome = |tx_hash, status, block| {
             Outcome::new(OpportunityId(self.trade.opportunity.get()), nonce, tx_hash, status, block)

@@ -1,5 +1,6 @@
 //! From an approval to signed bytes.
 
+use std::fs::File;
 use std::io;
 
 use alloy::primitives::{Address, Bytes};
@@ -54,6 +55,8 @@ struct Keys {
     nonces: NonceManager,
     executor: Address,
     sent_fees: Vec<(u64, Fees)>,
+    /// Held for as long as anything can be signed.
+    _key_lock: File,
 }
 
 /// Open transactions whose fees are remembered for their replacement; older ones are settled long before.
@@ -66,8 +69,8 @@ impl Live {
     }
 
     /// Means of a live node.
-    pub(super) const fn live(caller: Caller, signer: Signer, nonces: NonceManager) -> Self {
-        let keys = Keys { signer, nonces, executor: caller.executor, sent_fees: Vec::new() };
+    pub(super) const fn live(caller: Caller, signer: Signer, nonces: NonceManager, key_lock: File) -> Self {
+        let keys = Keys { signer, nonces, executor: caller.executor, sent_fees: Vec::new(), _key_lock: key_lock };
         Self { caller: Some(caller), keys: Some(keys), head: None }
     }
 

@@ -6,12 +6,14 @@ mod earlier;
 mod inputs;
 mod live;
 mod outbox;
+mod progress;
 mod start;
 mod status;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use alphapulse_protocol::message::{self, Message};
 use alphapulse_protocol::replica::Replica;
@@ -24,8 +26,8 @@ use tokio::sync::{broadcast, oneshot, watch};
 pub use self::start::{FeedSource, NodeOptions};
 pub use self::status::{FeedCounters, Latency, NodeStatus};
 
-use self::data_plane::Progress;
 use self::inputs::{Input, Inputs};
+use self::progress::Progress;
 use crate::assembly::AssemblyError;
 use crate::execution::chain::ChainError;
 use crate::execution::keystore::KeystoreError;
@@ -135,15 +137,33 @@ impl NodeEvent {
     }
 }
 
-/// A node that runs.
-pub struct Node {
+/// Longest that [`Node::stop`] waits for what was signed to be sent; above the deadline of a request.
+const LAST_SENDS_MAX: Duration = Duration::from_secs(5);
+
+/// What ends with the node, also when that is dropped or never came to be.
+struct Running {
     inputs: Inputs,
+    /// Ends by itself, with the last answer, when the trading thread does.
+    work: Option<tokio::task::JoinHandle<()>>,
+    /// Tasks that may end at any point.
+    watchers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.inputs.stop();
+        self.work.iter().chain(&self.watchers).for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// A node that runs. [`Node::stop`] ends it in order; dropping it ends it as soon as its thread looks up.
+pub struct Node {
+    running: Running,
     progress: watch::Receiver<Progress>,
     events: broadcast::Sender<NodeEvent>,
     kill: KillSwitch,
     relay: Option<Arc<Relay>>,
     thread: JoinHandle<Result<NodeStatus, NodeError>>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
     run_dir: Option<PathBuf>,
 }
 
@@ -167,22 +187,17 @@ impl Node {
     }
 
     async fn ask<T>(&self, input: Input, answer: oneshot::Receiver<T>) -> Result<T, NodeError> {
-        if self.thread.is_finished() {
-            return Err(NodeError::Ended);
-        }
-        self.inputs.push(input).await;
+        self.running.inputs.push(input).await;
         answer.await.map_err(|_| NodeError::Ended)
     }
 
     /// Waits until the node is done with `block`: judged, outcomes booked, and every simulation and submission answered.
+    /// A block that the chain left before the node saw it is waited for until the chain is far beyond its height.
     ///
     /// # Errors
     /// [`NodeError::Ended`] when the trading thread has ended.
     pub async fn settled(&self, block: BlockRef) -> Result<(), NodeError> {
-        let is_settled = |progress: &Progress| {
-            let is_past = |at: BlockRef| at == block || at.number > block.number;
-            is_past(progress.decided) && is_past(progress.tracked) && progress.open == 0
-        };
+        let is_settled = Progress::is_settled_on(block);
         self.progress.clone().wait_for(is_settled).await.map(drop).map_err(|_| NodeError::Ended)
     }
 
@@ -220,15 +235,16 @@ impl Node {
     ///
     /// # Errors
     /// What ended the trading thread, or [`NodeError::Relay`].
-    pub async fn stop(self) -> Result<NodeStatus, NodeError> {
-        if !self.thread.is_finished() {
-            self.inputs.push(Input::Stop).await;
-        }
+    pub async fn stop(mut self) -> Result<NodeStatus, NodeError> {
+        self.running.inputs.stop();
         let thread = self.thread;
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-        for task in self.tasks {
-            task.abort();
+        if let Some(work) = &mut self.running.work
+            && tokio::time::timeout(LAST_SENDS_MAX, work).await.is_err()
+        {
+            tracing::warn!("not all that was signed was sent before the end; the next start looks it up");
         }
+        drop(self.running);
         let status = match joined {
             Ok(Ok(ended)) => ended,
             Ok(Err(_)) | Err(_) => Err(NodeError::Ended),

@@ -52,7 +52,7 @@ impl Outbox {
         Self {
             journal,
             journal_failure: None,
-            ledger: Ledger::new(),
+            ledger: Ledger::compact(),
             events,
             work,
             track,
@@ -136,29 +136,52 @@ impl Outbox {
         std::mem::take(&mut self.after)
     }
 
-    /// Hands a signed and noted transaction over.
+    /// Hands a signed and noted transaction over, once its record would survive our death.
     pub(super) fn hand_over(&mut self, sent: Sent) {
-        self.sends_open += 1;
+        if !self.is_recorded() {
+            return;
+        }
         self.follow(Track::Watch(sent.clone()));
         let is_sent = self.work.as_ref().is_some_and(|work| work.try_send(Work::Send(sent)).is_ok());
-        if !is_sent {
-            self.sends_open -= 1;
+        if is_sent {
+            self.sends_open += 1;
+        } else {
             self.kill.trip("the control plane takes no more transactions");
         }
     }
 
-    /// Tells the tracker. It is the one place that knows what is open, so it must hear everything.
-    pub(super) fn follow(&self, event: Track) {
-        if self.track.try_send(event).is_err() {
+    /// Whether everything kept so far is with the system.
+    fn is_recorded(&mut self) -> bool {
+        let Some(journal) = &mut self.journal else { return true };
+        match journal.flush() {
+            Ok(()) => true,
+            Err(error) => {
+                self.on_journal_failure(error);
+                false
+            }
+        }
+    }
+
+    /// Tells the tracker. It is the one place that knows what is open, so it must hear everything; says whether it does.
+    pub(super) fn follow(&self, event: Track) -> bool {
+        let is_told = self.track.try_send(event).is_ok();
+        if !is_told {
             self.kill.trip("the control plane follows no more transactions");
         }
+        is_told
     }
 
     /// Signs a transaction that frees the nonce of a trade that came too late.
     pub(super) fn cancel(&mut self, opportunity: OpportunityId, nonce: u64) {
+        if !self.is_recorded() {
+            return;
+        }
         match self.live.cancel(opportunity, nonce) {
             Ok((submission, sent)) => self.after.push(After::Submit(submission, sent)),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, nonce, "cannot cancel"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, nonce, "nonce not freed; tried again in some blocks, check `risk.fee_max`");
+            }
         }
     }
 
@@ -208,5 +231,34 @@ impl Effects for Outbox {
                 )));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alphapulse_protocol::{BlockNumber, ChainId, Epoch};
+
+    #[test]
+    fn what_cannot_be_recorded_is_not_handed_over_and_stops_all_signing() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let dir = folder.path().join("journal");
+        let journal = JournalWriter::create(&dir, ChainId(1), Epoch(1)).expect("new journal").with_segment_bytes_max(1);
+        let (work, mut requests) = mpsc::channel(4);
+        let (track, mut followed) = mpsc::channel(4);
+        let kill = KillSwitch::new();
+        let mut outbox =
+            Outbox::new(Some(journal), broadcast::channel(1).0, Some(work), track, Live::paper(None), kill.clone());
+        // The next record needs a new segment, and there is no folder for it any more.
+        std::fs::remove_dir_all(&dir).expect("ours");
+        outbox.keep(&Message::Halt(&message::Halt::new(1)));
+        assert!(kill.is_tripped());
+        let opportunity = OpportunityId(1);
+        let (tx_hash, raw, block_max) = ([1; 32], vec![1], BlockNumber(9));
+        outbox.hand_over(Sent { opportunity, nonce: 0, tx_hash, raw, block_max });
+        outbox.cancel(opportunity, 0);
+        assert!(requests.try_recv().is_err() && followed.try_recv().is_err());
+        assert!(outbox.take_after().is_empty() && outbox.sends_open() == 0);
+        assert!(outbox.flush().is_err(), "and the run ends");
     }
 }

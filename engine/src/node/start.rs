@@ -1,32 +1,34 @@
 //! Bringing a node up: check everything that can be checked, then trade.
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::Address;
-use alloy::providers::{IpcConnect, Provider, ProviderBuilder, WsConnect};
+use alphapulse_protocol::Epoch;
 use alphapulse_protocol::message::CloseReason;
-use alphapulse_protocol::{BlockRef, Epoch};
 use alphapulse_relay::journal::JournalWriter;
-use alphapulse_relay::{Endpoint, Feed, FeedError, Relay, RelayConfig, RelayError};
+use alphapulse_relay::{Feed, FeedError, Relay, RelayConfig, RelayError};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::control::{self, Desk, REQUESTS_MAX};
-use super::data_plane::{DataPlane, Join, Progress};
+use super::data_plane::{DataPlane, Join};
 use super::earlier::Earlier;
 use super::inputs::Inputs;
 use super::live::Live;
 use super::outbox::Outbox;
+use super::progress::Progress;
 use super::status::{FeedCounters, LatencySamples};
-use super::{Node, NodeError};
+use super::{Node, NodeError, Running};
 use crate::assembly;
 use crate::clock::WallClock;
 use crate::config::{Mode, NodeConfig};
 use crate::execution::calldata::abi::IExecutor;
 use crate::execution::caller::Caller;
 use crate::execution::chain::ChainPort;
+use crate::execution::connect;
 use crate::execution::keystore;
 use crate::execution::nonce::NonceManager;
 use crate::execution::signer::Signer;
@@ -85,26 +87,29 @@ impl Node {
         let journal = open_run(&config, &options, epoch)?;
         let (relay, join) = join_feed(config.relay_config(None), &options.feed).await?;
 
+        let core = assembly::core(&config, options.is_live)?;
+
         let inputs = Inputs::new();
         let (events, _) = broadcast::channel(EVENTS_MAX);
         let (progress, progress_seen) = watch::channel(Progress::default());
         let (track, track_events) = mpsc::channel(REQUESTS_MAX);
         let (work, work_requests) = mpsc::channel(REQUESTS_MAX);
         let desk = desk.map(Arc::new);
-        let depth_max = config.relay.reorg_depth_max;
-        let mut tasks = vec![tokio::spawn(control::follow(desk.clone(), depth_max, inputs.clone(), kill.clone(), track_events))];
-        let work = desk.map(|desk| {
-            tasks.push(tokio::spawn(control::work(desk, inputs.clone(), work_requests)));
-            work
-        });
+        let follow =
+            control::follow(desk.clone(), config.relay.reorg_depth_max, inputs.clone(), kill.clone(), track_events);
+        let mut running = Running { inputs: inputs.clone(), work: None, watchers: vec![tokio::spawn(follow)] };
+        running.work = desk.map(|desk| tokio::spawn(control::work(desk, inputs.clone(), work_requests)));
         if let Some(path) = config.kill_file.clone() {
-            tasks.push(tokio::spawn(watch_file(path, kill.clone(), KILL_FILE_EVERY)));
+            // Before anything can be signed: the task may take a while to begin.
+            kill.check_file(&path);
+            running.watchers.push(tokio::spawn(watch_file(path, kill.clone(), KILL_FILE_EVERY)));
         }
+        let work = running.work.as_ref().map(|_| work);
         let mut data_plane = DataPlane {
-            core: assembly::core(&config, options.is_live)?,
+            core,
             outbox: Outbox::new(journal, events.clone(), work, track, live, kill.clone()),
             join,
-            inputs: inputs.clone(),
+            inputs,
             kill: kill.clone(),
             clock,
             progress,
@@ -112,20 +117,19 @@ impl Node {
             decide: LatencySamples::new(),
             submit: LatencySamples::new(),
             is_halt_noted: false,
+            is_halt_logged: false,
             block_seen: None,
         };
         data_plane.restore(&earlier);
         let thread = spawn_trading(data_plane);
-        let node =
-            Self { inputs, progress: progress_seen, events, kill, relay, thread, tasks, run_dir: options.run_dir };
+        let node = Self { running, progress: progress_seen, events, kill, relay, thread, run_dir: options.run_dir };
         node.market_stands().await?;
         Ok(node)
     }
 
     /// Waits for the first whole state.
     async fn market_stands(&self) -> Result<(), NodeError> {
-        let stands = |progress: &Progress| progress.decided != BlockRef::default();
-        self.progress.clone().wait_for(stands).await.map(drop).map_err(|_| NodeError::Ended)
+        self.progress.clone().wait_for(Progress::has_market).await.map(drop).map_err(|_| NodeError::Ended)
     }
 }
 
@@ -167,7 +171,11 @@ async fn connect(
     kill: &KillSwitch,
 ) -> Result<(Option<Desk>, Live), NodeError> {
     let Some(executor) = config.execution.executor else { return Ok((None, Live::paper(None))) };
-    let chain = ChainPort::new(provider(&config.chain.endpoint).await?);
+    let endpoint = &config.chain.endpoint;
+    let connected = connect::connect(endpoint).await;
+    let chain = ChainPort::new(
+        connected.map_err(|source| NodeError::Connect { endpoint: endpoint.to_string(), source: Box::new(source) })?,
+    );
     let (expected, got) = (config.chain.id, chain.chain_id().await?);
     if expected != got {
         return Err(NodeError::WrongChain { expected, got });
@@ -176,25 +184,13 @@ async fn connect(
     let owner = check_executor(config, &chain, executor).await?;
     let live = match (&options.password, options.is_live) {
         (Some(password), true) => {
-            let signer = open_signer(config, password, owner, kill)?;
+            let (signer, key_lock) = open_signer(config, password, owner, kill)?;
             let nonces = fresh_nonces(config, &chain, signer.address()).await?;
-            Live::live(caller, signer, nonces)
+            Live::live(caller, signer, nonces, key_lock)
         }
         _ => Live::paper(Some(caller)),
     };
     Ok((Some(Desk { chain, account: owner, executor }), live))
-}
-
-/// A connection of the node's own; it follows nothing, so a lost one costs answers and no market.
-async fn provider(endpoint: &Endpoint) -> Result<alloy::providers::DynProvider, NodeError> {
-    let builder = ProviderBuilder::new().disable_recommended_fillers();
-    let connected = match endpoint {
-        Endpoint::Ws(url) => builder.connect_ws(WsConnect::new(url.clone())).await.map(|provider| provider.erased()),
-        Endpoint::Ipc(path) => {
-            builder.connect_ipc(IpcConnect::new(path.clone())).await.map(|provider| provider.erased())
-        }
-    };
-    connected.map_err(|source| NodeError::Connect { endpoint: endpoint.to_string(), source: Box::new(source) })
 }
 
 /// That the executor is there, sends profit where the operator wants it, and knows the venues as the operator does.
@@ -222,7 +218,14 @@ async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Addres
     chain.view(executor, &IExecutor::ownerCall {}).await?.ok_or_else(not_ours)
 }
 
-fn open_signer(config: &NodeConfig, password: &Secret, owner: Address, kill: &KillSwitch) -> Result<Signer, NodeError> {
+/// The signer, and a lock that makes it the only one of its keystore: two nodes would use each nonce twice, and neither
+/// would know.
+fn open_signer(
+    config: &NodeConfig,
+    password: &Secret,
+    owner: Address,
+    kill: &KillSwitch,
+) -> Result<(Signer, File), NodeError> {
     let refuse = |reason: String| NodeError::Refused(reason);
     let path = config.execution.keystore.as_ref();
     let path = path.ok_or_else(|| refuse("going live needs `execution.keystore`".to_owned()))?;
@@ -235,7 +238,20 @@ fn open_signer(config: &NodeConfig, password: &Secret, owner: Address, kill: &Ki
             signer.address()
         )));
     }
-    Ok(signer)
+    Ok((signer, lock_keystore(path)?))
+}
+
+/// The system gives the lock back when the file is closed, however the node ends.
+fn lock_keystore(path: &Path) -> Result<File, NodeError> {
+    let refuse = |reason: String| NodeError::Refused(format!("keystore {}: {reason}", path.display()));
+    let file = File::open(path).map_err(|error| refuse(format!("cannot be opened to be locked: {error}")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(refuse("another node trades with it; stop that one first".to_owned())),
+        Err(TryLockError::Error(error)) => {
+            Err(refuse(format!("cannot be locked: {error}; keep it on a file system that has locks")))
+        }
+    }
 }
 
 /// Nonces of a new run: the chain and the node's pool must agree that nothing of ours is on its way.
@@ -283,5 +299,21 @@ fn feed_error(error: RelayError) -> FeedError {
     match error {
         RelayError::Full(_) => FeedError::Closed(CloseReason::Full),
         _ => FeedError::Closed(CloseReason::Shutdown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keystore_has_one_node_at_a_time() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("hot");
+        std::fs::write(&path, "").expect("writable");
+        let first = lock_keystore(&path).expect("free");
+        assert!(matches!(lock_keystore(&path), Err(NodeError::Refused(reason)) if reason.contains("another node")));
+        drop(first);
+        assert!(lock_keystore(&path).is_ok());
     }
 }
