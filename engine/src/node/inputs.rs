@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use alphapulse_protocol::OpportunityId;
 use alphapulse_protocol::message;
 use alphapulse_protocol::replica::Replica;
-use alphapulse_protocol::OpportunityId;
 use alphapulse_relay::FeedWaker;
 use crossbeam::queue::ArrayQueue;
 use tokio::sync::oneshot;
