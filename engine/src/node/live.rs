@@ -69,7 +69,7 @@ impl Live {
     }
 
     /// Means of a live node.
-    pub(super) const fn live(caller: Caller, signer: Signer, nonces: NonceManager, key_lock: File) -> Self {
+    pub(super) const fn signing(caller: Caller, signer: Signer, nonces: NonceManager, key_lock: File) -> Self {
         let keys = Keys { signer, nonces, executor: caller.executor, sent_fees: Vec::new(), _key_lock: key_lock };
         Self { caller: Some(caller), keys: Some(keys), head: None }
     }

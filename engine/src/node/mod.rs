@@ -102,6 +102,10 @@ pub enum NodeError {
 /// What a node does, as it does it. Copies of the journal's records; a watcher that is too slow misses some and is told.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "copies go through a bounded queue; a box would be an allocation on the data plane"
+)]
 pub enum NodeEvent {
     /// A block began.
     Block(message::Block),

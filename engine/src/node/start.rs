@@ -186,7 +186,7 @@ async fn connect(
         (Some(password), true) => {
             let (signer, key_lock) = open_signer(config, password, owner, kill)?;
             let nonces = fresh_nonces(config, &chain, signer.address()).await?;
-            Live::live(caller, signer, nonces, key_lock)
+            Live::signing(caller, signer, nonces, key_lock)
         }
         _ => Live::paper(Some(caller)),
     };
