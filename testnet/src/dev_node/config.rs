@@ -8,7 +8,7 @@ use std::time::Duration;
 pub enum Mining {
     /// One block per transaction.
     Auto,
-    /// Only on [`DevNode::mine`].
+    /// Only on [`DevNode::mine`](super::DevNode::mine).
     #[default]
     Manual,
     /// By the clock.
@@ -50,7 +50,7 @@ pub struct DevNodeConfig {
     pub mining: Mining,
     /// Order within a block.
     pub order: Order,
-    /// Loaded at the start when it exists, written at [`DevNode::stop`].
+    /// Loaded at the start when it exists, written at [`DevNode::stop`](super::DevNode::stop).
     pub state: Option<PathBuf>,
     /// TCP port; 0 lets the system choose a free one. A fixed one is for starting again where clients expect the node.
     pub port: u16,
