@@ -58,6 +58,8 @@ pub struct ReplayReport {
     pub matches_recording: bool,
     /// Inputs replayed.
     pub messages: u64,
+    /// Market messages that did not continue the state, as in the run; a snapshot followed each.
+    pub discontinuities: u64,
     /// Opportunities found.
     pub opportunities: u64,
     /// Verdicts that approved.
@@ -84,7 +86,7 @@ pub fn replay(run_dir: &Path, on_decision: impl FnMut(&Message<'_>)) -> Result<R
     let mut decisions =
         Decisions { on_decision, hash: DecisionHash::default(), opportunities: 0, approved: 0, rejected: 0 };
     let mut recorded = DecisionHash::default();
-    let (mut records, mut messages) = (0_u64, 0_u64);
+    let (mut records, mut messages, mut discontinuities) = (0_u64, 0_u64, 0_u64);
     // What comes before the first market message was taken from earlier runs.
     let mut is_head = true;
     while let Some(message) = journal.next_message()? {
@@ -95,11 +97,12 @@ pub fn replay(run_dir: &Path, on_decision: impl FnMut(&Message<'_>)) -> Result<R
             core.restore(&message);
         } else if is_input(&message) {
             messages += 1;
-            feed(&mut core, &message, &mut decisions).map_err(|source| ReplayError::Market {
+            let is_continued = feed(&mut core, &message, &mut decisions).map_err(|source| ReplayError::Market {
                 record: records,
                 path: path.clone(),
                 source,
             })?;
+            discontinuities += u64::from(!is_continued);
         }
     }
     Ok(ReplayReport {
@@ -107,6 +110,7 @@ pub fn replay(run_dir: &Path, on_decision: impl FnMut(&Message<'_>)) -> Result<R
         recorded_decision_hash: recorded.value().to_string(),
         matches_recording: decisions.hash == recorded,
         messages,
+        discontinuities,
         opportunities: decisions.opportunities,
         approved: decisions.approved,
         rejected: decisions.rejected,
@@ -115,15 +119,17 @@ pub fn replay(run_dir: &Path, on_decision: impl FnMut(&Message<'_>)) -> Result<R
     })
 }
 
+/// Gives the core an input; says whether it continued the market.
 fn feed<F: FnMut(&Message<'_>)>(
     core: &mut Core,
     message: &Message<'_>,
     decisions: &mut Decisions<F>,
-) -> Result<(), ReplicaError> {
+) -> Result<bool, ReplicaError> {
     match core.input(message, decisions) {
+        Ok(()) => Ok(true),
         // The run met the same break and took a new snapshot after it.
-        Err(_) if !core.market().replica().is_whole() => Ok(()),
-        other => other,
+        Err(_) if !core.market().replica().is_whole() => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -78,6 +78,12 @@ fn print_report(output: &mut Output, report: &ReplayReport) -> Result<(), Failur
     output.line(format!("decision hash   {}", report.decision_hash))?;
     let same = if report.matches_recording { "the same" } else { report.recorded_decision_hash.as_str() };
     output.line(format!("recorded        {same}"))?;
+    if report.discontinuities > 0 {
+        output.line(format!(
+            "breaks          {} in the market's stream, each followed by a snapshot",
+            report.discontinuities
+        ))?;
+    }
     if report.torn_bytes > 0 {
         output.line(format!("left out        {} bytes of an unfinished last record", report.torn_bytes))?;
     }

@@ -52,8 +52,10 @@ pub enum DeployError {
     TooFewAccounts(usize),
 }
 
-/// Accounts with a role, first to last: deployer, owner, guardian, actor.
-const ROLES: usize = 4;
+/// The node's accounts with a role, first to last: deployer, guardian, actor.
+const ROLES: usize = 3;
+/// What the owner has for gas, wei.
+const OWNER_BALANCE: U256 = U256::from_limbs([10_000_000_000_000_000_000, 0, 0, 0]);
 
 /// A token on the chain.
 #[derive(Debug, Clone)]
@@ -150,16 +152,19 @@ pub struct Deployment {
 impl Deployment {
     /// Deploys `layout` on `node`, and mines the blocks it needs when the node does not mine by itself.
     ///
-    /// The node's accounts 0 to 3 become deployer, owner, guardian and actor.
+    /// The node's first accounts become deployer, guardian and actor. The owner's key is made anew each time, so that two
+    /// dev chains that agree in all else never look like one account to a node that reads its earlier runs.
     ///
     /// # Errors
     /// [`DeployError`], with the step that failed.
     pub async fn create(kit: &Kit, node: &DevNode, layout: &Layout) -> Result<Self, DeployError> {
-        let [deployer, owner, guardian, actor] = node
+        let [deployer, guardian, actor] = node
             .accounts()
             .first_chunk::<ROLES>()
             .cloned()
             .ok_or_else(|| DeployError::TooFewAccounts(node.accounts().len()))?;
+        let owner = PrivateKeySigner::random();
+        node.set_balance(owner.address(), OWNER_BALANCE).await?;
         let mut setup = Setup::new(kit, node, deployer.address()).await?;
         let tokens = setup.create_tokens(&layout.tokens).await?;
         setup.fund(&tokens).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::eips::BlockId;
+use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, B256, Bytes};
 use alloy::providers::{DynProvider, Provider};
@@ -15,6 +15,9 @@ use thiserror::Error;
 
 use super::calldata::{self, abi::IExecutor::executeCall};
 use super::track::Receipt;
+
+/// Error code of a call that reverted, in geth and those that follow it.
+const EXECUTION_REVERTED: i64 = 3;
 
 /// Longest that one request may take before its answer counts as none.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -35,6 +38,9 @@ pub enum ChainError {
     /// No answer within the deadline.
     #[error("the node did not answer `{0}` in time")]
     Timeout(&'static str),
+    /// The node answered that it has not got what every node has.
+    #[error("the node does not know {0}; connect to one that has the whole chain of headers")]
+    Missing(&'static str),
 }
 
 /// Outcome of trying a trade against the node.
@@ -99,6 +105,16 @@ impl ChainPort {
         ask("eth_blockNumber", self.provider.get_block_number()).await.map(BlockNumber)
     }
 
+    /// Hash of the chain's first block: with the chain id it names one chain, also among dev chains.
+    ///
+    /// # Errors
+    /// [`ChainError`] when the node gives no answer, or does not know its first block.
+    pub async fn genesis_hash(&self) -> Result<HashBytes, ChainError> {
+        let call = "eth_getBlockByNumber";
+        let block = ask(call, self.provider.get_block_by_number(BlockNumberOrTag::Number(0))).await?;
+        block.map(|block| block.header.hash.0).ok_or(ChainError::Missing("the chain's first block"))
+    }
+
     /// Runtime code at `account`.
     ///
     /// # Errors
@@ -132,7 +148,7 @@ impl ChainPort {
             },
             (Err(error), _) | (_, Err(error)) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "simulation failed");
-                Tried::failed(if error.is_answer() {
+                Tried::failed(if error.is_revert() {
                     SimulationStatus::Reverted
                 } else {
                     SimulationStatus::Unavailable
@@ -170,7 +186,18 @@ impl ChainError {
         match self {
             Self::Rpc { source, .. } => source.is_error_resp(),
             Self::Timeout(_) => false,
+            Self::Missing(_) => true,
         }
+    }
+
+    /// Whether the call itself failed in the EVM. A node that is busy, behind or limits its callers answers with an error
+    /// as well, and that says nothing of the trade.
+    #[must_use]
+    pub fn is_revert(&self) -> bool {
+        let Self::Rpc { source, .. } = self else { return false };
+        source.as_error_resp().is_some_and(|answer| {
+            answer.code == EXECUTION_REVERTED || answer.as_revert_data().is_some() || answer.message.contains("revert")
+        })
     }
 }
 

@@ -4,6 +4,7 @@ pub mod calldata;
 pub mod caller;
 pub mod chain;
 pub mod connect;
+pub mod executor_code;
 pub mod fees;
 pub mod keystore;
 pub mod nonce;

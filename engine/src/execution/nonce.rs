@@ -37,7 +37,7 @@ pub enum NonceError {
     /// The chain counts transactions that we never leased: someone else uses the key.
     #[error(
         "account {sender} has {chain_nonce} transactions on chain, but only nonces below {leased_end} were leased: \
-         another program uses its key; stop it, then start with a new run folder"
+         another program uses its key; stop it, then start with another `journal.dir`"
     )]
     Foreign {
         /// Account concerned.

@@ -11,6 +11,9 @@ use alphapulse_protocol::{BlockNumber, BlockRef, FeePerGas, Gas, HashBytes, Oppo
 /// freed anew, at a higher fee: the cancellation may have been lost, or priced out.
 pub const CANCEL_BLOCKS_VALID: u64 = 8;
 
+/// Blocks for which a used nonce may lack a receipt of ours.
+pub const UNSEEN_BLOCKS_MAX: u8 = 3;
+
 /// A transaction of ours that was handed to an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
@@ -59,6 +62,8 @@ struct Slot {
     cancellations: Vec<Sent>,
     /// Block after which the nonce must be freed, or freed anew.
     due: BlockNumber,
+    /// Blocks in a row at which the chain counted the nonce and knew no receipt of ours for it.
+    unseen_blocks: u8,
 }
 
 impl Slot {
@@ -99,8 +104,23 @@ impl Tracker {
         match known.into_iter().find(|slot| slot.trade.nonce == sent.nonce) {
             Some(slot) => slot.cancellations.push(sent),
             None if sent.is_cancellation() => {}
-            None => self.open.push(Slot { due: sent.block_max, trade: sent, cancellations: Vec::new() }),
+            None => {
+                self.open.push(Slot { due: sent.block_max, trade: sent, cancellations: Vec::new(), unseen_blocks: 0 })
+            }
         }
+    }
+
+    /// A nonce that a transaction of someone else has taken, if there is one. `counted` is the account's count, asked for
+    /// before `receipts`, which are all that there are: a nonce below it is used, so the receipt of ours must be among them.
+    /// It is missed for [`UNSEEN_BLOCKS_MAX`] blocks before anyone is accused, since the answers may come from two nodes.
+    pub fn taken_by_another(&mut self, counted: u64, receipts: &[Receipt]) -> Option<u64> {
+        for slot in &mut self.open {
+            let has_receipt = slot.all().any(|sent| receipts.iter().any(|receipt| receipt.tx_hash == sent.tx_hash));
+            let is_unseen = slot.trade.nonce < counted && !has_receipt;
+            slot.unseen_blocks = if is_unseen { slot.unseen_blocks.saturating_add(1) } else { 0 };
+        }
+        let taken = self.open.iter().filter(|slot| slot.unseen_blocks >= UNSEEN_BLOCKS_MAX);
+        taken.map(|slot| slot.trade.nonce).min()
     }
 
     /// Transactions whose fate is open.

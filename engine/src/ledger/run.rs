@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use alloy::primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -29,6 +30,12 @@ pub struct Manifest {
     pub config: String,
     /// Keccak-256 of the effective configuration.
     pub config_hash: String,
+    /// Hash of the chain's first block, when the run was connected for execution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genesis: Option<B256>,
+    /// Account that owns the executor and signs, when there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Address>,
     /// Seed of a scripted run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
@@ -73,6 +80,8 @@ impl Manifest {
             is_live,
             config,
             config_hash,
+            genesis: None,
+            account: None,
             seed: None,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alloy::primitives::{Address, Bytes};
 use alphapulse_protocol::message::{Outcome, Simulation, Submitted, SubmittedStatus};
 use alphapulse_protocol::{BlockNumber, BlockRef, HashBytes, OpportunityId};
+use futures_util::future;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -120,7 +121,7 @@ pub(super) async fn follow(
 async fn read(desk: Option<&Desk>, tracker: &mut Tracker, head: BlockRef, inputs: &Inputs, kill: &KillSwitch) {
     if let Some(desk) = desk {
         confirm(desk, tracker, inputs, kill).await;
-        settle(desk, tracker, head.number, inputs).await;
+        settle(desk, tracker, head.number, inputs, kill).await;
     }
 }
 
@@ -136,12 +137,23 @@ async fn confirm(desk: &Desk, tracker: &mut Tracker, inputs: &Inputs, kill: &Kil
 }
 
 /// Reads what the chain decided and says what it left open for too long.
-async fn settle(desk: &Desk, tracker: &mut Tracker, head: BlockNumber, inputs: &Inputs) {
-    let mut receipts = Vec::new();
-    for tx_hash in tracker.queries() {
-        receipts.extend(desk.chain.receipt(tx_hash, desk.executor).await.inspect_err(not_read).ok().flatten());
-    }
+async fn settle(desk: &Desk, tracker: &mut Tracker, head: BlockNumber, inputs: &Inputs, kill: &KillSwitch) {
+    // Before the receipts: a nonce that is counted now and has no receipt then was used by someone else.
+    let counted = desk.chain.nonce(desk.account).await.inspect_err(not_read).ok();
+    let asked = tracker.queries().into_iter().map(|tx_hash| desk.chain.receipt(tx_hash, desk.executor));
+    let answers = future::join_all(asked).await;
+    let is_complete = answers.iter().all(Result::is_ok);
+    let read = |answer: Result<_, ChainError>| answer.inspect_err(not_read).ok().flatten();
+    let receipts: Vec<_> = answers.into_iter().filter_map(read).collect();
     push_all(inputs, tracker.on_receipts(&receipts)).await;
+    if let Some(counted) = counted {
+        if is_complete && let Some(nonce) = tracker.taken_by_another(counted, &receipts) {
+            kill.trip(format!(
+                "nonce {nonce} was used by a transaction that is not ours: another program uses the key"
+            ));
+        }
+        inputs.push(Input::Counted(counted)).await;
+    }
     push_all(inputs, tracker.finalise(head)).await;
     for (opportunity, nonce) in tracker.expired(head) {
         inputs.push(Input::Cancel { opportunity, nonce }).await;
@@ -149,7 +161,10 @@ async fn settle(desk: &Desk, tracker: &mut Tracker, head: BlockNumber, inputs: &
 }
 
 fn not_read(error: &ChainError) {
-    tracing::warn!(error = error as &dyn std::error::Error, "receipt not read; asked again with the next block");
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "what became of transactions was not read; asked again with the next block"
+    );
 }
 
 async fn push_all(inputs: &Inputs, outcomes: Vec<Outcome>) {

@@ -220,6 +220,7 @@ impl DataPlane {
                 self.outbox.cancel(opportunity, nonce);
                 self.do_after();
             }
+            Input::Counted(nonce) => self.outbox.confirm_nonces(nonce),
             Input::Tracked(count) => {
                 let open = self.open();
                 self.progress.send_modify(|progress| {

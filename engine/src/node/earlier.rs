@@ -8,7 +8,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use alphapulse_protocol::message::{Clock, Message, Outcome, OutcomeStatus, Submission};
+use alloy::primitives::Address;
+use alphapulse_protocol::message::{Clock, Message, NonceLease, Outcome, OutcomeStatus, Submission};
 use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, HashBytes, OpportunityId, UnixNanos};
 use alphapulse_relay::journal::{JournalError, JournalReader};
 
@@ -21,10 +22,33 @@ use crate::risk::DAY_NS;
 /// Age beyond which what was decided is left out: it counts against no limit of today.
 const KEPT_NS: u64 = 2 * DAY_NS;
 
-/// Nonces that earlier runs signed.
+/// Whose runs count: those of one account on one chain. Dev chains share their id, so the first block tells them apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    /// EIP-155 id.
+    pub(super) chain_id: ChainId,
+    /// Hash of the chain's first block.
+    pub(super) genesis: HashBytes,
+    /// Account that signs.
+    pub(super) account: Address,
+}
+
+impl Identity {
+    /// Whether a live run was this account's on this chain. A manifest that does not say so counts as ours: doubt must
+    /// not lower what is held against a limit.
+    fn has_made(&self, manifest: &Manifest) -> bool {
+        manifest.is_live
+            && manifest.chain_id == self.chain_id.0
+            && manifest.genesis.is_none_or(|genesis| genesis == self.genesis)
+            && manifest.account.is_none_or(|account| account == self.account)
+    }
+}
+
+/// Nonces that earlier runs leased and signed.
 #[derive(Debug, Default)]
 pub(super) struct Earlier {
     signed: Vec<Signed>,
+    leases: Vec<NonceLease>,
 }
 
 /// A nonce that a run signed: the trade, and what was signed to take its place.
@@ -40,16 +64,16 @@ struct Signed {
 }
 
 impl Earlier {
-    /// Reads every live run of `chain_id` in the folder of `run_dir`, but not `run_dir` itself.
+    /// Reads every live run of `identity` in the folder of `run_dir`, but not `run_dir` itself.
     ///
     /// # Errors
     /// [`NodeError`] when a run cannot be read: what it may have left open cannot be known then.
-    pub(super) fn read(run_dir: &Path, chain_id: ChainId) -> Result<Self, NodeError> {
+    pub(super) fn read(run_dir: &Path, identity: &Identity) -> Result<Self, NodeError> {
         let mut earlier = Self::default();
         for run in runs_beside(run_dir).map_err(|source| NodeError::Earlier { path: run_dir.to_owned(), source })? {
             let manifest = Manifest::read(&run)?;
-            if manifest.is_live && manifest.chain_id == chain_id.0 {
-                earlier.signed.extend(read_run(&run)?.into_values());
+            if identity.has_made(&manifest) {
+                earlier.read_run(&run)?;
             }
         }
         Ok(earlier)
@@ -59,10 +83,8 @@ impl Earlier {
     ///
     /// # Errors
     /// [`NodeError::Refused`] while a transaction of an earlier run may still be included; [`NodeError::Chain`].
-    pub(super) async fn resolve(mut self, desk: Option<&Desk>, now: UnixNanos) -> Result<Vec<Vec<u8>>, NodeError> {
-        if let Some(desk) = desk
-            && self.signed.iter().any(|signed| signed.outcome.is_none())
-        {
+    pub(super) async fn resolve(mut self, desk: &Desk, now: UnixNanos) -> Result<Vec<Vec<u8>>, NodeError> {
+        if self.signed.iter().any(|signed| signed.outcome.is_none()) {
             let (next_nonce, head) = (desk.chain.nonce(desk.account).await?, desk.chain.head().await?);
             for signed in self.signed.iter_mut().filter(|signed| signed.outcome.is_none()) {
                 let mut receipt = None;
@@ -73,6 +95,11 @@ impl Earlier {
             }
         }
         Ok(self.records(now))
+    }
+
+    /// What was leased, run by run.
+    pub(super) fn leases(&self) -> &[NonceLease] {
+        &self.leases
     }
 
     fn records(mut self, now: UnixNanos) -> Vec<Vec<u8>> {
@@ -131,14 +158,24 @@ impl Signed {
     }
 }
 
-/// What a run signed, by nonce.
-fn read_run(run: &Path) -> Result<BTreeMap<u64, Signed>, NodeError> {
+impl Earlier {
+    /// Adds what a run leased and signed.
+    fn read_run(&mut self, run: &Path) -> Result<(), NodeError> {
+        match JournalReader::open(run.join(JOURNAL_FOLDER)) {
+            // The first record is on disk before anything is signed: this run ended before it began.
+            Err(JournalError::Missing(_)) => {}
+            journal => self.signed.extend(read_signed(journal?, &mut self.leases)?.into_values()),
+        }
+        Ok(())
+    }
+}
+
+/// What a run signed, by nonce; its leases are added to `leases`.
+fn read_signed(
+    mut journal: JournalReader,
+    leases: &mut Vec<NonceLease>,
+) -> Result<BTreeMap<u64, Signed>, JournalError> {
     let mut signed = BTreeMap::new();
-    let mut journal = match JournalReader::open(run.join(JOURNAL_FOLDER)) {
-        // The first record is on disk before anything is signed: this run ended before it began.
-        Err(JournalError::Missing(_)) => return Ok(signed),
-        journal => journal?,
-    };
     let mut is_head = true;
     let mut now = UnixNanos(0);
     while let Some(message) = journal.next_message()? {
@@ -146,6 +183,7 @@ fn read_run(run: &Path) -> Result<BTreeMap<u64, Signed>, NodeError> {
         is_head &= !matches!(message, Message::SnapshotBegin(_));
         match message {
             Message::Clock(clock) => now = UnixNanos(clock.now_ns.get()),
+            Message::NonceLease(lease) => leases.push(*lease),
             _ if is_head => {}
             Message::Submission(sent) => {
                 let of_nonce = signed.entry(sent.nonce.get()).or_insert_with(|| Signed::of(sent, now));

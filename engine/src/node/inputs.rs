@@ -33,6 +33,8 @@ pub(super) enum Input {
         /// Nonce to free.
         nonce: u64,
     },
+    /// Transactions of our account that the chain has counted.
+    Counted(u64),
     /// So many events of the chain have been followed: all their outcomes are behind this input.
     Tracked(u64),
     /// Someone wants to know how things stand.

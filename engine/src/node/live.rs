@@ -90,6 +90,11 @@ impl Live {
         }
     }
 
+    /// Takes note of the chain's count of our transactions.
+    pub(super) fn confirm_nonces(&mut self, chain_nonce: u64) -> Result<(), NonceError> {
+        self.keys.as_mut().map_or(Ok(()), |keys| keys.nonces.confirm(chain_nonce))
+    }
+
     /// Signs an approved trade under a durable nonce.
     pub(super) fn sign(
         &mut self,

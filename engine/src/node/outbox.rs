@@ -193,6 +193,13 @@ impl Outbox {
         }
     }
 
+    /// Takes note of the chain's count of our transactions; one that we never signed stops trading.
+    pub(super) fn confirm_nonces(&mut self, chain_nonce: u64) {
+        if let Err(error) = self.live.confirm_nonces(chain_nonce) {
+            self.kill.trip(error.to_string());
+        }
+    }
+
     /// Tells the signer on which block fees rest now.
     pub(super) const fn on_block(&mut self, context: &message::BlockContext) {
         self.live.on_block(context);

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::Address;
-use alphapulse_protocol::Epoch;
-use alphapulse_protocol::message::CloseReason;
+use alphapulse_protocol::message::{CloseReason, NonceLease};
+use alphapulse_protocol::{Epoch, HashBytes};
 use alphapulse_relay::journal::JournalWriter;
 use alphapulse_relay::{Feed, FeedError, Relay, RelayConfig, RelayError};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::control::{self, Desk, REQUESTS_MAX};
 use super::data_plane::{DataPlane, Join};
-use super::earlier::Earlier;
+use super::earlier::{Earlier, Identity};
 use super::inputs::Inputs;
 use super::live::Live;
 use super::outbox::Outbox;
@@ -28,10 +28,10 @@ use crate::config::{Mode, NodeConfig};
 use crate::execution::calldata::abi::IExecutor;
 use crate::execution::caller::Caller;
 use crate::execution::chain::ChainPort;
-use crate::execution::connect;
 use crate::execution::keystore;
 use crate::execution::nonce::NonceManager;
 use crate::execution::signer::Signer;
+use crate::execution::{connect, executor_code};
 use crate::ledger::{JOURNAL_FOLDER, Manifest};
 use crate::risk::{KillSwitch, watch_file};
 use crate::secret::Secret;
@@ -76,15 +76,8 @@ impl Node {
         check_word(&config, &options)?;
         let kill = KillSwitch::new();
         let clock = WallClock::start();
-        let (desk, live) = connect(&config, &options, &kill).await?;
-        let epoch = Epoch(clock.now().0);
-        let earlier = match &options.run_dir {
-            Some(run_dir) if options.is_live => {
-                Earlier::read(run_dir, config.chain.id)?.resolve(desk.as_ref(), clock.now()).await?
-            }
-            _ => Vec::new(),
-        };
-        let journal = open_run(&config, &options, epoch)?;
+        let Means { desk, genesis, live, earlier } = connect(&config, &options, &kill, &clock).await?;
+        let journal = open_run(&config, &options, desk.as_ref().zip(genesis), Epoch(clock.now().0))?;
         let (relay, join) = join_feed(config.relay_config(None), &options.feed).await?;
 
         let core = assembly::core(&config, options.is_live)?;
@@ -164,13 +157,26 @@ fn check_word(config: &NodeConfig, options: &NodeOptions) -> Result<(), NodeErro
     Ok(())
 }
 
+/// What a node trades with.
+struct Means {
+    desk: Option<Desk>,
+    /// First block of the desk's chain.
+    genesis: Option<HashBytes>,
+    live: Live,
+    /// Records of earlier runs, for the head of the journal.
+    earlier: Vec<Vec<u8>>,
+}
+
 /// Connects execution to the EVM node. On paper without an executor there is nothing to connect.
 async fn connect(
     config: &NodeConfig,
     options: &NodeOptions,
     kill: &KillSwitch,
-) -> Result<(Option<Desk>, Live), NodeError> {
-    let Some(executor) = config.execution.executor else { return Ok((None, Live::paper(None))) };
+    clock: &WallClock,
+) -> Result<Means, NodeError> {
+    let Some(executor) = config.execution.executor else {
+        return Ok(Means { desk: None, genesis: None, live: Live::paper(None), earlier: Vec::new() });
+    };
     let endpoint = &config.chain.endpoint;
     let connected = connect::connect(endpoint).await;
     let chain = ChainPort::new(
@@ -182,21 +188,28 @@ async fn connect(
     }
     let caller = Caller { executor, profit_min: config.limits.profit_min };
     let owner = check_executor(config, &chain, executor).await?;
-    let live = match (&options.password, options.is_live) {
-        (Some(password), true) => {
+    let genesis = chain.genesis_hash().await?;
+    let desk = Desk { chain, account: owner, executor };
+    let (live, earlier) = match (&options.password, &options.run_dir) {
+        (Some(password), Some(run_dir)) if options.is_live => {
             let (signer, key_lock) = open_signer(config, password, owner, kill)?;
-            let nonces = fresh_nonces(config, &chain, signer.address()).await?;
-            Live::signing(caller, signer, nonces, key_lock)
+            let earlier = Earlier::read(run_dir, &Identity { chain_id: expected, genesis, account: owner })?;
+            let leases = earlier.leases().to_vec();
+            let records = earlier.resolve(&desk, clock.now()).await?;
+            let nonces = resume_nonces(config, &desk, &leases).await?;
+            (Live::signing(caller, signer, nonces, key_lock), records)
         }
-        _ => Live::paper(Some(caller)),
+        _ => (Live::paper(Some(caller)), Vec::new()),
     };
-    Ok((Some(Desk { chain, account: owner, executor }), live))
+    Ok(Means { desk: Some(desk), genesis: Some(genesis), live, earlier })
 }
 
-/// That the executor is there, sends profit where the operator wants it, and knows the venues as the operator does.
+/// That the executor is there and is the one that this version was tested with, sends profit where the operator wants it,
+/// and knows the venues as the operator does.
 async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Address) -> Result<Address, NodeError> {
     let refuse = |reason: String| NodeError::Refused(format!("executor {executor}: {reason}"));
-    if chain.code(executor).await?.is_empty() {
+    let code = chain.code(executor).await?;
+    if code.is_empty() {
         return Err(refuse("there is no contract at this address; correct `execution.executor`".to_owned()));
     }
     let not_ours =
@@ -204,6 +217,12 @@ async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Addres
     let recipient = chain.view(executor, &IExecutor::profitRecipientCall {}).await?.ok_or_else(not_ours)?;
     if Some(recipient) != config.execution.profit_address {
         return Err(refuse(format!("it sends profit to {recipient}, not to `execution.profit_address`")));
+    }
+    if !executor_code::is_ours(&code) {
+        return Err(refuse(
+            "its code is not that of this version's executor contract; deploy that one, or correct `execution.executor`"
+                .to_owned(),
+        ));
     }
     for venue in &config.venues {
         let index = alloy::primitives::U256::from(venue.id.0);
@@ -254,19 +273,38 @@ fn lock_keystore(path: &Path) -> Result<File, NodeError> {
     }
 }
 
-/// Nonces of a new run: the chain and the node's pool must agree that nothing of ours is on its way.
-async fn fresh_nonces(config: &NodeConfig, chain: &ChainPort, account: Address) -> Result<NonceManager, NodeError> {
-    let (mined, pending) = (chain.nonce(account).await?, chain.pending_nonce(account).await?);
+/// Nonces that go on from earlier runs, all of whose trades are decided or past their blocks. The chain and the node's
+/// pool must agree that nothing of ours is on its way.
+async fn resume_nonces(config: &NodeConfig, desk: &Desk, leases: &[NonceLease]) -> Result<NonceManager, NodeError> {
+    let account = desk.account;
+    let (mined, pending) = (desk.chain.nonce(account).await?, desk.chain.pending_nonce(account).await?);
     if mined != pending {
         return Err(NodeError::Refused(format!(
             "account {account} has {} transactions waiting in the node's pool; wait until they are mined or replaced",
             pending.saturating_sub(mined)
         )));
     }
-    Ok(NonceManager::resume(account, config.execution.lease_nonces, mined, &[])?)
+    let mut nonces = NonceManager::resume(account, config.execution.lease_nonces, mined, leases)?;
+    let doubt = nonces.in_doubt();
+    if !doubt.is_empty() {
+        // No record says that they were signed, and what a crash kept from the disk has expired with its block window or is
+        // replaced by what is signed next.
+        tracing::info!(
+            first = doubt.start,
+            end = doubt.end,
+            "nonces that an earlier run leased and never used are taken up"
+        );
+        nonces.accept_doubt();
+    }
+    Ok(nonces)
 }
 
-fn open_run(config: &NodeConfig, options: &NodeOptions, epoch: Epoch) -> Result<Option<JournalWriter>, NodeError> {
+fn open_run(
+    config: &NodeConfig,
+    options: &NodeOptions,
+    desk: Option<(&Desk, HashBytes)>,
+    epoch: Epoch,
+) -> Result<Option<JournalWriter>, NodeError> {
     let Some(run_dir) = &options.run_dir else { return Ok(None) };
     let mut manifest = Manifest::new(
         config.chain.id.0,
@@ -275,6 +313,8 @@ fn open_run(config: &NodeConfig, options: &NodeOptions, epoch: Epoch) -> Result<
         config.config_hash().to_string(),
     );
     manifest.seed = options.seed;
+    manifest.genesis = desk.map(|(_, genesis)| genesis.into());
+    manifest.account = desk.map(|(desk, _)| desk.account);
     manifest.create(run_dir)?;
     Ok(Some(JournalWriter::create(run_dir.join(JOURNAL_FOLDER), config.chain.id, epoch)?))
 }

@@ -25,6 +25,8 @@ impl Chain {
         let kit = kit();
         let node = DevNode::start(&kit, DevNodeConfig::default()).await.expect("dev node starts");
         let deployment = Deployment::create(&kit, &node, layout).await.expect("contracts deploy");
+        // The owner is no account of the node's own.
+        node.impersonate_all().await.expect("the node obeys");
         Self { node, deployment }
     }
 

@@ -152,3 +152,21 @@ fn what_was_mined_before_the_market_was_read_anew_is_in_doubt_until_the_node_con
     let outcomes = tracker.on_receipts(&[receipt(3, block(10, 9), true)]);
     assert_eq!(statuses(&outcomes), [OutcomeStatus::Included], "decided anew by its new block");
 }
+
+#[test]
+fn a_used_nonce_without_a_receipt_of_ours_is_someone_elses_after_some_blocks() {
+    let mut tracker = Tracker::new(64);
+    tracker.watch(sent(4, 1));
+    tracker.watch(sent(5, 2));
+    let unplaced = [receipt(1, block(99, 1), true)];
+    for _ in 0..10 {
+        assert_eq!(tracker.taken_by_another(4, &[]), None, "the chain has not used it");
+        assert_eq!(tracker.taken_by_another(5, &unplaced), None, "ours, in a block that we have not seen yet");
+    }
+    assert_eq!(tracker.taken_by_another(5, &[]), None);
+    assert_eq!(tracker.taken_by_another(5, &unplaced), None, "the count starts anew");
+    for _ in 1..UNSEEN_BLOCKS_MAX {
+        assert_eq!(tracker.taken_by_another(5, &[]), None);
+    }
+    assert_eq!(tracker.taken_by_another(5, &[]), Some(4));
+}

@@ -1,9 +1,12 @@
 use super::*;
+use alloy::primitives::B256;
 use alphapulse_protocol::message::{BlockContext, SnapshotBegin, SnapshotEnd};
 use alphapulse_protocol::{Epoch, FeePerGas, Gas, U256};
 use alphapulse_relay::journal::JournalWriter;
 
 const BLOCK: BlockRef = BlockRef { number: BlockNumber(2), hash: [2; 32] };
+
+const US: Identity = Identity { chain_id: ChainId(1), genesis: [7; 32], account: Address::repeat_byte(8) };
 
 fn write_run(run: &Path, is_live: bool, write: impl FnOnce(&mut JournalWriter)) {
     Manifest::new(1, is_live, String::new(), String::new()).create(run).expect("new folder");
@@ -49,7 +52,7 @@ fn left_by(write: impl FnOnce(&mut JournalWriter)) -> Earlier {
         journal.append(&Clock::new(UnixNanos(7))).expect("writable");
         write(journal);
     });
-    Earlier::read(&folder.path().join("2"), ChainId(1)).expect("the run is whole")
+    Earlier::read(&folder.path().join("2"), &US).expect("the run is whole")
 }
 
 fn open_nonces(earlier: &Earlier) -> Vec<u64> {
@@ -73,15 +76,38 @@ fn earlier_live_runs_give_what_they_signed_themselves_and_what_became_of_it() {
         journal.append(&submission(30, 9)).expect("a paper run never sends; this one claims to");
     });
     Manifest::new(1, true, String::new(), String::new()).create(&folder.path().join("3")).expect("no journal");
-    let earlier = Earlier::read(&folder.path().join("4"), ChainId(1)).expect("both runs are whole");
+    let earlier = Earlier::read(&folder.path().join("4"), &US).expect("both runs are whole");
     assert_eq!(open_nonces(&earlier), [9]);
     assert_eq!(earlier.records(UnixNanos(3)).len(), 5, "a clock and a submission each, one outcome");
 }
 
 #[test]
+fn runs_of_another_chain_or_account_are_not_ours_and_those_that_do_not_say_are() {
+    let stranger = |genesis: Option<u8>, account: Option<u8>| {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let run = folder.path().join("1");
+        let mut manifest = Manifest::new(1, true, String::new(), String::new());
+        manifest.genesis = genesis.map(B256::repeat_byte);
+        manifest.account = account.map(Address::repeat_byte);
+        manifest.create(&run).expect("new folder");
+        let mut journal = JournalWriter::create(run.join(JOURNAL_FOLDER), ChainId(1), Epoch(1)).expect("new journal");
+        journal.append(&NonceLease::new([8; 20], 4, 16)).expect("writable");
+        journal.append(&begin()).expect("writable");
+        journal.append(&submission(4, 1)).expect("writable");
+        journal.sync().expect("writable");
+        let earlier = Earlier::read(&folder.path().join("2"), &US).expect("the run is whole");
+        (earlier.signed.len(), earlier.leases().len())
+    };
+    assert_eq!(stranger(Some(7), Some(8)), (1, 1));
+    assert_eq!(stranger(None, None), (1, 1));
+    assert_eq!(stranger(Some(6), Some(8)), (0, 0), "another chain with the same id");
+    assert_eq!(stranger(Some(7), Some(9)), (0, 0), "another account");
+}
+
+#[test]
 fn without_earlier_runs_there_is_nothing() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let earlier = Earlier::read(&folder.path().join("runs").join("1"), ChainId(1)).expect("nothing to read");
+    let earlier = Earlier::read(&folder.path().join("runs").join("1"), &US).expect("nothing to read");
     assert!(earlier.signed.is_empty());
 }
 
