@@ -1,6 +1,7 @@
 //! Behaviour of the test kit, the dev node and the executor contract, against real processes and real bytecode.
 #![allow(clippy::print_stderr, reason = "a test that installs, is ignored or measures says so")]
 
+mod account;
 mod artifacts;
 mod chain;
 mod deploy;
