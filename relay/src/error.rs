@@ -124,6 +124,9 @@ pub enum FeedError {
     /// The relay is gone without a farewell.
     #[error("the feed was disconnected")]
     Disconnected,
+    /// The embedded relay has ended for good; stopping it tells why.
+    #[error("the relay inside this process has ended")]
+    RelayEnded,
     /// Bytes that are not a frame.
     #[error("the feed is damaged")]
     Malformed(#[source] DecodeError),
@@ -161,7 +164,7 @@ impl FeedError {
         match self {
             Self::Closed(reason) => !matches!(reason, CloseReason::Version | CloseReason::Malformed),
             Self::Disconnected | Self::Connect { .. } | Self::Malformed(_) => true,
-            Self::Handshake { .. } | Self::WrongChain { .. } => false,
+            Self::RelayEnded | Self::Handshake { .. } | Self::WrongChain { .. } => false,
         }
     }
 }

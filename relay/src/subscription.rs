@@ -122,6 +122,12 @@ impl Feed {
         }
     }
 
+    /// Whether more is there already: what was read so far is not the newest.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        !self.unpacking.frames.is_empty() || self.lane.is_ready()
+    }
+
     /// Waits until a frame may be there, a [`FeedWaker`] woke it, or `at_most` is over. May return early.
     pub fn wait(&mut self, at_most: Duration) {
         if self.unpacking.frames.is_empty() {

@@ -46,12 +46,12 @@ pub(crate) fn run(arguments: &QuoteArguments) -> Outcome {
     let snapshot = market_file::load(&arguments.snapshot)?;
     let place = arguments.queries.display().to_string();
     let answered = if place == "-" {
-        answer_all(&snapshot, BufReader::new(io::stdin().lock()))
+        answer_all(&snapshot, &place, BufReader::new(io::stdin().lock()))
     } else {
         let file = File::open(&arguments.queries)
             .with_context(|| format!("cannot read queries {place}"))
             .map_err(|error| Failure::from(error).next("give a file of queries, or - to read them from stdin"))?;
-        answer_all(&snapshot, BufReader::with_capacity(1 << 16, file))
+        answer_all(&snapshot, &place, BufReader::with_capacity(1 << 16, file))
     };
     let malformed = answered?;
     if malformed > 0 {
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &QuoteArguments) -> Outcome {
 }
 
 /// Answers every line; returns how many were no queries.
-fn answer_all<R: Read>(snapshot: &Snapshot, mut queries: BufReader<R>) -> Result<u64, Failure> {
+fn answer_all<R: Read>(snapshot: &Snapshot, place: &str, mut queries: BufReader<R>) -> Result<u64, Failure> {
     let mut output = Output::new();
     let mut line = Vec::new();
     let mut malformed = 0;
@@ -72,7 +72,9 @@ fn answer_all<R: Read>(snapshot: &Snapshot, mut queries: BufReader<R>) -> Result
             output.flush()?;
         }
         line.clear();
-        let read = read_line(&mut queries, &mut line).context("cannot read queries")?;
+        let read = read_line(&mut queries, &mut line).with_context(|| format!("cannot read queries {place}"));
+        let read =
+            read.map_err(|error| Failure::from(error).next("give a file of queries, or - to read them from stdin"))?;
         if !read {
             break;
         }

@@ -9,6 +9,7 @@ use alphapulse_engine::config::{Mode, NodeConfig, RelaySource};
 use alphapulse_engine::execution::keystore;
 use alphapulse_engine::node::{FeedSource, Node, NodeError, NodeOptions, NodeStatus};
 use alphapulse_engine::secret::Secret;
+use alphapulse_relay::FeedError;
 use clap::Args;
 
 use self::report::{log_event, print_summary};
@@ -39,6 +40,10 @@ pub(crate) struct RunArguments {
     /// Sign and send what risk approves
     #[arg(long)]
     live: bool,
+
+    /// Say that transactions which the account made since the last run were yours
+    #[arg(long, requires = "live")]
+    confirm_account_use: bool,
 
     /// Folder of this run (default: a new one, named by the time, in `journal.dir`)
     #[arg(long, value_name = "DIR")]
@@ -72,7 +77,14 @@ pub(crate) fn run(arguments: &RunArguments) -> Outcome {
         RelaySource::Unix(path) => FeedSource::Unix(path),
         RelaySource::Tcp(address) => FeedSource::Tcp(address),
     };
-    let options = NodeOptions { is_live: arguments.live, run_dir, password, feed, seed: None };
+    let options = NodeOptions {
+        is_live: arguments.live,
+        run_dir,
+        password,
+        is_account_use_confirmed: arguments.confirm_account_use,
+        feed,
+        seed: None,
+    };
     super::block_on(operate(config, options, arguments.json))
 }
 
@@ -177,6 +189,15 @@ fn failure(error: NodeError) -> Failure {
     };
     let (exit, next) = match &error {
         NodeError::Refused(_) | NodeError::Assembly(_) => (Exit::Config, "correct the configuration"),
+        NodeError::Feed(FeedError::WrongChain { .. }) => {
+            (Exit::Config, "correct `chain.id`, or let `[relay]` name a relay of that chain")
+        }
+        NodeError::NotYet(_) => (Exit::Failure, "do what the message says, then start it again"),
+        NodeError::Nonce(_) => (Exit::Failure, "find out who used the account before anything else"),
+        NodeError::EarlierRun { .. } => (
+            Exit::Failure,
+            "mend or restore that journal; move its folder away only when you know what it left in flight",
+        ),
         NodeError::WrongChain { .. } => {
             (Exit::Config, "correct `chain.id`, or let `chain.endpoint` name a node of that chain")
         }

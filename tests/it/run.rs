@@ -8,12 +8,13 @@ use crate::config::Configured;
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Changes that make the example a live configuration, with its keystore at `keys/hot`.
-const LIVE: [(&str, &str); 5] = [
+const LIVE: [(&str, &str); 6] = [
     ("mode = \"paper\"", "mode = \"live\""),
     ("# executor = \"0x…\"", "executor = \"0x00000000000000000000000000000000000000e1\""),
     ("# profit_address = \"0x…\"", "profit_address = \"0x00000000000000000000000000000000000000e2\""),
     ("# keystore = ", "keystore = "),
     ("# password_file = ", "password_file = "),
+    ("# kill_file = ", "kill_file = "),
 ];
 
 /// A live configuration with a keystore, and this text as its password file.

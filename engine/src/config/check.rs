@@ -60,7 +60,8 @@ impl Checker<'_> {
         let relay = self.relay();
         let journal = self.layered.raw.journal.clone().unwrap_or_default();
         let journal_dir = self.optional_path("journal.dir", journal.dir.as_ref());
-        self.check_live(execution.as_ref(), journal_dir.is_some());
+        self.check_live(execution.as_ref(), journal_dir.is_some(), kill_file.is_some());
+        self.check_fee_model(chain.as_ref(), execution.as_ref());
         Some(NodeConfig {
             chain: chain?,
             venues,

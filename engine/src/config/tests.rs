@@ -192,7 +192,7 @@ fn numbers_have_bounds_and_both_sides_of_them_are_right() {
 fn live_trading_needs_what_paper_does_not() {
     let error = edited("mode = \"paper\"", "mode = \"live\"").unwrap_err();
     let keys: Vec<&str> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, ["execution.executor", "execution.profit_address", "execution.keystore"]);
+    assert_eq!(keys, ["execution.executor", "execution.profit_address", "execution.keystore", "risk.kill_file"]);
     let text =
         RawConfig::example().replacen("mode = \"paper\"", "mode = \"live\"", 1).replacen("dir = \"runs\"", "", 1);
     assert!(from_toml(&text).unwrap_err().problems().iter().any(|problem| problem.key == "journal.dir"));

@@ -97,8 +97,7 @@ impl Core {
                 if self.rules.is_live {
                     effects.execute(approved, &self.market);
                 } else {
-                    // On paper nothing is in flight, so nothing may stay reserved.
-                    self.risk.on_abandoned(approved.opportunity);
+                    self.on_paper.push(approved.opportunity);
                 }
                 true
             }

@@ -13,6 +13,8 @@ use alphapulse_protocol::message::{self, BlockContext, Message, WireMessage};
 use alphapulse_protocol::{OpportunityId, PoolId, ReplicaError, Sequence, UnixNanos};
 use alphapulse_strategies::{Market, MarketEvent, Opportunity, OpportunitySink, Strategy};
 
+use serde::Serialize;
+
 pub use self::plan::{GasModel, PlanRules};
 
 use self::awaiting::Awaiting;
@@ -21,8 +23,6 @@ use crate::trade::Trade;
 
 /// Opportunities that all strategies together may report on one block; more are refused and counted.
 pub const OPPORTUNITIES_PER_BLOCK_MAX: usize = 256;
-
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// Where decisions go. Calls come in the order of the decisions.
 pub trait Effects {
@@ -46,7 +46,7 @@ pub struct CoreRules {
 }
 
 /// What a core did, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct CoreCounters {
     /// Market messages applied.
     pub messages: u64,
@@ -54,6 +54,10 @@ pub struct CoreCounters {
     pub duplicates: u64,
     /// Results that fit no trade that waits for one.
     pub orphans: u64,
+    /// Opportunities refused because a block had too many.
+    pub opportunities_refused: u64,
+    /// Searches that a bound cut short: routes may have been missed.
+    pub search_cuts: u64,
 }
 
 /// The state machine.
@@ -65,6 +69,8 @@ pub struct Core {
     rules: CoreRules,
     found: OpportunitySink,
     awaiting: Awaiting,
+    /// Approved on this block, and not sent.
+    on_paper: Vec<OpportunityId>,
     now: UnixNanos,
     head_received: UnixNanos,
     halted: Option<u16>,
@@ -91,6 +97,7 @@ impl Core {
             rules,
             found: OpportunitySink::new(OPPORTUNITIES_PER_BLOCK_MAX),
             awaiting: Awaiting::default(),
+            on_paper: Vec::new(),
             now: UnixNanos(0),
             head_received: UnixNanos(0),
             halted: None,
@@ -112,7 +119,8 @@ impl Core {
     pub fn restore(&mut self, record: &Message<'_>) {
         self.risk.restore(record);
         match record {
-            Message::Clock(clock) => self.now = UnixNanos(clock.now_ns.get()).max(self.now),
+            // The last of them is this run's own: a clock that was ahead in an earlier run must not stop ours.
+            Message::Clock(clock) => self.now = UnixNanos(clock.now_ns.get()),
             Message::Halt(halt) => self.stop(halt.reject.get()),
             _ => {}
         }
@@ -128,14 +136,9 @@ impl Core {
 
     /// What was done so far.
     #[must_use]
-    pub const fn counters(&self) -> CoreCounters {
-        self.counters
-    }
-
-    /// Opportunities refused because a block had too many.
-    #[must_use]
-    pub const fn opportunities_refused(&self) -> u64 {
-        self.found.refused()
+    pub fn counters(&self) -> CoreCounters {
+        let search_cuts = self.strategies.iter().map(|strategy| u64::from(strategy.cuts())).sum();
+        CoreCounters { opportunities_refused: self.found.refused(), search_cuts, ..self.counters }
     }
 
     /// Trades that wait for a simulation.
@@ -155,7 +158,7 @@ impl Core {
             Message::Halt(halt) => self.stop(halt.reject.get()),
             Message::Simulation(result) => self.on_simulation(result, effects),
             Message::Submission(signed) => {
-                self.risk.on_signed(OpportunityId(signed.opportunity.get()), signed.nonce.get());
+                self.risk.on_signed(signed);
             }
             Message::Submitted(answer) => self.risk.on_submitted(answer),
             Message::Outcome(outcome) => self.on_outcome(outcome, effects),
@@ -174,12 +177,14 @@ impl Core {
         self.counters.messages += 1;
         let event = self.market.apply(message)?;
         match event {
-            MarketEvent::BlockBegun => self.awaiting.forget_deferred(),
+            MarketEvent::BlockBegun => {
+                self.awaiting.forget_deferred();
+                self.release_paper();
+            }
             MarketEvent::Reset => self.forget_trades(effects),
             MarketEvent::Reorged => self.on_reorg(),
-            MarketEvent::BlockEnded => self.head_received = self.now,
-            // Nobody saw the head of a snapshot arrive; its own time is all there is to judge its age by.
-            MarketEvent::SnapshotReady => self.head_received = self.block_time().min(self.now),
+            // Nobody saw the head of a snapshot arrive; risk looks at its own time as well.
+            MarketEvent::BlockEnded | MarketEvent::SnapshotReady => self.head_received = self.now,
             _ => {}
         }
         for strategy in &mut self.strategies {
@@ -195,6 +200,7 @@ impl Core {
     #[cold]
     fn forget_trades(&mut self, effects: &mut impl Effects) {
         self.awaiting.forget_deferred();
+        self.release_paper();
         for trade in self.awaiting.take_all_simulated() {
             self.refuse(&trade, Reject::MarketNotWhole, effects);
         }
@@ -205,14 +211,17 @@ impl Core {
     #[cold]
     fn on_reorg(&mut self) {
         self.awaiting.forget_deferred();
+        self.release_paper();
         if let Some(context) = self.market.replica().context() {
             self.risk.on_reorg(context.block().number);
         }
     }
 
-    fn block_time(&self) -> UnixNanos {
-        let seconds = self.market.replica().context().map_or(0, |context| context.timestamp.get());
-        UnixNanos(seconds.saturating_mul(NANOS_PER_SECOND))
+    /// On paper a trade holds its pools and its place until its block has a successor, as a live one does at best.
+    fn release_paper(&mut self) {
+        for opportunity in self.on_paper.drain(..) {
+            self.risk.on_abandoned(opportunity);
+        }
     }
 
     /// Judges what the strategies found, best first. Of opportunities that share a pool only the best is pursued: its

@@ -375,3 +375,22 @@ fn a_reorg_puts_what_it_took_back_in_flight_before_the_next_block_is_searched() 
     assert_eq!(bench.given.executed.len(), 1, "its pools are in flight");
     assert_eq!(bench.given.rejects().last(), Some(&Reject::PoolInFlight.code()));
 }
+
+#[test]
+fn on_paper_a_trade_keeps_its_pools_and_its_place_until_the_next_block() {
+    let mut bench = Bench::new(false, true, 1);
+    bench.block(&[(0, 1_100), (2, 1_050)]);
+    let first = bench.given.simulated[0];
+    bench.answer(first, SimulationStatus::Succeeded, bench.given.prediction(0));
+    let approved = |bench: &Bench| bench.given.rejects().iter().filter(|reject| **reject == 0).count();
+    assert_eq!(approved(&bench), 1);
+    for id in bench.given.simulated.clone().into_iter().skip(1) {
+        bench.answer(id, SimulationStatus::Succeeded, bench.given.prediction(1));
+    }
+    assert_eq!(approved(&bench), 1, "one in flight is all that is allowed, on paper as well");
+    bench.block(&[(0, 1_200)]);
+    let last = *bench.given.simulated.last().expect("the new block has one");
+    let prediction = bench.given.opportunities.iter().find(|found| found.opportunity.get() == last.0).expect("found");
+    bench.answer(last, SimulationStatus::Succeeded, prediction.profit());
+    assert_eq!(approved(&bench), 2, "and the place is free again");
+}

@@ -267,22 +267,26 @@ static CREATION_CODE: LazyLock<Vec<u8>> = LazyLock::new(|| {
 /// contract's own refusal.
 #[must_use]
 pub fn deployment_code(owner: Address, guardian: Address, profit_recipient: Address, venues: &[Venue]) -> Bytes {
-    let venues: Vec<IExecutor::Venue> = venues.iter().map(abi_venue).collect();
+    let venues: Vec<IExecutor::Venue> = venues.iter().map(Venue::to_abi).collect();
     let mut code = CREATION_CODE.clone();
     code.extend_from_slice(&(owner, guardian, profit_recipient, venues).abi_encode_params());
     code.into()
 }
 
-fn abi_venue(venue: &Venue) -> IExecutor::Venue {
-    let (kind, fee_ppm) = match venue.kind {
-        VenueKind::V2 { fee_ppm } => (0, fee_ppm),
-        VenueKind::V3 => (1, 0),
-    };
-    IExecutor::Venue {
-        factory: venue.factory,
-        initCodeHash: venue.init_code_hash,
-        kind,
-        feePpm: fee_ppm.try_into().expect("a fee in parts per million is below 2^24"),
+impl Venue {
+    /// The venue as the contract keeps it.
+    #[must_use]
+    pub fn to_abi(&self) -> IExecutor::Venue {
+        let (kind, fee_ppm) = match self.kind {
+            VenueKind::V2 { fee_ppm } => (0, fee_ppm),
+            VenueKind::V3 => (1, 0),
+        };
+        IExecutor::Venue {
+            factory: self.factory,
+            initCodeHash: self.init_code_hash,
+            kind,
+            feePpm: fee_ppm.try_into().expect("a fee in parts per million is below 2^24"),
+        }
     }
 }
 

@@ -55,13 +55,15 @@ fn base_fee_bound(head: &BlockContext, blocks: u64) -> Option<FeePerGas> {
     Some(base_fee)
 }
 
-/// Fees that replace a pooled transaction with `previous`, and hold in each of the `blocks_valid` blocks after `head`.
-/// `None` when a figure leaves its width, or `blocks_valid` is 0.
+/// Fees that replace a pooled transaction with `previous`, and hold in each of the `blocks_valid` blocks after `head`, or
+/// for as many of them as `cap` pays for. `None` when a figure leaves its width, `blocks_valid` is 0, or `cap` is too low
+/// for nodes to take it as a replacement.
 #[must_use]
-pub fn replacement(previous: Fees, head: &BlockContext, blocks_valid: u64) -> Option<Fees> {
-    let priority = bump(previous.priority)?;
+pub fn replacement(previous: Fees, head: &BlockContext, blocks_valid: u64, cap: FeePerGas) -> Option<Fees> {
+    let (least, priority) = (bump(previous.max)?, bump(previous.priority)?);
     let holding = base_fee_bound(head, blocks_valid)?.checked_add(priority)?;
-    Some(Fees { max: bump(previous.max)?.max(holding), priority })
+    let max = least.max(holding).min(cap);
+    (max >= least && max >= priority).then_some(Fees { max, priority })
 }
 
 /// A tenth more, rounded up, and more even for nothing.
@@ -126,9 +128,21 @@ mod tests {
         let block = head(1_000, 0, 30_000_000);
         for (max, priority) in [(0, 0), (1, 1), (999, 10), (1_000_000, 11)] {
             let previous = Fees { max: FeePerGas(max), priority: FeePerGas(priority) };
-            let fees = replacement(previous, &block, 3).expect("within width");
+            let fees = replacement(previous, &block, 3, FeePerGas(u128::MAX)).expect("within width");
             assert!(fees.max.0 * 10 >= max * 11 && fees.priority.0 * 10 >= priority * 11);
             assert!(fees.max > previous.max && fees.priority > previous.priority && fees.priority <= fees.max);
         }
+    }
+
+    #[test]
+    fn a_replacement_is_worth_having_below_what_would_hold_and_never_above_the_cap() {
+        let block = head(1_000_000, 30_000_000, 30_000_000);
+        let previous = Fees { max: FeePerGas(1_200_000), priority: FeePerGas(10) };
+        let uncapped = replacement(previous, &block, 8, FeePerGas(u128::MAX)).expect("within width");
+        let cap = FeePerGas(uncapped.max.0 - 1);
+        assert_eq!(replacement(previous, &block, 8, cap), Some(Fees { max: cap, ..uncapped }));
+        let least = FeePerGas(1_320_000);
+        assert_eq!(replacement(previous, &block, 8, least).map(|fees| fees.max), Some(least));
+        assert_eq!(replacement(previous, &block, 8, FeePerGas(least.0 - 1)), None, "nodes would refuse it");
     }
 }

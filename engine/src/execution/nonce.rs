@@ -37,7 +37,7 @@ pub enum NonceError {
     /// The chain counts transactions that we never leased: someone else uses the key.
     #[error(
         "account {sender} has {chain_nonce} transactions on chain, but only nonces below {leased_end} were leased: \
-         another program uses its key; stop it, then start with another `journal.dir`"
+         another program uses its key; stop it, or, if these were yours, start with --confirm-account-use"
     )]
     Foreign {
         /// Account concerned.
@@ -78,6 +78,8 @@ pub struct NonceManager {
 
 impl NonceManager {
     /// Nonces of `sender`, which the chain counts from `chain_nonce`, leased `lease_count` (above 0) at a time.
+    ///
+    /// Give no leases when the operator says that transactions beyond them are his own.
     ///
     /// `leases` are all records of earlier runs, in any order, of any account. What they leased and the chain has not
     /// counted is in doubt.

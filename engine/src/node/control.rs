@@ -101,7 +101,7 @@ pub(super) async fn follow(
                 let (outcomes, again) = tracker.on_reorg(ancestor);
                 push_all(&inputs, outcomes).await;
                 if let Some(desk) = &desk {
-                    send_again(desk, &kill, again).await;
+                    send_again(desk, &inputs, &kill, again).await;
                 }
             }
             Track::Reset(block) => {
@@ -131,7 +131,7 @@ async fn confirm(desk: &Desk, tracker: &mut Tracker, inputs: &Inputs, kill: &Kil
         let Ok(receipt) = desk.chain.receipt(tx_hash, desk.executor).await.inspect_err(not_read) else { continue };
         if let Some((outcome, again)) = tracker.confirm(tx_hash, receipt.map(|receipt| receipt.block)) {
             inputs.push(Input::Outcome(outcome)).await;
-            send_again(desk, kill, again).await;
+            send_again(desk, inputs, kill, again).await;
         }
     }
 }
@@ -175,7 +175,7 @@ async fn push_all(inputs: &Inputs, outcomes: Vec<Outcome>) {
 
 /// Same bytes, same nonce: sending again can never trade twice. Behind the kill switch only cancellations go out; the
 /// nonces of the trades are freed when these expire.
-async fn send_again(desk: &Desk, kill: &KillSwitch, again: Vec<Sent>) {
+async fn send_again(desk: &Desk, inputs: &Inputs, kill: &KillSwitch, again: Vec<Sent>) {
     for sent in again {
         if kill.is_tripped() && !sent.is_cancellation() {
             continue;
@@ -184,5 +184,6 @@ async fn send_again(desk: &Desk, kill: &KillSwitch, again: Vec<Sent>) {
         if status != SubmittedStatus::Accepted {
             tracing::warn!(nonce = sent.nonce, ?status, "a transaction that a reorg dropped was not taken again");
         }
+        inputs.push(Input::Resent(Submitted::new(sent.opportunity, sent.nonce, status))).await;
     }
 }

@@ -68,6 +68,7 @@ impl DataPlane {
             let mut is_idle = true;
             while let Some(input) = self.inputs.pop() {
                 is_idle = false;
+                self.outbox.set_behind(feed.as_ref().is_none_or(Feed::has_more));
                 self.on_input(input);
             }
             if self.inputs.is_stopping() {
@@ -130,7 +131,10 @@ impl DataPlane {
         let Some(joined) = feed else { return false };
         let is_kept = match joined.try_next() {
             Ok(None) => return false,
-            Ok(Some(frame)) => self.on_frame(&frame),
+            Ok(Some(frame)) => {
+                self.outbox.set_behind(joined.has_more());
+                self.on_frame(&frame)
+            }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "feed lost");
                 false
@@ -216,6 +220,7 @@ impl DataPlane {
                 self.outbox.submission_answered();
                 self.input_now(&Message::Submitted(&answer));
             }
+            Input::Resent(answer) => self.input_now(&Message::Submitted(&answer)),
             Input::Cancel { opportunity, nonce } => {
                 self.outbox.cancel(opportunity, nonce);
                 self.do_after();

@@ -3,14 +3,14 @@
 //! It is put at the head of the new journal, before its first market message, so that limits survive a restart and a
 //! replay of the new run knows what it knew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::Address;
 use alphapulse_protocol::message::{Clock, Message, NonceLease, Outcome, OutcomeStatus, Submission};
-use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, HashBytes, OpportunityId, UnixNanos};
+use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, FeePerGas, Gas, HashBytes, OpportunityId, U256, UnixNanos};
 use alphapulse_relay::journal::{JournalError, JournalReader};
 
 use super::NodeError;
@@ -64,16 +64,17 @@ struct Signed {
 }
 
 impl Earlier {
-    /// Reads every live run of `identity` in the folder of `run_dir`, but not `run_dir` itself.
+    /// Reads every live run of `identity` in `journal_dir` and in the folder of `run_dir`, but not `run_dir` itself.
     ///
     /// # Errors
     /// [`NodeError`] when a run cannot be read: what it may have left open cannot be known then.
-    pub(super) fn read(run_dir: &Path, identity: &Identity) -> Result<Self, NodeError> {
+    pub(super) fn read(run_dir: &Path, journal_dir: Option<&Path>, identity: &Identity) -> Result<Self, NodeError> {
         let mut earlier = Self::default();
-        for run in runs_beside(run_dir).map_err(|source| NodeError::Earlier { path: run_dir.to_owned(), source })? {
+        let runs = runs_of(run_dir, journal_dir);
+        for run in runs.map_err(|source| NodeError::Earlier { path: run_dir.to_owned(), source })? {
             let manifest = Manifest::read(&run)?;
             if identity.has_made(&manifest) {
-                earlier.read_run(&run)?;
+                earlier.read_run(&run).map_err(|source| NodeError::EarlierRun { run: run.clone(), source })?;
             }
         }
         Ok(earlier)
@@ -146,11 +147,18 @@ impl Signed {
                 let found = outcome(receipt.tx_hash, status, receipt.block);
                 Ok(found.with_receipt(receipt.gas_used, receipt.gas_price, receipt.gain))
             }
-            None if nonce < next_nonce || block_max < head => {
-                let nowhere = BlockRef { number: head, hash: [0; 32] };
-                Ok(outcome(self.trade.tx_hash, OutcomeStatus::Replaced, nowhere))
+            None if nonce < next_nonce => {
+                // Something of this account's was paid for. Without a receipt the dearest that it can have been is booked.
+                let (gas, fee) = (Gas(self.trade.gas_limit.get()), FeePerGas(self.trade.fee_max.get()));
+                tracing::warn!(
+                    nonce,
+                    "no receipt is known for a used nonce of an earlier run: its highest cost is booked"
+                );
+                let found = outcome(self.trade.tx_hash, OutcomeStatus::Replaced, nowhere(head));
+                Ok(found.with_receipt(gas, fee, U256::ZERO))
             }
-            None => Err(NodeError::Refused(format!(
+            None if block_max < head => Ok(outcome(self.trade.tx_hash, OutcomeStatus::Replaced, nowhere(head))),
+            None => Err(NodeError::NotYet(format!(
                 "the trade with nonce {nonce} of an earlier run may be included until block {block_max}, and the chain is \
                  at {head}; start again after that block"
             ))),
@@ -160,7 +168,7 @@ impl Signed {
 
 impl Earlier {
     /// Adds what a run leased and signed.
-    fn read_run(&mut self, run: &Path) -> Result<(), NodeError> {
+    fn read_run(&mut self, run: &Path) -> Result<(), JournalError> {
         match JournalReader::open(run.join(JOURNAL_FOLDER)) {
             // The first record is on disk before anything is signed: this run ended before it began.
             Err(JournalError::Missing(_)) => {}
@@ -200,17 +208,26 @@ fn read_signed(
     Ok(signed)
 }
 
-/// Folders of runs beside `run_dir`.
-fn runs_beside(run_dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let Some(parent) = run_dir.parent().filter(|parent| parent.is_dir()) else { return Ok(Vec::new()) };
-    let mut runs = Vec::new();
-    for entry in fs::read_dir(parent)? {
-        let path = entry?.path();
-        if path != run_dir && path.join(MANIFEST_FILE).is_file() {
-            runs.push(path);
+/// A block that stands for none.
+const fn nowhere(head: BlockNumber) -> BlockRef {
+    BlockRef { number: head, hash: [0; 32] }
+}
+
+/// Folders of runs in `journal_dir` and beside `run_dir`, each once, however its path is written.
+fn runs_of(run_dir: &Path, journal_dir: Option<&Path>) -> io::Result<BTreeSet<PathBuf>> {
+    // `Path::parent` of a bare name is the empty path, which no system call takes for the present folder.
+    let beside = run_dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    let itself = fs::canonicalize(run_dir).ok();
+    let mut runs = BTreeSet::new();
+    for folder in beside.into_iter().chain(journal_dir).filter(|folder| folder.is_dir()) {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.join(MANIFEST_FILE).is_file() {
+                runs.insert(fs::canonicalize(path)?);
+            }
         }
     }
-    runs.sort();
+    runs.retain(|run| Some(run) != itself.as_ref());
     Ok(runs)
 }
 

@@ -24,6 +24,8 @@ pub(super) enum Input {
     Simulation(message::Simulation),
     /// A submission was answered.
     Submitted(message::Submitted),
+    /// A transaction was sent again after a reorg, and this was said of it.
+    Resent(message::Submitted),
     /// The chain decided a transaction, or a reorg undid that.
     Outcome(message::Outcome),
     /// The executor no longer accepts this trade: free its nonce.

@@ -25,6 +25,9 @@ pub(super) enum LiveError {
     /// The node has no key: it trades on paper.
     #[error("this node signs nothing")]
     Paper,
+    /// A newer state is on its way, or the feed is lost.
+    #[error("the market has moved on")]
+    Behind,
     /// The trade is not one that the executor can run.
     #[error("the executor cannot run this trade")]
     Call(#[from] CallError),
@@ -34,8 +37,8 @@ pub(super) enum LiveError {
     /// The signer refused.
     #[error("the signer refused")]
     Sign(#[from] SignError),
-    /// There is no block yet on which fees could rest, or a fee exceeds its width.
-    #[error("no fee can be stated")]
+    /// There is no block yet on which fees could rest, a fee exceeds its width, or none within the cap would do.
+    #[error("no fee within the cap would do")]
     NoFee,
     /// A run that is not recorded must not sign.
     #[error("there is no journal to lease nonces in")]
@@ -121,7 +124,8 @@ impl Live {
         let keys = self.keys.as_mut().ok_or(LiveError::Paper)?;
         let before = keys.sent_fees.iter().rev().find(|(sent, _)| *sent == nonce).map(|(_, fees)| *fees);
         let before = before.unwrap_or_default();
-        let fees = fees::replacement(before, &head, CANCEL_BLOCKS_VALID).ok_or(LiveError::NoFee)?;
+        let cap = keys.signer.policy().fee_max;
+        let fees = fees::replacement(before, &head, CANCEL_BLOCKS_VALID, cap).ok_or(LiveError::NoFee)?;
         let signed = keys.signer.sign_cancel(nonce, fees)?;
         tracing::warn!(nonce, %opportunity, "a trade was not included in time: its nonce is freed");
         Ok(keys.remember(&signed))

@@ -42,6 +42,9 @@ pub enum NodeError {
     /// Going live needs the operator's word in two places, and somewhere to keep the run.
     #[error("{0}")]
     Refused(String),
+    /// What is in the way passes, or is ended by someone else. The text says when to start again.
+    #[error("{0}")]
+    NotYet(String),
     /// The configuration does not make a node.
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
@@ -90,6 +93,15 @@ pub enum NodeError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// The journal of an earlier run cannot be read, so what it left open is not known.
+    #[error("the journal of the earlier run {} cannot be read", run.display())]
+    EarlierRun {
+        /// Folder of that run.
+        run: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: JournalError,
     },
     /// The journal failed.
     #[error("the run's journal failed")]

@@ -7,7 +7,7 @@ use alphapulse_strategies::Market;
 use tokio::sync::{broadcast, mpsc};
 
 use super::control::{Track, Work};
-use super::live::Live;
+use super::live::{Live, LiveError};
 use super::{NodeError, NodeEvent};
 use crate::core::Effects;
 use crate::execution::track::Sent;
@@ -38,6 +38,7 @@ pub(super) struct Outbox {
     kill: KillSwitch,
     after: Vec<After>,
     sends_open: usize,
+    is_behind: bool,
 }
 
 impl Outbox {
@@ -60,6 +61,7 @@ impl Outbox {
             kill,
             after: Vec::new(),
             sends_open: 0,
+            is_behind: false,
         }
     }
 
@@ -74,6 +76,11 @@ impl Outbox {
 
     pub(super) const fn submission_answered(&mut self) {
         self.sends_open = self.sends_open.saturating_sub(1);
+    }
+
+    /// Whether the feed is lost or holds what the core has not seen: then its state is not the newest, and nothing is signed.
+    pub(super) const fn set_behind(&mut self, is_behind: bool) {
+        self.is_behind = is_behind;
     }
 
     /// Keeps a record of an earlier run: it is in the journal, and not in this run's books.
@@ -141,7 +148,9 @@ impl Outbox {
         if !self.is_recorded() {
             return;
         }
-        self.follow(Track::Watch(sent.clone()));
+        if !self.follow(Track::Watch(sent.clone())) {
+            return;
+        }
         let is_sent = self.work.as_ref().is_some_and(|work| work.try_send(Work::Send(sent)).is_ok());
         if is_sent {
             self.sends_open += 1;
@@ -225,10 +234,12 @@ impl Effects for Outbox {
 
     fn execute(&mut self, trade: Approved<Trade>, market: &Market) {
         let (opportunity, block) = (trade.opportunity, trade.block);
-        match self.live.sign(trade, market, self.journal.as_mut()) {
+        let signed =
+            if self.is_behind { Err(LiveError::Behind) } else { self.live.sign(trade, market, self.journal.as_mut()) };
+        match signed {
             Ok((submission, sent)) => self.after.push(After::Submit(submission, sent)),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, %opportunity, "not signed");
+                tracing::warn!(error = &error as &dyn std::error::Error, %opportunity, "not signed");
                 self.after.push(After::Abandon(Outcome::new(
                     opportunity,
                     u64::MAX,

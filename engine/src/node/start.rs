@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::Address;
-use alphapulse_protocol::message::{CloseReason, NonceLease};
+use alphapulse_protocol::message::{CloseReason, NonceLease, PoolKind};
 use alphapulse_protocol::{Epoch, HashBytes};
 use alphapulse_relay::journal::JournalWriter;
 use alphapulse_relay::{Feed, FeedError, Relay, RelayConfig, RelayError};
@@ -25,7 +25,7 @@ use super::{Node, NodeError, Running};
 use crate::assembly;
 use crate::clock::WallClock;
 use crate::config::{Mode, NodeConfig};
-use crate::execution::calldata::abi::IExecutor;
+use crate::execution::calldata::{Venue, VenueKind, abi::IExecutor};
 use crate::execution::caller::Caller;
 use crate::execution::chain::ChainPort;
 use crate::execution::keystore;
@@ -61,6 +61,8 @@ pub struct NodeOptions {
     pub run_dir: Option<PathBuf>,
     /// Password of the keystore. Needed live.
     pub password: Option<Secret>,
+    /// The operator's word that transactions of the account which no run of ours sent are his own.
+    pub is_account_use_confirmed: bool,
     /// Where market messages come from.
     pub feed: FeedSource,
     /// Seed of a scripted run, for the manifest.
@@ -77,8 +79,9 @@ impl Node {
         let kill = KillSwitch::new();
         let clock = WallClock::start();
         let Means { desk, genesis, live, earlier } = connect(&config, &options, &kill, &clock).await?;
-        let journal = open_run(&config, &options, desk.as_ref().zip(genesis), Epoch(clock.now().0))?;
         let (relay, join) = join_feed(config.relay_config(None), &options.feed).await?;
+        // Last of what can fail: a start that fails leaves no folder behind that the next one would find taken.
+        let journal = open_run(&config, &options, desk.as_ref().zip(genesis), Epoch(clock.now().0))?;
 
         let core = assembly::core(&config, options.is_live)?;
 
@@ -116,8 +119,11 @@ impl Node {
         data_plane.restore(&earlier);
         let thread = spawn_trading(data_plane);
         let node = Self { running, progress: progress_seen, events, kill, relay, thread, run_dir: options.run_dir };
-        node.market_stands().await?;
-        Ok(node)
+        match node.market_stands().await {
+            Ok(()) => Ok(node),
+            // Why the thread ended is its own to say.
+            Err(ended) => Err(node.stop().await.err().unwrap_or(ended)),
+        }
     }
 
     /// Waits for the first whole state.
@@ -193,8 +199,12 @@ async fn connect(
     let (live, earlier) = match (&options.password, &options.run_dir) {
         (Some(password), Some(run_dir)) if options.is_live => {
             let (signer, key_lock) = open_signer(config, password, owner, kill)?;
-            let earlier = Earlier::read(run_dir, &Identity { chain_id: expected, genesis, account: owner })?;
-            let leases = earlier.leases().to_vec();
+            let earlier = Earlier::read(
+                run_dir,
+                config.journal_dir.as_deref(),
+                &Identity { chain_id: expected, genesis, account: owner },
+            )?;
+            let leases = if options.is_account_use_confirmed { Vec::new() } else { earlier.leases().to_vec() };
             let records = earlier.resolve(&desk, clock.now()).await?;
             let nonces = resume_nonces(config, &desk, &leases).await?;
             (Live::signing(caller, signer, nonces, key_lock), records)
@@ -215,8 +225,14 @@ async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Addres
     let not_ours =
         || refuse("the contract there is not an AlphaPulse executor; correct `execution.executor`".to_owned());
     let recipient = chain.view(executor, &IExecutor::profitRecipientCall {}).await?.ok_or_else(not_ours)?;
-    if Some(recipient) != config.execution.profit_address {
+    // Live, the address is a must; a node on paper may only want to simulate.
+    if config.execution.profit_address.is_some_and(|expected| expected != recipient) {
         return Err(refuse(format!("it sends profit to {recipient}, not to `execution.profit_address`")));
+    }
+    if chain.view(executor, &IExecutor::pausedCall {}).await?.ok_or_else(not_ours)? {
+        return Err(NodeError::NotYet(format!(
+            "executor {executor} is paused; start again once its owner has ended that"
+        )));
     }
     if !executor_code::is_ours(&code) {
         return Err(refuse(
@@ -227,9 +243,12 @@ async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Addres
     for venue in &config.venues {
         let index = alloy::primitives::U256::from(venue.id.0);
         let known = chain.view(executor, &IExecutor::venueCall { index }).await?.ok_or_else(not_ours)?;
-        if (known.factory, known.initCodeHash) != (venue.factory, venue.init_code_hash) {
+        let kind =
+            if venue.kind == PoolKind::UniswapV2 { VenueKind::V2 { fee_ppm: venue.fee.0 } } else { VenueKind::V3 };
+        let expected = Venue { factory: venue.factory, init_code_hash: venue.init_code_hash, kind };
+        if known != expected.to_abi() {
             return Err(refuse(format!(
-                "its venue {} is not `{}`; venues must be in the executor's order",
+                "its venue {} is not `{}` in factory, init code hash, kind and fee; venues must be in the executor's order",
                 venue.id, venue.name
             )));
         }
@@ -266,7 +285,10 @@ fn lock_keystore(path: &Path) -> Result<File, NodeError> {
     let file = File::open(path).map_err(|error| refuse(format!("cannot be opened to be locked: {error}")))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(refuse("another node trades with it; stop that one first".to_owned())),
+        Err(TryLockError::WouldBlock) => Err(NodeError::NotYet(format!(
+            "keystore {}: another node trades with it; stop that one first",
+            path.display()
+        ))),
         Err(TryLockError::Error(error)) => {
             Err(refuse(format!("cannot be locked: {error}; keep it on a file system that has locks")))
         }
@@ -279,7 +301,7 @@ async fn resume_nonces(config: &NodeConfig, desk: &Desk, leases: &[NonceLease]) 
     let account = desk.account;
     let (mined, pending) = (desk.chain.nonce(account).await?, desk.chain.pending_nonce(account).await?);
     if mined != pending {
-        return Err(NodeError::Refused(format!(
+        return Err(NodeError::NotYet(format!(
             "account {account} has {} transactions waiting in the node's pool; wait until they are mined or replaced",
             pending.saturating_sub(mined)
         )));
@@ -338,7 +360,7 @@ async fn join_feed(config: RelayConfig, source: &FeedSource) -> Result<(Option<A
 fn feed_error(error: RelayError) -> FeedError {
     match error {
         RelayError::Full(_) => FeedError::Closed(CloseReason::Full),
-        _ => FeedError::Closed(CloseReason::Shutdown),
+        _ => FeedError::RelayEnded,
     }
 }
 
@@ -352,7 +374,7 @@ mod tests {
         let path = folder.path().join("hot");
         std::fs::write(&path, "").expect("writable");
         let first = lock_keystore(&path).expect("free");
-        assert!(matches!(lock_keystore(&path), Err(NodeError::Refused(reason)) if reason.contains("another node")));
+        assert!(matches!(lock_keystore(&path), Err(NodeError::NotYet(reason)) if reason.contains("another node")));
         drop(first);
         assert!(lock_keystore(&path).is_ok());
     }

@@ -120,6 +120,13 @@ impl Exposure {
         }
     }
 
+    /// One more transaction for an open nonce: whichever lands, the dearer is what may be paid.
+    pub(super) fn raise_cost(&mut self, nonce: u64, cost_max: Wei) {
+        if let Some(open) = self.open.iter_mut().find(|open| open.nonce == Some(nonce)) {
+            open.cost_max = open.cost_max.max(cost_max);
+        }
+    }
+
     pub(super) fn set_unknown(&mut self, nonce: u64, is_unknown: bool) {
         if let Some(open) = self.open.iter_mut().find(|open| open.nonce == Some(nonce)) {
             open.is_unknown = is_unknown;

@@ -149,9 +149,11 @@ impl RiskManager {
         if has_price { pre_trade::net_profit(trade.profit, trade.gas, trade.expected_gas_price) } else { None }
     }
 
-    /// Takes note that an approved trade was signed: from now on only the chain decides it.
-    pub fn on_signed(&mut self, opportunity: OpportunityId, nonce: u64) {
-        self.exposure.set_nonce(opportunity, nonce);
+    /// Takes note that an approved trade was signed, or a cancellation of its nonce: from now on only the chain decides it.
+    pub fn on_signed(&mut self, signed: &Submission) {
+        let nonce = signed.nonce.get();
+        self.exposure.set_nonce(OpportunityId(signed.opportunity.get()), nonce);
+        self.exposure.raise_cost(nonce, cost_max(signed));
     }
 
     /// Takes note of an endpoint's answer. A refusal is as unclear as silence: it proves nothing about other nodes.
@@ -231,16 +233,16 @@ impl RiskManager {
     fn restore_open(&mut self, submission: &Submission) {
         let nonce = submission.nonce.get();
         if self.exposure.has_nonce(nonce) {
+            self.exposure.raise_cost(nonce, cost_max(submission));
             return;
         }
-        let cost_max = Gas(submission.gas_limit.get()).checked_mul(FeePerGas(submission.fee_max.get()));
         self.exposure.open(Open {
             opportunity: None,
             nonce: Some(nonce),
             token: Address::ZERO,
             notional: U256::ZERO,
             pools: None,
-            cost_max: cost_max.unwrap_or(Wei(u128::MAX)),
+            cost_max: cost_max(submission),
             is_unknown: false,
         });
     }
@@ -274,6 +276,11 @@ impl RiskManager {
     pub const fn approved_count(&self) -> u64 {
         self.approved_count
     }
+}
+
+/// What a signed transaction costs at worst; more than any limit when that has no number.
+fn cost_max(signed: &Submission) -> Wei {
+    Gas(signed.gas_limit.get()).checked_mul(FeePerGas(signed.fee_max.get())).unwrap_or(Wei(u128::MAX))
 }
 
 fn pool_addresses(trade: &Trade, context: &RiskContext<'_>) -> Result<[Address; OPPORTUNITY_HOPS_MAX], Reject> {

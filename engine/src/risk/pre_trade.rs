@@ -15,11 +15,18 @@ use crate::trade::Trade;
 pub struct RiskContext<'a> {
     /// Time of the decision.
     pub now: UnixNanos,
-    /// When the head arrived here. For a head that is known from a snapshot only: the time of the block itself, for
-    /// nobody saw it arrive.
+    /// When the head arrived here. The market is as old as that, or as the head's own timestamp says, whichever is more.
     pub head_received: UnixNanos,
     /// The market state that the trade was sized on.
     pub replica: &'a Replica,
+}
+
+impl RiskContext<'_> {
+    /// The head's own timestamp; the beginning of time without a head.
+    fn block_time(&self) -> UnixNanos {
+        let seconds = self.replica.context().map_or(0, |head| head.timestamp.get());
+        UnixNanos(seconds.saturating_mul(1_000_000_000))
+    }
 }
 
 /// Gain less the cost of `gas` at `price`, in wei of the native coin, or `None` outside 128 bits. `gain` is in wei.
@@ -37,7 +44,10 @@ pub(super) fn check_market(trade: &Trade, limits: &Limits, context: &RiskContext
     if !replica.is_tradable() {
         return Err(Reject::NotAtHead);
     }
-    let age_ns = context.now.0.checked_sub(context.head_received.0).ok_or(Reject::ClockWentBack)?;
+    let since_arrival = context.now.0.checked_sub(context.head_received.0).ok_or(Reject::ClockWentBack)?;
+    // A block may arrive long after it was made: from a node that catches up, or behind a stall of ours.
+    let since_made = context.now.0.saturating_sub(context.block_time().0);
+    let age_ns = since_arrival.max(since_made);
     if Duration::from_nanos(age_ns) > limits.market_age_max {
         return Err(Reject::MarketStale);
     }

@@ -66,7 +66,11 @@ pub(crate) fn print_summary(
             "submitted": totals.submitted,
             "included": totals.included,
             "reverted": totals.reverted,
+            "cancelled": totals.cancelled,
             "unknown": totals.unknown,
+            "mispredicted": totals.mispredicted,
+            "core": status.core,
+            "feed": status.feed,
             "predicted_profit": totals.predicted_profit.to_string(),
             "realised_profit": totals.realised_profit.to_string(),
             "gas_spent_wei": totals.gas_spent.to_string(),
@@ -83,14 +87,26 @@ pub(crate) fn print_summary(
     }
     if is_live {
         output.line(format!(
-            "submitted       {} ({} included, {} reverted, {} unknown)",
-            totals.submitted, totals.included, totals.reverted, totals.unknown
+            "submitted       {} ({} included, {} reverted, {} cancelled, {} open)",
+            totals.submitted, totals.included, totals.reverted, totals.cancelled, totals.unknown
         ))?;
         output.line(format!(
             "profit          {} raw units, predicted {}",
             totals.realised_profit, totals.predicted_profit
         ))?;
         output.line(format!("gas             {} wei", totals.gas_spent))?;
+    }
+    let (core, feed) = (&status.core, &status.feed);
+    let lost = [
+        ("opportunities above the block's bound", core.opportunities_refused),
+        ("searches cut short", core.search_cuts),
+        ("malformed frames", feed.malformed),
+        ("breaks in the feed", feed.discontinuities),
+        ("feeds joined again", feed.rejoins),
+        ("trades that gained otherwise than predicted", totals.mispredicted),
+    ];
+    for (what, count) in lost.iter().filter(|(_, count)| *count > 0) {
+        output.line(format!("! {count} {what}"))?;
     }
     if let Some(reason) = &status.halted {
         output.line(format!("halted          {reason}"))?;

@@ -35,7 +35,8 @@ unknown_max = 2
 profit_min = "0.0002 ether"
 fee_max = "500 gwei"
 gas_max = 1_500_000
-market_age_max = "30s"
+# The block is of 2023.
+market_age_max = "10000000000s"
 loss_day_max = "1 ether"
 
 [execution]

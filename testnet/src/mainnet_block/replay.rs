@@ -125,7 +125,14 @@ pub async fn replay(
     let mut chain = Chain::start(kit, block).await?;
     let pools = chain.describe_pools().await?;
     let config = config::from_toml(&super::config::text(&chain.node.ws_url(), &pools))?;
-    let options = NodeOptions { is_live: false, run_dir, password: None, feed: FeedSource::Embedded, seed: None };
+    let options = NodeOptions {
+        is_live: false,
+        run_dir,
+        password: None,
+        is_account_use_confirmed: false,
+        feed: FeedSource::Embedded,
+        seed: None,
+    };
     let node = Node::start(config, options).await?;
     let mut report = BlockReport {
         block: block.number(),

@@ -32,6 +32,7 @@ fee_max = "200 gwei"
 gas_max = 3_000_000
 market_age_max = "60s"
 loss_day_max = "5 ether"
+kill_file = "KILL"
 
 [execution]
 mode = "live"

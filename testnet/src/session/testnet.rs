@@ -137,6 +137,7 @@ impl Testnet {
             is_live: true,
             run_dir: Some(run_dir.unwrap_or_else(|| self.folder().join("run"))),
             password: Some(Secret::from_file(&self.password_file())?),
+            is_account_use_confirmed: false,
             feed: FeedSource::Embedded,
             seed: Some(seed),
         })

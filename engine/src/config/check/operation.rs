@@ -8,7 +8,7 @@ use alphapulse_protocol::{FeePerGas, Gas};
 
 use super::Checker;
 use crate::config::raw::{RawExecution, RawRelay};
-use crate::config::validated::{ExecutionConfig, Mode, RelaySettings, RelaySource};
+use crate::config::validated::{ChainConfig, ExecutionConfig, Mode, RelaySettings, RelaySource};
 use crate::core::GasModel;
 use crate::risk::Limits;
 
@@ -19,12 +19,18 @@ const LEASE_NONCES: u64 = 16;
 /// Nonces leased at a time at most.
 const LEASE_NONCES_MAX: u64 = 1024;
 
+/// Chains that charge a fee for data posted to Ethereum on top of EIP-1559: OP Mainnet, zkSync Era, World, Mantle, Base,
+/// Arbitrum One, Arbitrum Nova, Linea, Blast, Scroll, Zora (chain ids of ethereum-lists/chains).
+const ROLLUPS: [u64; 11] = [10, 324, 480, 5_000, 8_453, 42_161, 42_170, 59_144, 81_457, 534_352, 7_777_777];
+
 // None of the following limits what may be lost; they bound memory and patience.
 const SILENCE_MS: u64 = 3_000;
 const HEARTBEAT_MS: u64 = 1_000;
 const BACKFILL_BLOCKS_MAX: u64 = 128;
 const LANE_SLOTS: u64 = 65_536;
 const SUBSCRIBERS_MAX: u64 = 16;
+/// A lane takes its memory at once: this many slots are 300 MB.
+const LANE_SLOTS_MAX: u64 = 1 << 20;
 
 impl Checker<'_> {
     pub(super) fn execution(&mut self, limits: Option<&Limits>) -> Option<ExecutionConfig> {
@@ -91,13 +97,14 @@ impl Checker<'_> {
     }
 
     /// What live trading needs and paper trading does not.
-    pub(super) fn check_live(&mut self, execution: Option<&ExecutionConfig>, has_journal: bool) {
+    pub(super) fn check_live(&mut self, execution: Option<&ExecutionConfig>, has_journal: bool, has_kill_file: bool) {
         let Some(execution) = execution.filter(|execution| execution.mode == Mode::Live) else { return };
         let needed = [
             ("execution.executor", execution.executor.is_some()),
             ("execution.profit_address", execution.profit_address.is_some()),
             ("execution.keystore", execution.keystore.is_some()),
             ("journal.dir", has_journal),
+            ("risk.kill_file", has_kill_file),
         ];
         for (key, is_there) in needed {
             let has_problem = self.problems.iter().any(|problem| problem.key == key);
@@ -111,15 +118,25 @@ impl Checker<'_> {
         }
     }
 
+    /// Gas costs what the ledger says only where the EIP-1559 fee is all that is charged.
+    pub(super) fn check_fee_model(&mut self, chain: Option<&ChainConfig>, execution: Option<&ExecutionConfig>) {
+        let is_live = execution.is_some_and(|execution| execution.mode == Mode::Live);
+        if is_live && chain.is_some_and(|chain| ROLLUPS.contains(&chain.id.0)) {
+            let message = "this rollup charges for data beside the gas, which is not in the books yet";
+            self.problem("chain.id", message, "set execution.mode = \"paper\" on this chain");
+        }
+    }
+
     pub(super) fn relay(&mut self) -> Option<RelaySettings> {
         let raw = self.layered.raw.relay.clone().unwrap_or_default();
         let source = self.relay_source(&raw);
         let silence = self.span("relay.silence", raw.silence.as_ref(), SILENCE_MS);
         let heartbeat = self.span("relay.heartbeat", raw.heartbeat.as_ref(), HEARTBEAT_MS);
-        let backfill = self.bound("relay.backfill_blocks_max", raw.backfill_blocks_max.as_ref(), BACKFILL_BLOCKS_MAX);
-        let depth = self.bound("relay.reorg_depth_max", raw.reorg_depth_max.as_ref(), REORG_DEPTH_MAX as u64);
-        let lane_slots = self.bound("relay.lane_slots", raw.lane_slots.as_ref(), LANE_SLOTS);
-        let subscribers = self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), SUBSCRIBERS_MAX);
+        let backfill =
+            self.bound("relay.backfill_blocks_max", raw.backfill_blocks_max.as_ref(), (BACKFILL_BLOCKS_MAX, 65_536));
+        let depth = self.bound("relay.reorg_depth_max", raw.reorg_depth_max.as_ref(), (REORG_DEPTH_MAX as u64, 65_536));
+        let lane_slots = self.bound("relay.lane_slots", raw.lane_slots.as_ref(), (LANE_SLOTS, LANE_SLOTS_MAX));
+        let subscribers = self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), (SUBSCRIBERS_MAX, 4096));
         let listen_unix = self.optional_path("relay.listen_unix", raw.listen_unix.as_ref());
         let listen_tcp = raw.listen_tcp.as_ref().map(|text| self.socket_address("relay.listen_tcp", text));
         let listen_tcp = match listen_tcp {
@@ -172,9 +189,9 @@ impl Checker<'_> {
         }
     }
 
-    fn bound(&mut self, key: &str, written: Option<&u64>, default: u64) -> Option<u64> {
+    fn bound(&mut self, key: &str, written: Option<&u64>, (default, maximum): (u64, u64)) -> Option<u64> {
         match written {
-            Some(value) => self.within(key, *value, (1, u64::from(u32::MAX))),
+            Some(value) => self.within(key, *value, (1, maximum)),
             None => Some(self.or_default(key, None, default)),
         }
     }

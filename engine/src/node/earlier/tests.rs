@@ -52,7 +52,7 @@ fn left_by(write: impl FnOnce(&mut JournalWriter)) -> Earlier {
         journal.append(&Clock::new(UnixNanos(7))).expect("writable");
         write(journal);
     });
-    Earlier::read(&folder.path().join("2"), &US).expect("the run is whole")
+    Earlier::read(&folder.path().join("2"), None, &US).expect("the run is whole")
 }
 
 fn open_nonces(earlier: &Earlier) -> Vec<u64> {
@@ -76,7 +76,7 @@ fn earlier_live_runs_give_what_they_signed_themselves_and_what_became_of_it() {
         journal.append(&submission(30, 9)).expect("a paper run never sends; this one claims to");
     });
     Manifest::new(1, true, String::new(), String::new()).create(&folder.path().join("3")).expect("no journal");
-    let earlier = Earlier::read(&folder.path().join("4"), &US).expect("both runs are whole");
+    let earlier = Earlier::read(&folder.path().join("4"), None, &US).expect("both runs are whole");
     assert_eq!(open_nonces(&earlier), [9]);
     assert_eq!(earlier.records(UnixNanos(3)).len(), 5, "a clock and a submission each, one outcome");
 }
@@ -95,7 +95,7 @@ fn runs_of_another_chain_or_account_are_not_ours_and_those_that_do_not_say_are()
         journal.append(&begin()).expect("writable");
         journal.append(&submission(4, 1)).expect("writable");
         journal.sync().expect("writable");
-        let earlier = Earlier::read(&folder.path().join("2"), &US).expect("the run is whole");
+        let earlier = Earlier::read(&folder.path().join("2"), None, &US).expect("the run is whole");
         (earlier.signed.len(), earlier.leases().len())
     };
     assert_eq!(stranger(Some(7), Some(8)), (1, 1));
@@ -107,7 +107,7 @@ fn runs_of_another_chain_or_account_are_not_ours_and_those_that_do_not_say_are()
 #[test]
 fn without_earlier_runs_there_is_nothing() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    let earlier = Earlier::read(&folder.path().join("runs").join("1"), &US).expect("nothing to read");
+    let earlier = Earlier::read(&folder.path().join("runs").join("1"), None, &US).expect("nothing to read");
     assert!(earlier.signed.is_empty());
 }
 
@@ -151,9 +151,11 @@ fn a_trade_and_its_cancellation_are_one_nonce_with_one_outcome() {
 fn a_trade_that_may_still_be_included_forbids_the_start_until_it_cannot() {
     let earlier = left_by(|journal| journal.append(&submission(4, 1)).expect("writable"));
     let decide = |next_nonce, head| earlier.signed[0].decide(None, next_nonce, BlockNumber(head));
-    assert!(matches!(decide(4, 50), Err(NodeError::Refused(reason)) if reason.contains("after that block")));
+    assert!(matches!(decide(4, 50), Err(NodeError::NotYet(reason)) if reason.contains("after that block")));
     assert!(decide(4, 51).is_ok(), "its blocks are over");
-    assert!(decide(5, 50).is_ok(), "its nonce is used");
+    let used = decide(5, 50).expect("its nonce is used");
+    assert_eq!(used.gas_cost(), Some(alphapulse_protocol::Wei(3)), "at the dearest, for want of a receipt");
+    assert_eq!(decide(4, 51).expect("its blocks are over").gas_cost(), Some(alphapulse_protocol::Wei(0)));
 }
 
 #[test]
@@ -166,4 +168,20 @@ fn what_was_decided_days_ago_is_left_out() {
     };
     assert_eq!(decided().records(UnixNanos(7 + KEPT_NS)).len(), 3);
     assert!(decided().records(UnixNanos(8 + KEPT_NS)).is_empty());
+}
+
+#[test]
+fn runs_in_the_journal_folder_count_wherever_the_new_one_is_put() {
+    let (folder, elsewhere) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    write_run(&folder.path().join("1"), true, |journal| {
+        journal.append(&begin()).expect("writable");
+        journal.append(&submission(4, 1)).expect("writable");
+    });
+    let new = elsewhere.path().join("new");
+    let read = |journal_dir| Earlier::read(&new, journal_dir, &US).expect("readable").signed.len();
+    assert_eq!(read(None), 0);
+    assert_eq!(read(Some(folder.path())), 1);
+    assert_eq!(runs_of(Path::new("a-bare-name"), None).expect("the present folder is readable").len(), 0);
+    let beside = runs_of(&folder.path().join("2"), Some(folder.path())).expect("readable");
+    assert_eq!(beside.len(), 1, "once, though it is in both");
 }

@@ -32,11 +32,15 @@ fn pool_address(index: u8) -> [u8; 20] {
 }
 
 fn context(number: u64) -> BlockContext {
+    context_at(number, NOW)
+}
+
+fn context_at(number: u64, time: UnixNanos) -> BlockContext {
     BlockContext {
         number: number.into(),
         hash: [u8::try_from(number).expect("small"); 32],
         parent_hash: [u8::try_from(number - 1).expect("small"); 32],
-        timestamp: 0.into(),
+        timestamp: (time.0 / 1_000_000_000).into(),
         base_fee: 0.into(),
         gas_used: 0.into(),
         gas_limit: 0.into(),
@@ -53,8 +57,12 @@ where
 
 /// Six pools of one pair at block [`HEAD`].
 fn replica() -> Replica {
+    replica_at(NOW)
+}
+
+fn replica_at(time: UnixNanos) -> Replica {
     let mut replica = Replica::default();
-    apply(&mut replica, SnapshotBegin::new(context(HEAD), ChainId(1), Epoch(1), 2, 6), 7);
+    apply(&mut replica, SnapshotBegin::new(context_at(HEAD, time), ChainId(1), Epoch(1), 2, 6), 7);
     apply(&mut replica, Token::new(TokenId(0), WETH, "WETH", 18), 7);
     apply(&mut replica, Token::new(TokenId(1), DAI, "DAI", 18), 7);
     for index in 0..6_u8 {
@@ -146,6 +154,17 @@ impl Bench {
         let Self { risk, replica, now, head_received, .. } = self;
         let context = RiskContext { now: *now, head_received: *head_received, replica };
         risk.approve(trade, simulated, &context).map(|approved| approved.number()).map_err(|(_, reject)| reject)
+    }
+
+    /// As [`trade`] is signed; for trade 0 a cancellation as dear.
+    fn sign(&mut self, trade: u64, nonce: u64) {
+        self.sign_at(trade, nonce, 10);
+    }
+
+    fn sign_at(&mut self, trade: u64, nonce: u64, fee_max: u128) {
+        let fees = (FeePerGas(fee_max), FeePerGas(1));
+        let block_max = BlockNumber(HEAD + 2);
+        self.risk.on_signed(&Submission::new(OpportunityId(trade), nonce, [0; 32], fees, Gas(200), block_max));
     }
 
     fn settle(&mut self, outcome: &Outcome) -> Settled {

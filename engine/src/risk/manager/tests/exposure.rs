@@ -51,7 +51,7 @@ fn unclear_submissions_have_a_limit_and_only_the_chain_or_an_acceptance_clears_t
     for status in [SubmittedStatus::Unknown, SubmittedStatus::Refused] {
         let mut bench = Bench::new(Limits { unknown_max: 1, ..wide_limits() });
         bench.approve(trade_on(1, [0, 1]), None).expect("approved");
-        bench.risk.on_signed(OpportunityId(1), 5);
+        bench.sign(1, 5);
         assert_eq!(bench.check(&trade_on(2, [2, 3])), Ok(()));
         bench.risk.on_submitted(&Submitted::new(OpportunityId(1), 5, status));
         assert_eq!(bench.check(&trade_on(2, [2, 3])), Err(Reject::UnknownOutcomes), "{status:?}");
@@ -67,7 +67,7 @@ fn unclear_submissions_have_a_limit_and_only_the_chain_or_an_acceptance_clears_t
 fn a_signed_trade_is_released_by_the_chain_only() {
     let mut bench = Bench::new(wide_limits());
     bench.approve(trade(), None).expect("approved");
-    bench.risk.on_signed(OpportunityId(1), 5);
+    bench.sign(1, 5);
     assert!(!bench.risk.on_abandoned(OpportunityId(1)));
     bench.settle(&outcome(1, 5, OutcomeStatus::Abandoned, 0, 0));
     assert_eq!(bench.risk.in_flight(), 1);
@@ -80,7 +80,7 @@ fn included_and_reverted_trades_are_booked_with_their_gas() {
     let mut bench = Bench::new(wide_limits());
     for (id, pools) in [(1, [0, 1]), (2, [2, 3])] {
         bench.approve(trade_on(id, pools), None).expect("approved");
-        bench.risk.on_signed(OpportunityId(id), id);
+        bench.sign(id, id);
     }
     assert_eq!(bench.settle(&outcome(1, 1, OutcomeStatus::Included, 90, 1000)).pnl, 1000 - 900);
     // A reverted transaction gains nothing, whatever its record says.
@@ -102,7 +102,7 @@ fn a_repeated_word_of_the_chain_is_booked_once() {
 fn a_reorg_takes_the_booking_back_and_opens_the_trade_again() {
     let mut bench = Bench::new(wide_limits());
     bench.approve(trade(), None).expect("approved");
-    bench.risk.on_signed(OpportunityId(1), 5);
+    bench.sign(1, 5);
     bench.settle(&outcome(1, 5, OutcomeStatus::Included, 90, 1000));
     // The next day: the booking is taken back on its own day.
     bench.now = UnixNanos(NOW.0 + DAY_NS);
@@ -118,7 +118,7 @@ fn a_reorg_takes_the_booking_back_and_opens_the_trade_again() {
 fn a_reorg_of_the_market_opens_the_trade_before_its_outcome_says_so_and_books_nothing_twice() {
     let mut bench = Bench::new(wide_limits());
     bench.approve(trade(), None).expect("approved");
-    bench.risk.on_signed(OpportunityId(1), 5);
+    bench.sign(1, 5);
     bench.settle(&outcome(1, 5, OutcomeStatus::Included, 90, 1000));
     bench.risk.on_reorg(BlockNumber(HEAD + 1));
     assert_eq!(bench.risk.day_pnl(NOW), 100, "its block is still there");
@@ -152,7 +152,7 @@ fn what_is_final_is_not_taken_back() {
 fn a_cancellation_decides_the_trade_whose_nonce_it_took() {
     let mut bench = Bench::new(wide_limits());
     bench.approve(trade(), None).expect("approved");
-    bench.risk.on_signed(OpportunityId(1), 5);
+    bench.sign(1, 5);
     assert_eq!(bench.settle(&outcome(0, 5, OutcomeStatus::Included, 21, 0)).pnl, -210);
     assert_eq!(bench.risk.in_flight(), 0);
     bench.settle(&outcome(0, 5, OutcomeStatus::Reorged, 0, 0));
@@ -195,4 +195,17 @@ fn a_new_day_starts_at_zero_and_an_earlier_clock_does_not_reopen_the_old_one() {
     bench.now = UnixNanos(midnight);
     bench.settle(&outcome(0, 6, OutcomeStatus::Reverted, 1, 0));
     assert_eq!(bench.risk.day_pnl(UnixNanos(midnight - 1)), -10, "the clock went back, the day did not");
+}
+
+#[test]
+fn a_cancellation_is_reserved_at_its_own_worst_case() {
+    let loss_day_max = Wei(3 * COST_MAX);
+    let second = |bench: &mut Bench| bench.approve(trade_on(2, [2, 3]), None).map(drop);
+    for (fee_max, expected) in [(20, Ok(())), (21, Err(Reject::LossDayAtLimit))] {
+        let mut bench = Bench::new(Limits { loss_day_max, ..wide_limits() });
+        bench.approve(trade(), None).expect("within limits");
+        bench.sign(1, 5);
+        bench.sign_at(0, 5, fee_max);
+        assert_eq!(second(&mut bench), expected, "two at {fee_max} and one more");
+    }
 }

@@ -215,3 +215,16 @@ fn a_refusal_reserves_nothing_and_hands_the_trade_back() {
     assert_eq!((back.opportunity, reject), (OpportunityId(1), Reject::FeeAboveCap));
     assert_eq!((bench.risk.in_flight(), bench.risk.approved_count()), (0, 0));
 }
+
+#[test]
+fn a_block_that_was_made_long_ago_is_old_however_lately_it_came() {
+    let with_made = |before_ns: u64| {
+        verdict(limits(), |bench, _| {
+            bench.head_received = bench.now;
+            bench.replica = replica_at(UnixNanos(NOW.0 - before_ns));
+        })
+    };
+    // Timestamps are whole seconds; the limit lies between one and two of them.
+    assert_eq!(with_made(1_000_000_000), Ok(()));
+    assert_eq!(with_made(2_000_000_000), Err(Reject::MarketStale));
+}

@@ -75,7 +75,7 @@ proptest! {
                 }
                 Step::Sign => {
                     if let Some(id) = unsigned.pop() {
-                        bench.risk.on_signed(OpportunityId(id), next_nonce);
+                        bench.sign(id, next_nonce);
                         nonces.insert(next_nonce, id);
                         next_nonce += 1;
                     }

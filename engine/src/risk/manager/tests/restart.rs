@@ -14,6 +14,7 @@ fn restored(lost: u64, now: UnixNanos) -> Bench {
     bench.risk.restore(&Message::from(&outcome(4, 4, OutcomeStatus::Reverted, lost / 10, 0)));
     bench.now = now;
     bench.head_received = now;
+    bench.replica = replica_at(now);
     bench.risk.restored(now);
     bench
 }
@@ -40,7 +41,7 @@ fn a_restored_transaction_is_decided_by_its_nonce_not_by_its_old_number() {
     let mut bench = restored(1000, NOW);
     // Numbers of opportunities begin anew with each run.
     bench.approve(trade_on(5, [0, 1]), None).expect("not a duplicate");
-    bench.risk.on_signed(OpportunityId(5), 6);
+    bench.sign(5, 6);
     bench.settle(&outcome(5, 5, OutcomeStatus::Replaced, 0, 0));
     assert_eq!(bench.check(&trade_on(6, [1, 2])), Err(Reject::PoolInFlight), "the new trade is still in flight");
     assert_eq!(bench.risk.in_flight(), 1);
