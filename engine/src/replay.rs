@@ -135,7 +135,7 @@ fn feed<F: FnMut(&Message<'_>)>(
 
 /// Whether the core took the record as an input, rather than gave it.
 pub(crate) fn is_input(message: &Message<'_>) -> bool {
-    message.is_market()
+    message.is_feed()
         || matches!(
             message,
             Message::Clock(_)

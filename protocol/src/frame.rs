@@ -128,6 +128,14 @@ impl FrameDecoder {
         self.buffer.len() - self.start
     }
 
+    /// Whether a whole message is held.
+    ///
+    /// # Errors
+    /// See [`split`]; after an error the stream is lost and the decoder must be dropped.
+    pub fn has_whole(&self) -> Result<bool, DecodeError> {
+        Ok(matches!(split(&self.buffer[self.start..])?, Split::Whole { .. }))
+    }
+
     /// Next whole message as bytes, or `None` until more bytes are pushed.
     ///
     /// # Errors

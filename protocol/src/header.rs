@@ -5,13 +5,15 @@ use core::mem::{offset_of, size_of};
 use zerocopy::little_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::message::WireMessage;
 use crate::units::{Sequence, UnixNanos};
 
 /// "AP" read as a little-endian number: tells our messages from anyone else's.
 pub const SCHEMA_ID: u16 = u16::from_le_bytes(*b"AP");
 
-/// Version of the schema this build writes. A reader accepts any version whose templates it knows and skips appended fields.
-pub const SCHEMA_VERSION: u16 = 1;
+/// Newest version of the schema that this build speaks. A reader accepts any version whose templates it knows and skips
+/// appended fields.
+pub const SCHEMA_VERSION: u16 = 2;
 
 /// Start of every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -23,7 +25,7 @@ pub struct MessageHeader {
     pub template_id: U16,
     /// [`SCHEMA_ID`].
     pub schema_id: U16,
-    /// Schema version of the writer.
+    /// Schema version in which the message got the form that it has.
     pub version: U16,
     /// Position in the stream; 0 outside a stream.
     pub sequence: U64,
@@ -37,13 +39,13 @@ const _: () = assert!(offset_of!(MessageHeader, sequence) == 8);
 impl MessageHeader {
     /// Header of a message of type `T`, not yet placed in a stream.
     #[must_use]
-    pub(crate) fn of<T>(template_id: u16) -> Self {
+    pub(crate) fn of<T: WireMessage>(template_id: u16) -> Self {
         let block_length = u16::try_from(size_of::<T>()).expect("every message is far below 64 KiB");
         Self {
             block_length: U16::new(block_length),
             template_id: U16::new(template_id),
             schema_id: U16::new(SCHEMA_ID),
-            version: U16::new(SCHEMA_VERSION),
+            version: U16::new(T::VERSION),
             sequence: U64::new(0),
             event_ns: U64::new(0),
         }

@@ -35,4 +35,4 @@ pub use ruint::aliases::U256;
 
 pub use crate::error::{DecodeError, ReplicaError};
 pub use crate::id::{AddressBytes, BlockRef, ChainId, HashBytes, OpportunityId, PoolId, TokenId, VenueId};
-pub use crate::units::{BlockNumber, Epoch, FEE_PPM_ONE, FeePerGas, FeePpm, Gas, Sequence, UnixNanos, Wei};
+pub use crate::units::{BlockNumber, Epoch, FEE_PPM_ONE, FeePerGas, FeePpm, Gas, Position, Sequence, UnixNanos, Wei};

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 
 use crate::error::ReplicaError;
 use crate::id::{AddressBytes, BlockRef, ChainId, PoolId, TokenId, VenueId};
-use crate::message::{BlockContext, Message, PoolKind, SnapshotBegin, SnapshotEnd};
-use crate::units::{BlockNumber, Epoch, FeePpm, Sequence};
+use crate::message::{BlockContext, Gap, GapRecovery, Message, PoolKind, SnapshotBegin, SnapshotEnd};
+use crate::units::{BlockNumber, Epoch, FeePpm, Position, Sequence};
 
 pub use self::pool::{PoolState, TickLiquidity, V2State, V3State};
 use self::undo::BlockUndo;
@@ -68,6 +68,8 @@ pub enum Change {
     BlockEnded,
     /// Blocks were taken back to this one.
     Reorged(BlockRef),
+    /// Messages are missing that nobody will send: all state is void until the next snapshot.
+    Voided,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,8 @@ pub struct Replica {
     phase: Phase,
     undo: VecDeque<BlockUndo>,
     reorg_depth_max: usize,
+    /// Last message of a gap that is being replayed; the state is old until it is applied.
+    replay_until: Sequence,
 }
 
 impl Default for Replica {
@@ -120,6 +124,7 @@ impl Replica {
             phase: Phase::Empty,
             undo: VecDeque::new(),
             reorg_depth_max,
+            replay_until: Sequence(0),
         }
     }
 
@@ -151,7 +156,16 @@ impl Replica {
     /// came, even when the chain ends at the ancestor.
     #[must_use]
     pub fn is_tradable(&self) -> bool {
-        self.is_whole() && self.context.is_some_and(|context| context.number.get() >= self.head_number.0)
+        self.is_whole()
+            && self.sequence >= self.replay_until
+            && self.context.is_some_and(|context| context.number.get() >= self.head_number.0)
+    }
+
+    /// Where a stream that is to continue this mirror must go on, also from inside a block; `None` without a state.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let has_state = matches!(self.phase, Phase::Ready | Phase::InBlock { .. });
+        has_state.then_some(Position { epoch: self.epoch, sequence: self.sequence })
     }
 
     /// Whether the state is that of a whole block.
@@ -222,6 +236,7 @@ impl Replica {
             Message::Block(block) => self.begin_block(&block.context, BlockNumber(block.head_number.get())),
             Message::BlockEnd(end) => self.end_block(end.block(), end.update_count.get()),
             Message::Reorg(reorg) => self.rewind(reorg.old_head(), reorg.ancestor()),
+            Message::Gap(gap) => self.note_gap(gap),
             _ => Ok(Change::None),
         }
     }
@@ -231,7 +246,7 @@ impl Replica {
     fn check_sequence(&mut self, message: &Message<'_>) -> Result<(), ReplicaError> {
         let is_repeat = match message {
             Message::SnapshotBegin(_) => return Ok(()),
-            Message::Heartbeat(_) => true,
+            Message::Heartbeat(_) | Message::Gap(_) => true,
             _ if message.is_market() => matches!(self.phase, Phase::Snapshot { .. }),
             _ => return Ok(()),
         };
@@ -245,6 +260,22 @@ impl Replica {
         }
         self.sequence = got;
         Ok(())
+    }
+
+    /// A mirror without a state has nothing to lose by a gap.
+    fn note_gap(&mut self, gap: &Gap) -> Result<Change, ReplicaError> {
+        match (self.phase, GapRecovery::from_wire(gap.recovery.get())) {
+            (Phase::Empty, _) => Ok(Change::None),
+            (_, Some(GapRecovery::Snapshot)) => {
+                self.phase = Phase::Empty;
+                Ok(Change::Voided)
+            }
+            (Phase::Ready | Phase::InBlock { .. }, Some(GapRecovery::Replay)) => {
+                self.replay_until = Sequence(gap.last.get());
+                Ok(Change::None)
+            }
+            (Phase::Snapshot { .. }, _) | (_, None) => Err(ReplicaError::OutOfPlace("Gap")),
+        }
     }
 
     fn begin_snapshot(&mut self, begin: &SnapshotBegin) -> Change {

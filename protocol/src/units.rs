@@ -115,3 +115,12 @@ mod tests {
         assert_eq!(Wei(2).checked_sub(Wei(2)), Some(Wei(0)));
     }
 }
+
+/// A place in a stream: the last message that was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// Stream.
+    pub epoch: Epoch,
+    /// Message.
+    pub sequence: Sequence,
+}

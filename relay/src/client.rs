@@ -1,7 +1,7 @@
 //! A remote relay's stream, read by a thread of its own into a lane.
 //!
-//! When the consumer falls behind, the lane fills, the thread stops reading, the socket fills, and the relay evicts us:
-//! the bound is the same as for an embedded feed, and nothing is dropped on this side.
+//! When the consumer falls behind, the lane fills, the thread stops reading, the socket fills, and the relay laps us: the
+//! policy is the same as for an embedded feed, and nothing is dropped on this side.
 
 use core::time::Duration;
 use std::io::{self, Read, Write};
@@ -14,8 +14,8 @@ use std::time::Instant;
 
 use alphapulse_protocol::frame::{self, FrameBuf, FrameDecoder};
 use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
-use alphapulse_protocol::message::{Close, CloseReason, Hello, Message};
-use alphapulse_protocol::{ChainId, DecodeError};
+use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, Subscribe, VERSION_RESUME};
+use alphapulse_protocol::{ChainId, DecodeError, Position};
 
 use crate::error::FeedError;
 use crate::lane::{Ending, Lane, Parcel, Wake};
@@ -95,13 +95,13 @@ impl Drop for Connection {
     }
 }
 
-pub(crate) fn connect_unix(path: &Path) -> Result<Feed, FeedError> {
+pub(crate) fn connect_unix(path: &Path, position: Option<Position>) -> Result<Feed, FeedError> {
     let address = path.display().to_string();
     let socket = UnixStream::connect(path).map_err(|source| FeedError::Connect { address: address.clone(), source })?;
-    join(Socket::Unix(socket), &address)
+    join(Socket::Unix(socket), &address, position)
 }
 
-pub(crate) fn connect_tcp(address: SocketAddr) -> Result<Feed, FeedError> {
+pub(crate) fn connect_tcp(address: SocketAddr, position: Option<Position>) -> Result<Feed, FeedError> {
     let text = address.to_string();
     let connect = || {
         let socket = TcpStream::connect_timeout(&address, HANDSHAKE)?;
@@ -110,24 +110,29 @@ pub(crate) fn connect_tcp(address: SocketAddr) -> Result<Feed, FeedError> {
         Ok(socket)
     };
     let socket = connect().map_err(|source| FeedError::Connect { address: text.clone(), source })?;
-    join(Socket::Tcp(socket), &text)
+    join(Socket::Tcp(socket), &text, position)
 }
 
 /// Greets the relay and starts the reader.
-fn join(mut socket: Socket, address: &str) -> Result<Feed, FeedError> {
+fn join(mut socket: Socket, address: &str, position: Option<Position>) -> Result<Feed, FeedError> {
     let mut decoder = FrameDecoder::new();
-    let chain_id = greet(&mut socket, &mut decoder, address)?;
+    let (chain_id, version) = greet(&mut socket, &mut decoder, address)?;
     let waiter = Waiter::new();
     let lane = Lane::new(LANE_SLOTS, Wake::Thread(waiter.unparker()));
     let connect_error = |source| FeedError::Connect { address: address.to_owned(), source };
+    if version >= VERSION_RESUME {
+        let mut request = Vec::new();
+        frame::write(&mut request, &Subscribe::new(position));
+        socket.write_all(&request).map_err(connect_error)?;
+    }
     let kept = socket.try_clone().map_err(connect_error)?;
     let reader = Reader { socket, decoder, lane: Arc::clone(&lane) };
     thread::Builder::new().name("relay-client".into()).spawn(move || reader.run()).map_err(connect_error)?;
     Ok(Feed::remote(lane, waiter, Connection { socket: kept, chain_id }))
 }
 
-/// Sends the greeting and reads the answer.
-fn greet(socket: &mut Socket, decoder: &mut FrameDecoder, address: &str) -> Result<ChainId, FeedError> {
+/// Sends the greeting and reads the answer: the chain and the version that will be spoken.
+fn greet(socket: &mut Socket, decoder: &mut FrameDecoder, address: &str) -> Result<(ChainId, u16), FeedError> {
     let lost = |source: io::Error| FeedError::Connect { address: address.to_owned(), source };
     let mut greeting = Vec::new();
     frame::write(&mut greeting, &Hello::new());
@@ -135,9 +140,9 @@ fn greet(socket: &mut Socket, decoder: &mut FrameDecoder, address: &str) -> Resu
     let deadline = Instant::now() + HANDSHAKE;
     let mut bytes = vec![0; READ_BYTES];
     loop {
-        if let Some(chain_id) = read_answer(decoder, address)? {
+        if let Some(answer) = read_answer(decoder, address)? {
             socket.set_read_timeout(None).map_err(lost)?;
-            return Ok(chain_id);
+            return Ok(answer);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -153,13 +158,13 @@ fn greet(socket: &mut Socket, decoder: &mut FrameDecoder, address: &str) -> Resu
     }
 }
 
-/// The chain that the relay serves, once its answer is whole.
-fn read_answer(decoder: &mut FrameDecoder, address: &str) -> Result<Option<ChainId>, FeedError> {
+/// The chain that the relay serves and the version that it speaks, once its answer is whole.
+fn read_answer(decoder: &mut FrameDecoder, address: &str) -> Result<Option<(ChainId, u16)>, FeedError> {
     let reason = match decoder.next_message() {
         Ok(None) => return Ok(None),
         Ok(Some(Message::Close(close))) => return Err(ending_of(close).into()),
         Ok(Some(Message::Welcome(welcome))) => match welcome.version.get() {
-            1..=SCHEMA_VERSION => return Ok(Some(ChainId(welcome.chain_id.get()))),
+            version @ 1..=SCHEMA_VERSION => return Ok(Some((ChainId(welcome.chain_id.get()), version))),
             version => format!("schema version {version} is not known to this build"),
         },
         Ok(Some(other)) => format!("{} came instead of Welcome", other.name()),

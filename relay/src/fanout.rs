@@ -1,21 +1,62 @@
 //! The writer's end of all lanes.
+//!
+//! A lane that is full laps its subscriber: nothing more is queued, and once there is room it is told of the gap before
+//! anything else. What it missed follows from memory; when that does not reach back far enough, a snapshot does. A
+//! subscriber whose version knows no gaps is evicted instead.
 
 use std::sync::Arc;
 
-use alphapulse_protocol::BlockNumber;
-use alphapulse_protocol::frame::FrameBuf;
-use alphapulse_protocol::message::CloseReason;
+use alphapulse_protocol::frame::{self, FrameBuf};
+use alphapulse_protocol::message::{CloseReason, Gap, GapReason, GapRecovery, VERSION_RESUME};
+use alphapulse_protocol::{BlockNumber, Position, Sequence};
 use bytes::Bytes;
 
 use crate::lane::{Ending, Lane, Parcel};
 use crate::metrics::Metrics;
+use crate::recent::Recent;
+
+/// Where a subscriber stands.
+#[derive(Debug, Clone, Copy)]
+enum Standing {
+    /// It waits for the first snapshot that there is; with the place of what it already had.
+    Waiting(Option<Position>),
+    /// It has everything that was sent.
+    Live,
+    /// It missed what came behind this place.
+    Behind { seen: Position, reason: GapReason },
+}
 
 /// One subscriber as the writer sees it.
 #[derive(Debug)]
 struct Subscriber {
     lane: Arc<Lane>,
-    /// Block of its snapshot, below which it cannot go back; `None` while it waits for one.
-    base: Option<BlockNumber>,
+    version: u16,
+    standing: Standing,
+    /// Block below which it cannot go back: that of its last snapshot.
+    base: BlockNumber,
+}
+
+impl Subscriber {
+    const fn knows_gaps(&self) -> bool {
+        self.version >= VERSION_RESUME
+    }
+}
+
+/// How a lane is to be served.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// Schema version that both sides speak.
+    pub(crate) version: u16,
+    /// Where the reader's own state stands, if it has one.
+    pub(crate) position: Option<Position>,
+}
+
+/// The stream as it stands between two events, for those who have to catch up with it.
+pub(crate) struct Stream<'a> {
+    pub(crate) position: Position,
+    pub(crate) recent: &'a Recent,
+    /// Block and frames of the whole state; `None` while it is void. Made at most once.
+    pub(crate) snapshot: &'a mut dyn FnMut() -> Option<(BlockNumber, Bytes)>,
 }
 
 /// All subscribers.
@@ -30,56 +71,92 @@ impl Fanout {
         Self { subscribers: Vec::new(), metrics }
     }
 
-    /// Adds a lane with what it starts from; without a snapshot it waits for one. `greeting` goes first in any case.
-    pub(crate) fn add(&mut self, lane: Arc<Lane>, greeting: Option<Bytes>, snapshot: Option<(BlockNumber, Bytes)>) {
+    /// Adds a lane. `greeting` goes first; then what its reader missed, or a snapshot, at once or when there is one.
+    pub(crate) fn add(
+        &mut self,
+        lane: Arc<Lane>,
+        greeting: Option<Bytes>,
+        terms: Terms,
+        stream: Option<&mut Stream<'_>>,
+    ) {
         self.metrics.joins.add(1);
-        let base = snapshot.as_ref().map(|(base, _)| *base);
-        let frames = match (greeting, snapshot) {
-            (Some(greeting), Some((_, snapshot))) => Some([greeting, snapshot].concat().into()),
-            (greeting, snapshot) => greeting.or(snapshot.map(|(_, frames)| frames)),
-        };
-        self.subscribers.push(Subscriber { lane, base });
-        if let Some(frames) = frames {
-            let last = self.subscribers.len() - 1;
-            self.deliver(|index, _| if index == last { Some(Parcel::Frames(frames.clone())) } else { None });
+        if let Some(greeting) = greeting {
+            // A lane has room for at least one parcel.
+            let _ = lane.push(Parcel::Frames(greeting));
+        }
+        let standing = Standing::Waiting(terms.position);
+        self.subscribers.push(Subscriber { lane, version: terms.version, standing, base: BlockNumber(0) });
+        if let Some(stream) = stream {
+            let joined = self.subscribers.last_mut().expect("just added");
+            if !start(joined, stream, &self.metrics) {
+                self.subscribers.pop();
+            }
         }
         self.count_subscribers();
     }
 
-    /// Sends live frames to everyone who has a snapshot.
-    pub(crate) fn publish(&mut self, frames: &[FrameBuf]) {
-        for frame in frames {
-            self.deliver(|_, subscriber| subscriber.base.map(|_| Parcel::Frame(*frame)));
-        }
+    /// Sends live frames, the first of which follows `before`, to everyone who has what comes before them.
+    pub(crate) fn publish(&mut self, before: Position, frames: &[FrameBuf]) {
+        self.retain(|subscriber, metrics| publish_to(subscriber, before, frames, metrics));
     }
 
-    /// Gives everyone a new start.
-    pub(crate) fn restart(&mut self, base: BlockNumber, snapshot: &Bytes) {
-        self.subscribers.iter_mut().for_each(|subscriber| subscriber.base = Some(base));
-        self.deliver(|_, _| Some(Parcel::Frames(snapshot.clone())));
+    /// Sends a sign of life to those who have everything. One that finds no room is not missed.
+    pub(crate) fn pulse(&mut self, frame: &FrameBuf) {
+        self.retain(|subscriber, _| {
+            if matches!(subscriber.standing, Standing::Live) {
+                let _ = subscriber.lane.push(Parcel::Frame(*frame));
+            }
+            true
+        });
     }
 
-    /// Sends a reorg to those who can go back that far, and a snapshot of the ancestor in its place to those who joined
-    /// above it: a mirror that began with a snapshot has nothing below to go back to.
+    /// Gives everyone a new start: `last` is the end of the epoch that is over.
+    pub(crate) fn restart(&mut self, last: Option<Position>, stream: &mut Stream<'_>) {
+        self.retain(|subscriber, metrics| {
+            match (subscriber.standing, last) {
+                (Standing::Live, Some(last)) if subscriber.knows_gaps() => {
+                    subscriber.standing = Standing::Behind { seen: last, reason: GapReason::Epoch };
+                }
+                (Standing::Live, _) => subscriber.standing = Standing::Waiting(None),
+                (Standing::Waiting(_) | Standing::Behind { .. }, _) => {}
+            }
+            start(subscriber, stream, metrics)
+        });
+    }
+
+    /// Sends a reorg to those who can go back that far. A mirror that began above the ancestor has nothing below to go
+    /// back to and gets a snapshot in the reorg's place.
     pub(crate) fn reorg(
         &mut self,
+        before: Position,
         ancestor: BlockNumber,
         frames: &[FrameBuf],
-        snapshot: impl FnOnce() -> Option<Bytes>,
+        stream: &mut Stream<'_>,
     ) {
-        let is_above = |base: Option<BlockNumber>| base.is_some_and(|base| base > ancestor);
-        let snapshot =
-            if self.subscribers.iter().any(|subscriber| is_above(subscriber.base)) { snapshot() } else { None };
-        for frame in frames {
-            self.deliver(|_, subscriber| match subscriber.base {
-                Some(base) if base <= ancestor => Some(Parcel::Frame(*frame)),
-                _ => None,
-            });
-        }
-        self.deliver(|_, subscriber| is_above(subscriber.base).then(|| snapshot.clone().map(Parcel::Frames)).flatten());
-        for subscriber in self.subscribers.iter_mut().filter(|subscriber| is_above(subscriber.base)) {
-            subscriber.base = snapshot.as_ref().map(|_| ancestor);
-        }
+        self.retain(|subscriber, metrics| {
+            if matches!(subscriber.standing, Standing::Live) && subscriber.base > ancestor {
+                subscriber.standing = if subscriber.knows_gaps() {
+                    Standing::Behind { seen: before, reason: GapReason::Reorg }
+                } else {
+                    Standing::Waiting(None)
+                };
+                return start(subscriber, stream, metrics);
+            }
+            publish_to(subscriber, before, frames, metrics)
+        });
+    }
+
+    /// Lets everyone catch up for whom there is room now, and drops those who left.
+    pub(crate) fn catch_up(&mut self, stream: &mut Stream<'_>) {
+        self.retain(|subscriber, metrics| match subscriber.standing {
+            Standing::Behind { .. } if subscriber.lane.has_room() => start(subscriber, stream, metrics),
+            _ => true,
+        });
+    }
+
+    /// Whether somebody is behind.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        self.subscribers.iter().any(|subscriber| matches!(subscriber.standing, Standing::Behind { .. }))
     }
 
     /// Tells everyone that the relay ends.
@@ -90,36 +167,94 @@ impl Fanout {
         self.count_subscribers();
     }
 
-    /// Delivers one parcel per subscriber; drops those who left, and evicts those whose lane is full.
-    fn deliver(&mut self, parcel: impl Fn(usize, &Subscriber) -> Option<Parcel>) {
+    /// Keeps those for whom `serve` says so, and who have not left.
+    fn retain(&mut self, mut serve: impl FnMut(&mut Subscriber, &Metrics) -> bool) {
         let before = self.subscribers.len();
-        let mut index = 0;
-        self.subscribers.retain(|subscriber| {
-            let parcel = parcel(index, subscriber);
-            index += 1;
-            if subscriber.lane.is_abandoned() {
-                return false;
-            }
-            let is_taken = parcel.is_none_or(|parcel| subscriber.lane.push(parcel).is_ok());
-            if !is_taken {
-                self.metrics.evicted.add(1);
-                subscriber.lane.end(Ending::Closed(CloseReason::Evicted));
-            }
-            is_taken
-        });
+        let metrics = &self.metrics;
+        self.subscribers.retain_mut(|subscriber| !subscriber.lane.is_abandoned() && serve(subscriber, metrics));
         if self.subscribers.len() < before {
             self.count_subscribers();
         }
     }
 
-    /// Drops those who left.
-    pub(crate) fn sweep(&mut self) {
-        self.deliver(|_, _| None);
-    }
-
     fn count_subscribers(&self) {
         self.metrics.subscribers.set(self.subscribers.len() as u64);
     }
+}
+
+/// Queues frames; a lane that is full laps its reader, or ends. Says whether the subscriber is kept.
+fn publish_to(subscriber: &mut Subscriber, before: Position, frames: &[FrameBuf], metrics: &Metrics) -> bool {
+    if !matches!(subscriber.standing, Standing::Live) {
+        return true;
+    }
+    for (frame, sent) in frames.iter().zip(0..) {
+        if subscriber.lane.push(Parcel::Frame(*frame)).is_ok() {
+            continue;
+        }
+        if !subscriber.knows_gaps() {
+            return evict(subscriber, metrics);
+        }
+        metrics.lapped.add(1);
+        let seen = Position { epoch: before.epoch, sequence: Sequence(before.sequence.0 + sent) };
+        subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
+        return true;
+    }
+    true
+}
+
+#[cold]
+fn evict(subscriber: &Subscriber, metrics: &Metrics) -> bool {
+    metrics.evicted.add(1);
+    subscriber.lane.end(Ending::Closed(CloseReason::Evicted));
+    false
+}
+
+/// Brings a subscriber to the stream's place, if its lane has room: the gap first, then what was missed or a snapshot.
+/// Says whether the subscriber is kept.
+fn start(subscriber: &mut Subscriber, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
+    let (seen, reason) = match subscriber.standing {
+        Standing::Live => return true,
+        Standing::Waiting(position) => (position, GapReason::Away),
+        Standing::Behind { seen, reason } => (Some(seen), reason),
+    };
+    let here = stream.position;
+    let of_epoch = seen.filter(|seen| seen.epoch == here.epoch);
+    let missed = of_epoch.and_then(|seen| stream.recent.behind(seen.sequence, subscriber.base));
+    let parcels = match (seen, missed) {
+        (Some(_), Some(missed)) if missed.is_empty() => Vec::new(),
+        (Some(seen), Some(missed)) => {
+            metrics.gaps_replayed.add(1);
+            let gap = Gap::new(seen.sequence, Some(here.sequence), GapRecovery::Replay, reason);
+            vec![Bytes::from([gap_frame(&gap), missed].concat())]
+        }
+        (seen, None) => {
+            let Some((base, snapshot)) = (stream.snapshot)() else { return true };
+            subscriber.base = base;
+            let gap = seen.map(|seen| {
+                metrics.gaps_snapshot.add(1);
+                let reason = if seen.epoch == here.epoch { reason } else { GapReason::Epoch };
+                let last = of_epoch.map(|_| here.sequence);
+                Bytes::from(gap_frame(&Gap::new(seen.sequence, last, GapRecovery::Snapshot, reason)))
+            });
+            gap.into_iter().chain([snapshot]).collect()
+        }
+        (None, Some(_)) => unreachable!("nothing is missed by who has nothing"),
+    };
+    if subscriber.lane.free_slots() < parcels.len() {
+        // Nothing was told yet; it is when there is room.
+        return subscriber.knows_gaps() || evict(subscriber, metrics);
+    }
+    for parcel in parcels {
+        let _ = subscriber.lane.push(Parcel::Frames(parcel));
+    }
+    subscriber.standing = Standing::Live;
+    true
+}
+
+fn gap_frame(gap: &Gap) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(frame::FRAME_HEADER_BYTES + size_of::<Gap>());
+    frame::write(&mut bytes, gap);
+    bytes
 }
 
 impl Drop for Fanout {

@@ -2,30 +2,35 @@
 
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
 use alphapulse_protocol::message::{CloseReason, Welcome};
-use alphapulse_protocol::{ChainId, Epoch, ReplicaError, UnixNanos};
+use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence, UnixNanos};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::config::RelayConfig;
 use crate::error::{JournalError, RelayError};
-use crate::fanout::Fanout;
+use crate::fanout::{Fanout, Stream, Terms};
 use crate::follower::ChainEvent;
 use crate::journal::JournalWriter;
 use crate::lane::{Lane, Wake};
 use crate::metrics::Metrics;
+use crate::recent::Recent;
 use crate::sequencer::Sequencer;
 use crate::source::MarketImage;
+
+/// How often it is looked whether those who are behind have room again, while nothing else happens.
+const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
 
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Serve a lane.
-    Join { lane: Arc<Lane>, is_remote: bool },
+    Join { lane: Arc<Lane>, terms: Terms, is_greeted: bool },
     /// End in order.
     Stop,
 }
@@ -37,6 +42,8 @@ pub(crate) struct Joiner {
     pub(crate) count: Arc<AtomicUsize>,
     pub(crate) subscribers_max: usize,
     pub(crate) lane_slots: usize,
+    pub(crate) chain_id: ChainId,
+    pub(crate) epoch: Arc<AtomicU64>,
 }
 
 /// A reader's place among the subscribers, free again when the reader drops it.
@@ -50,17 +57,33 @@ impl Drop for Place {
 }
 
 impl Joiner {
-    /// A lane that the writer will fill, its snapshot first.
-    pub(crate) fn open_lane(&self, wake: Wake, is_remote: bool) -> Result<(Arc<Lane>, Place), RelayError> {
+    /// A place among the subscribers.
+    pub(crate) fn reserve(&self) -> Result<Place, RelayError> {
         let below_max = |count: usize| (count < self.subscribers_max).then_some(count + 1);
         self.count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_max)
             .map_err(|_| RelayError::Full(self.subscribers_max))?;
-        let place = Place(Arc::clone(&self.count));
+        Ok(Place(Arc::clone(&self.count)))
+    }
+
+    /// A lane that the writer will fill, for who has a place. One that is not greeted yet gets the relay's answer first.
+    pub(crate) fn open_lane(
+        &self,
+        _place: &Place,
+        wake: Wake,
+        terms: Terms,
+        is_greeted: bool,
+    ) -> Result<Arc<Lane>, RelayError> {
         let lane = Lane::new(self.lane_slots, wake);
-        let command = Command::Join { lane: Arc::clone(&lane), is_remote };
+        let command = Command::Join { lane: Arc::clone(&lane), terms, is_greeted };
         self.commands.send(command).map_err(|_| RelayError::Stopped)?;
-        Ok((lane, place))
+        Ok(lane)
+    }
+
+    /// The relay's answer to a greeting, as of now.
+    pub(crate) fn welcome(&self, version: u16) -> Bytes {
+        // Stands alone: the epoch that counts is that of the snapshot or the position that follows.
+        welcome(self.chain_id, Epoch(self.epoch.load(Ordering::Relaxed)), version)
     }
 }
 
@@ -75,21 +98,39 @@ pub(crate) struct Hub {
     metrics: Arc<Metrics>,
     /// Frames of the event at hand, kept to be filled again.
     frames: Vec<FrameBuf>,
-    /// The state as it stands between two events, made when the first joiner asks.
-    snapshot: Option<Bytes>,
+    /// The state as it stands between two events, made when the first who needs it asks.
+    snapshot: Option<(BlockNumber, Bytes)>,
+    recent: Recent,
+    /// Last message that subscribers were given. The sequencer may be ahead of it by a block that did not fit.
+    published: Position,
+    epoch: Arc<AtomicU64>,
 }
 
 impl Hub {
     pub(crate) fn new(
-        chain_id: ChainId,
-        reorg_depth_max: usize,
-        fanout: Fanout,
+        config: &RelayConfig,
         journal: Option<JournalWriter>,
         resync: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let sequencer = Sequencer::new(chain_id, reorg_depth_max);
-        Self { chain_id, sequencer, fanout, journal, resync, metrics, frames: Vec::new(), snapshot: None }
+        Self {
+            chain_id: config.chain_id,
+            sequencer: Sequencer::new(config.chain_id, config.reorg_depth_max),
+            fanout: Fanout::new(Arc::clone(&metrics)),
+            journal,
+            resync,
+            metrics,
+            frames: Vec::new(),
+            snapshot: None,
+            recent: Recent::new(config.recent_slots),
+            published: Position { epoch: Epoch(0), sequence: Sequence(0) },
+            epoch: Arc::default(),
+        }
+    }
+
+    /// The epoch of the stream, to be read by others.
+    pub(crate) fn epoch(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.epoch)
     }
 
     /// Runs until told to stop, the follower ends, or the journal fails.
@@ -103,8 +144,8 @@ impl Hub {
         // Nobody may join any more; who asked already is told like the others.
         commands.close();
         while let Ok(command) = commands.try_recv() {
-            if let Command::Join { lane, .. } = command {
-                self.fanout.add(lane, None, None);
+            if let Command::Join { lane, terms, .. } = command {
+                self.fanout.add(lane, None, terms, None);
             }
         }
         self.fanout.close(CloseReason::Shutdown);
@@ -132,9 +173,10 @@ impl Hub {
                     None => return Ok(()),
                 },
                 command = commands.recv() => match command {
-                    Some(Command::Join { lane, is_remote }) => self.on_join(lane, is_remote),
+                    Some(Command::Join { lane, terms, is_greeted }) => self.on_join(lane, terms, is_greeted),
                     Some(Command::Stop) | None => return Ok(()),
                 },
+                () = sleep(CATCH_UP_EVERY), if self.fanout.is_catching_up() => self.catch_up(),
                 _ = pulse.tick() => self.on_pulse(),
             }
         }
@@ -149,19 +191,27 @@ impl Hub {
             // Until the snapshot that was asked for comes, there is nothing that these could continue.
             _ if !self.sequencer.is_whole() => Ok(()),
             ChainEvent::Block { context, head_number, updates } => {
+                let before = self.published;
                 match self.sequencer.block(context, head_number, &updates, &mut self.frames) {
                     Ok(()) => {
-                        self.fanout.publish(&self.frames);
-                        self.record_frames()
+                        self.recent.extend(&self.frames);
+                        self.published = self.sequencer.position();
+                        self.fanout.publish(before, &self.frames);
+                        self.after_event()
                     }
                     Err(error) => self.on_contradiction(&error),
                 }
             }
             ChainEvent::Reorg { ancestor, old_head } => {
+                let before = self.published;
                 match self.sequencer.reorg(ancestor, old_head, &mut self.frames) {
                     Ok(()) => {
-                        self.fanout.reorg(ancestor.number, &self.frames, || self.sequencer.snapshot());
-                        self.record_frames()
+                        self.recent.extend(&self.frames);
+                        self.published = self.sequencer.position();
+                        let frames = std::mem::take(&mut self.frames);
+                        self.with_stream(|fanout, stream| fanout.reorg(before, ancestor.number, &frames, stream));
+                        self.frames = frames;
+                        self.after_event()
                     }
                     Err(error) => self.on_contradiction(&error),
                 }
@@ -169,15 +219,41 @@ impl Hub {
         }
     }
 
+    fn after_event(&mut self) -> Result<(), JournalError> {
+        if self.fanout.is_catching_up() {
+            self.catch_up();
+        }
+        self.record_frames()
+    }
+
+    fn catch_up(&mut self) {
+        self.with_stream(Fanout::catch_up);
+    }
+
+    /// Gives the fan-out what those need who have to catch up. The snapshot is made when the first of them asks.
+    fn with_stream(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>)) {
+        let Self { sequencer, snapshot, recent, published, fanout, .. } = self;
+        let mut taken = || {
+            if snapshot.is_none() {
+                *snapshot = sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
+            }
+            snapshot.clone()
+        };
+        serve(fanout, &mut Stream { position: *published, recent, snapshot: &mut taken });
+    }
+
     fn on_snapshot(&mut self, image: &MarketImage) -> Result<(), JournalError> {
+        let last = Some(self.published).filter(|published| published.epoch.0 > 0);
         let epoch = self.next_epoch();
+        self.recent.clear();
         if let Err(error) = self.sequencer.reset(image, epoch) {
             return self.on_contradiction(&error);
         }
+        self.published = self.sequencer.position();
+        // Stands alone: it is only shown.
+        self.epoch.store(epoch.0, Ordering::Relaxed);
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
-        if let Some(head) = self.sequencer.head() {
-            self.fanout.restart(head.number, &snapshot);
-        }
+        self.with_stream(|fanout, stream| fanout.restart(last, stream));
         let Some(journal) = &mut self.journal else { return Ok(()) };
         journal.set_epoch(epoch);
         let mut rest = &snapshot[..];
@@ -207,21 +283,20 @@ impl Hub {
         journal.flush()
     }
 
-    fn on_join(&mut self, lane: Arc<Lane>, is_remote: bool) {
-        let greeting = is_remote.then(|| welcome(self.chain_id, self.sequencer.epoch()));
-        if self.snapshot.is_none() {
-            self.snapshot = self.sequencer.snapshot();
-        }
-        let base = self.sequencer.head().map(|head| head.number);
-        self.fanout.add(lane, greeting, base.zip(self.snapshot.clone()));
-        self.fanout.sweep();
+    fn on_join(&mut self, lane: Arc<Lane>, terms: Terms, is_greeted: bool) {
+        let greeting = (!is_greeted).then(|| welcome(self.chain_id, self.sequencer.epoch(), terms.version));
+        let is_whole = self.sequencer.is_whole();
+        self.with_stream(|fanout, stream| {
+            let stream = is_whole.then_some(stream);
+            fanout.add(lane, greeting, terms, stream);
+        });
     }
 
     fn on_pulse(&mut self) {
-        self.fanout.sweep();
+        self.catch_up();
         if let Some(heartbeat) = self.sequencer.heartbeat(UnixNanos(now_ns())) {
             self.metrics.heartbeats.add(1);
-            self.fanout.publish(&[heartbeat]);
+            self.fanout.pulse(&heartbeat);
         }
     }
 
@@ -231,9 +306,9 @@ impl Hub {
     }
 }
 
-fn welcome(chain_id: ChainId, epoch: Epoch) -> Bytes {
+fn welcome(chain_id: ChainId, epoch: Epoch, version: u16) -> Bytes {
     let mut frames = Vec::with_capacity(FRAME_HEADER_BYTES + size_of::<Welcome>());
-    frame::write(&mut frames, &Welcome::new(chain_id, epoch));
+    frame::write(&mut frames, &Welcome::new(chain_id, epoch, version));
     frames.into()
 }
 

@@ -1,6 +1,7 @@
 //! One subscriber's bounded queue, between the single writer and whoever reads.
 //!
-//! Overflow policy: a full lane ends. The reader gets what was queued, then [`Ending`]; nothing is dropped in between.
+//! A full lane takes nothing more; what that means for the reader is the fan-out's to say. What was queued is read before
+//! any [`Ending`]; nothing is dropped in between.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -74,6 +75,16 @@ impl Lane {
         self.queue.push(parcel)?;
         self.wake_reader();
         Ok(())
+    }
+
+    /// Producer: parcels that can be queued now. Only the reader changes that, and only upwards.
+    pub(crate) fn free_slots(&self) -> usize {
+        self.queue.capacity() - self.queue.len()
+    }
+
+    /// Producer: whether a reader that was lapped has caught up far enough to be worth serving again.
+    pub(crate) fn has_room(&self) -> bool {
+        self.free_slots() * 2 >= self.queue.capacity()
     }
 
     /// Producer: nothing more will come. The first ending stands.

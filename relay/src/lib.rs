@@ -1,12 +1,12 @@
 //! Market-data relay of AlphaPulse: from a node's blocks and logs to one sequenced binary stream, and the client of it.
 //!
-//! Guarantees: a subscriber gets a snapshot and then every message in sequence, or is told that it ended; blocks come by
+//! Guarantees: a subscriber gets a snapshot and then every message in sequence; where some are missing it is told so before
+//! the next one, and they, or a snapshot, follow; blocks come by
 //! ancestry, so a block that was missed is fetched and a reorg is announced before its blocks; every message is in the
 //! journal as it was on the wire; every loss, retry and repair is counted in [`RelayStats`].
 //!
 //! Refusals: a subscription's silence proves nothing and `removed` flags are never read; a node on another chain is not
-//! relayed; a pool that its factory did not deploy is not watched; a slow subscriber is evicted, never waited for, and
-//! nothing is dropped from the middle of its stream; a damaged journal is refused, not cut.
+//! relayed; a pool that its factory did not deploy is not watched; a slow subscriber is never waited for; a damaged journal is refused, not cut.
 //!
 //! ```
 //! use alphapulse_protocol::message::{Clock, Message};
@@ -36,6 +36,7 @@ mod hub;
 pub mod journal;
 mod lane;
 mod metrics;
+mod recent;
 mod relay;
 mod sequencer;
 mod server;

@@ -65,7 +65,13 @@ counters! {
     subscribers,
     /// Subscribers ever accepted.
     joins,
-    /// Subscribers dropped because they read too slowly.
+    /// Times a subscriber's lane was full and it missed messages.
+    lapped,
+    /// Gaps that were repaired from memory.
+    gaps_replayed,
+    /// Gaps that were repaired by a snapshot.
+    gaps_snapshot,
+    /// Subscribers dropped because they read too slowly and their version knows no gaps.
     evicted,
     /// Connections refused because the relay was full.
     refused,

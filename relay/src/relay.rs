@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alphapulse_protocol::Epoch;
+use alphapulse_protocol::header::SCHEMA_VERSION;
+use alphapulse_protocol::{Epoch, Position};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::config::RelayConfig;
 use crate::error::RelayError;
-use crate::fanout::Fanout;
+use crate::fanout::Terms;
 use crate::follower::{ChainEvent, Follower};
 use crate::hub::{Command, Hub, Joiner};
 use crate::journal::JournalWriter;
@@ -81,9 +82,8 @@ impl Relay {
         let (follower, source, image) =
             Follower::begin(dial, &config, events_in, Arc::clone(&resync), Arc::clone(&metrics)).await?;
 
-        let fanout = Fanout::new(Arc::clone(&metrics));
         let journal = open_journal(&config)?;
-        let mut hub = Hub::new(config.chain_id, config.reorg_depth_max, fanout, journal, resync, Arc::clone(&metrics));
+        let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
         hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
 
         let joiner = Joiner {
@@ -91,6 +91,8 @@ impl Relay {
             count: Arc::new(AtomicUsize::new(0)),
             subscribers_max: config.subscribers_max,
             lane_slots: config.lane_slots,
+            chain_id: config.chain_id,
+            epoch: hub.epoch(),
         };
         let server = Server::start(listeners, &joiner, &metrics);
         let hub = tokio::spawn(hub.run(events, commands, config.heartbeat));
@@ -105,8 +107,19 @@ impl Relay {
     /// # Errors
     /// [`RelayError::Full`], [`RelayError::Stopped`].
     pub fn subscribe(&self) -> Result<Feed, RelayError> {
+        self.subscribe_from(None)
+    }
+
+    /// An embedded subscription that goes on behind `position`: with what was missed since, told by a gap, or else with a
+    /// gap and a snapshot.
+    ///
+    /// # Errors
+    /// As [`Self::subscribe`].
+    pub fn subscribe_from(&self, position: Option<Position>) -> Result<Feed, RelayError> {
         let waiter = Waiter::new();
-        let (lane, place) = self.joiner.open_lane(Wake::Thread(waiter.unparker()), false)?;
+        let terms = Terms { version: SCHEMA_VERSION, position };
+        let place = self.joiner.reserve()?;
+        let lane = self.joiner.open_lane(&place, Wake::Thread(waiter.unparker()), terms, true)?;
         Ok(Feed::embedded(lane, waiter, place))
     }
 

@@ -6,7 +6,9 @@ use alphapulse_protocol::message::{
     V2Reserves, V3Swap, V3Tick, WireMessage,
 };
 use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica};
-use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, PoolId, ReplicaError, Sequence, TokenId, UnixNanos};
+use alphapulse_protocol::{
+    BlockNumber, BlockRef, ChainId, Epoch, PoolId, Position, ReplicaError, Sequence, TokenId, UnixNanos,
+};
 use bytes::Bytes;
 
 use crate::source::{MarketImage, Update};
@@ -34,6 +36,11 @@ impl Sequencer {
 
     pub(crate) const fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The last message of the stream.
+    pub(crate) const fn position(&self) -> Position {
+        Position { epoch: self.epoch, sequence: self.sequence }
     }
 
     /// Whether the state is that of a whole block: after an error it is not, until the next snapshot.

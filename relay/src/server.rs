@@ -1,6 +1,6 @@
 //! The doors to other processes: a unix socket and TCP, the same bytes on both.
 //!
-//! A peer may send one greeting and then nothing. It is given a second for it, at most [`INBOUND_BYTES_MAX`] bytes of our
+//! A peer may send one greeting and one request, and then nothing. It is given a second for them, at most [`INBOUND_BYTES_MAX`] bytes of our
 //! memory, and a bounded lane after it; whatever it does, the relay's writer never waits for it.
 
 use core::future::Future;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use alphapulse_protocol::frame::{self, FrameDecoder};
 use alphapulse_protocol::header::SCHEMA_VERSION;
-use alphapulse_protocol::message::{Close, CloseReason, Message};
+use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, VERSION_RESUME};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -22,7 +22,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::RelayConfig;
 use crate::error::RelayError;
-use crate::hub::Joiner;
+use crate::fanout::Terms;
+use crate::hub::{Joiner, Place};
 use crate::lane::{Ending, Lane, Parcel, Wake};
 use crate::metrics::Metrics;
 
@@ -215,15 +216,18 @@ impl Door {
     {
         let _place = place;
         let mut peer = Peer { stream, out: Vec::with_capacity(WRITE_BYTES) };
-        let joined = match peer.read_greeting().await {
-            Ok(()) => match self.joiner.open_lane(Wake::Task(Notify::new()), true) {
-                Ok(joined) => Ok(joined),
-                Err(RelayError::Full(_)) => {
-                    self.metrics.refused.add(1);
-                    Err(Some(CloseReason::Full))
+        let joined = match peer.shake_hands(&self.joiner).await {
+            Ok((terms, place)) => {
+                let is_greeted = terms.version >= VERSION_RESUME;
+                match self.joiner.open_lane(&place, Wake::Task(Notify::new()), terms, is_greeted) {
+                    Ok(lane) => Ok((lane, place)),
+                    Err(_) => Err(Some(CloseReason::Shutdown)),
                 }
-                Err(_) => Err(Some(CloseReason::Shutdown)),
-            },
+            }
+            Err(Some(CloseReason::Full)) => {
+                self.metrics.refused.add(1);
+                Err(Some(CloseReason::Full))
+            }
             Err(reason) => {
                 self.metrics.handshake_failures.add(1);
                 Err(reason)
@@ -250,39 +254,50 @@ struct Peer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
-    /// Waits for the greeting. The error is the reason to state, if there is still somebody to state it to.
-    async fn read_greeting(&mut self) -> Result<(), Option<CloseReason>> {
+    /// Learns what the peer speaks and where it stands. The error is the reason to state, if there is still somebody to
+    /// state it to.
+    async fn shake_hands(&mut self, joiner: &Joiner) -> Result<(Terms, Place), Option<CloseReason>> {
         let mut decoder = FrameDecoder::new();
-        let greeting = async {
-            loop {
-                match decoder.next_message() {
-                    Ok(Some(Message::Hello(hello))) => {
-                        let versions = hello.version_min.get()..=hello.version_max.get();
-                        // Version 1 is all there is to speak yet, so ours is the highest in common or there is none.
-                        break if versions.contains(&SCHEMA_VERSION) {
-                            Ok(())
-                        } else {
-                            Err(Some(CloseReason::Version))
-                        };
-                    }
-                    Ok(None) => {}
-                    Ok(_) | Err(_) => break Err(Some(CloseReason::Malformed)),
-                }
-                if decoder.pending_bytes() >= INBOUND_BYTES_MAX {
-                    break Err(Some(CloseReason::Malformed));
-                }
-                let mut bytes = [0; 512];
-                match self.stream.read(&mut bytes).await {
-                    Ok(0) | Err(_) => break Err(None),
-                    Ok(count) => decoder.push(&bytes[..count]),
-                }
+        let terms = async {
+            let version = match self.read_message(&mut decoder).await? {
+                Message::Hello(hello) => common_version(hello).ok_or(Some(CloseReason::Version))?,
+                _ => return Err(Some(CloseReason::Malformed)),
+            };
+            // Before the answer: who is welcome has a place.
+            let place = joiner.reserve().map_err(|_| Some(CloseReason::Full))?;
+            if version < VERSION_RESUME {
+                return Ok((Terms { version, position: None }, place));
+            }
+            self.out.extend_from_slice(&joiner.welcome(version));
+            self.write_out().await.map_err(|_| None)?;
+            match self.read_message(&mut decoder).await? {
+                Message::Subscribe(subscribe) => Ok((Terms { version, position: subscribe.position() }, place)),
+                _ => Err(Some(CloseReason::Malformed)),
             }
         };
-        let result = timeout(HANDSHAKE, greeting).await.unwrap_or(Err(Some(CloseReason::HandshakeTimeout)));
-        if result.is_ok() && decoder.pending_bytes() > 0 {
-            return Err(Some(CloseReason::Malformed));
+        let terms = timeout(HANDSHAKE, terms).await.unwrap_or(Err(Some(CloseReason::HandshakeTimeout)))?;
+        // Whoever is done says nothing more.
+        if decoder.pending_bytes() > 0 { Err(Some(CloseReason::Malformed)) } else { Ok(terms) }
+    }
+
+    /// The peer's next message. It is given little of our memory for it.
+    async fn read_message<'d>(&mut self, decoder: &'d mut FrameDecoder) -> Result<Message<'d>, Option<CloseReason>> {
+        loop {
+            match decoder.has_whole() {
+                Ok(true) => break,
+                Ok(false) if decoder.pending_bytes() < INBOUND_BYTES_MAX => {}
+                Ok(false) | Err(_) => return Err(Some(CloseReason::Malformed)),
+            }
+            let mut bytes = [0; 512];
+            match self.stream.read(&mut bytes).await {
+                Ok(0) | Err(_) => return Err(None),
+                Ok(count) => decoder.push(&bytes[..count]),
+            }
         }
-        result
+        match decoder.next_message() {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) | Err(_) => Err(Some(CloseReason::Malformed)),
+        }
     }
 
     /// Passes on what the lane gives until one side ends. The result is the reason to state, if any.
@@ -339,6 +354,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         };
         let _ = timeout(HANDSHAKE, said).await;
     }
+}
+
+/// Highest version that both sides know.
+fn common_version(hello: &Hello) -> Option<u16> {
+    let (oldest, newest) = (hello.version_min.get().max(1), hello.version_max.get().min(SCHEMA_VERSION));
+    (oldest <= newest).then_some(newest)
 }
 
 /// Writes with a deadline that starts anew whenever the peer takes something: a large snapshot over a slow line is fine,

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use alphapulse_protocol::ChainId;
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
+use alphapulse_protocol::{ChainId, Position};
 use bytes::Bytes;
 
 use crate::client::{self, Connection};
@@ -16,11 +16,12 @@ use crate::hub::Place;
 use crate::lane::{Ending, Lane, Parcel};
 use crate::wait::{FeedWaker, Waiter};
 
-/// A subscription: a snapshot first, then every message in sequence.
+/// A subscription: a snapshot or what was missed first, then every message in sequence. Where messages are missing a
+/// [`Gap`](alphapulse_protocol::message::Gap) comes before the next one.
 ///
 /// For one synchronous thread. [`Feed::try_next`] never blocks, allocates or makes a system call. A feed that ended stays
-/// ended; subscribing again gives a fresh snapshot. Whoever applies the frames to a
-/// [`alphapulse_protocol::replica::Replica`] must subscribe again as well when the replica refuses one.
+/// ended; subscribing again from the position of a [`Replica`](alphapulse_protocol::replica::Replica) goes on where it stands.
+/// Whoever applies the frames to one must subscribe again as well when it refuses one.
 #[derive(Debug)]
 pub struct Feed {
     lane: Arc<Lane>,
@@ -71,18 +72,22 @@ impl Feed {
 
     /// Connects to a relay's unix socket and greets it. Blocks until the relay answered; reads on a thread of its own.
     ///
+    /// The stream goes on behind `position`, that of a state that is kept, or begins with a snapshot.
+    ///
     /// # Errors
     /// [`FeedError::Connect`], [`FeedError::Handshake`], or [`FeedError::Closed`] with the relay's reason.
-    pub fn connect_unix(path: impl AsRef<Path>) -> Result<Self, FeedError> {
-        client::connect_unix(path.as_ref())
+    pub fn connect_unix(path: impl AsRef<Path>, position: Option<Position>) -> Result<Self, FeedError> {
+        client::connect_unix(path.as_ref(), position)
     }
 
     /// Connects to a relay's TCP address and greets it. Blocks until the relay answered; reads on a thread of its own.
     ///
+    /// The stream goes on behind `position`, that of a state that is kept, or begins with a snapshot.
+    ///
     /// # Errors
     /// [`FeedError::Connect`], [`FeedError::Handshake`], or [`FeedError::Closed`] with the relay's reason.
-    pub fn connect_tcp(address: SocketAddr) -> Result<Self, FeedError> {
-        client::connect_tcp(address)
+    pub fn connect_tcp(address: SocketAddr, position: Option<Position>) -> Result<Self, FeedError> {
+        client::connect_tcp(address, position)
     }
 
     /// Refuses a relay of another chain. An embedded feed passes: its chain was checked at the node.

@@ -183,6 +183,11 @@ impl Market {
 
     fn follow(&mut self, change: Change) -> MarketEvent {
         match change {
+            Change::Voided => {
+                self.replica = Replica::new(self.reorg_depth_max);
+                self.forget();
+                MarketEvent::Reset
+            }
             Change::SnapshotBegun => {
                 self.forget();
                 self.is_in_snapshot = true;

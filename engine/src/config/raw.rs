@@ -205,6 +205,8 @@ section! {
         reorg_depth_max: u64,
         /// Messages that a subscriber may lag.
         lane_slots: u64,
+        /// Newest messages kept to repair gaps.
+        recent_slots: u64,
         /// Subscribers served at once.
         subscribers_max: u64,
         /// Unix socket to serve on.

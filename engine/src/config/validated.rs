@@ -118,6 +118,8 @@ pub struct RelaySettings {
     pub reorg_depth_max: usize,
     /// Messages that a subscriber may lag.
     pub lane_slots: usize,
+    /// Newest messages kept to repair gaps without a snapshot.
+    pub recent_slots: usize,
     /// Subscribers served at once.
     pub subscribers_max: usize,
     /// Unix socket to serve on.
@@ -171,6 +173,7 @@ impl NodeConfig {
             backfill_blocks_max: self.relay.backfill_blocks_max,
             reorg_depth_max: self.relay.reorg_depth_max,
             lane_slots: self.relay.lane_slots,
+            recent_slots: self.relay.recent_slots,
             heartbeat: self.relay.heartbeat,
             listen_unix: self.relay.listen_unix.clone(),
             listen_tcp: self.relay.listen_tcp,

@@ -162,7 +162,7 @@ impl Core {
             }
             Message::Submitted(answer) => self.risk.on_submitted(answer),
             Message::Outcome(outcome) => self.on_outcome(outcome, effects),
-            message if message.is_market() => self.on_market(message, effects)?,
+            message if message.is_feed() => self.on_market(message, effects)?,
             _ => {}
         }
         Ok(())

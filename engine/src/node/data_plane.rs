@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use alphapulse_protocol::Position;
 use alphapulse_protocol::frame::FrameBuf;
 use alphapulse_protocol::message::{self, Clock, Message};
 use alphapulse_relay::{Feed, FeedError};
@@ -23,8 +24,8 @@ const WAIT: Duration = Duration::from_millis(5);
 const REJOIN_PAUSE: Duration = Duration::from_millis(50);
 const REJOIN_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Joins a feed; asked again after each loss.
-pub(super) type Join = Box<dyn FnMut() -> Result<Feed, FeedError> + Send>;
+/// Joins a feed behind a position, or from a snapshot; asked again after each loss.
+pub(super) type Join = Box<dyn FnMut(Option<Position>) -> Result<Feed, FeedError> + Send>;
 
 /// The thread's state.
 pub(super) struct DataPlane {
@@ -42,6 +43,8 @@ pub(super) struct DataPlane {
     pub(super) is_halt_noted: bool,
     pub(super) is_halt_logged: bool,
     pub(super) block_seen: Option<Instant>,
+    /// Where the feed was last joined.
+    pub(super) resumed_at: Option<Position>,
 }
 
 impl DataPlane {
@@ -113,8 +116,11 @@ impl DataPlane {
     }
 
     fn try_join(&mut self) -> Result<Option<Feed>, NodeError> {
-        match (self.join)() {
+        // A place from which a feed was joined before without getting any further is not tried twice.
+        let position = self.core.market().replica().position().filter(|position| self.resumed_at != Some(*position));
+        match (self.join)(position) {
             Ok(feed) => {
+                self.resumed_at = position;
                 self.inputs.set_waker(Some(feed.waker()));
                 Ok(Some(feed))
             }
@@ -161,8 +167,16 @@ impl DataPlane {
     }
 
     fn on_market(&mut self, message: &Message<'_>) -> bool {
-        if !message.is_market() {
+        if !message.is_feed() {
             return true;
+        }
+        if let Message::Gap(gap) = message {
+            self.feed_counters.gaps += 1;
+            tracing::warn!(
+                first = gap.first.get(),
+                last = gap.last.get(),
+                "messages are missing; they or a snapshot follow"
+            );
         }
         let arrived = Instant::now();
         let is_state_whole = matches!(message, Message::BlockEnd(_) | Message::SnapshotEnd(_));

@@ -115,6 +115,7 @@ impl Node {
             is_halt_noted: false,
             is_halt_logged: false,
             block_seen: None,
+            resumed_at: None,
         };
         data_plane.restore(&earlier);
         let thread = spawn_trading(data_plane);
@@ -348,11 +349,15 @@ async fn join_feed(config: RelayConfig, source: &FeedSource) -> Result<(Option<A
         FeedSource::Embedded => {
             let relay = Arc::new(Relay::start(config).await?);
             let subscriber = Arc::clone(&relay);
-            let join: Join = Box::new(move || subscriber.subscribe().map_err(feed_error));
+            let join: Join = Box::new(move |position| subscriber.subscribe_from(position).map_err(feed_error));
             (Some(relay), join)
         }
-        FeedSource::Unix(path) => (None, Box::new(move || Feed::connect_unix(&path)?.expecting_chain(chain_id))),
-        FeedSource::Tcp(address) => (None, Box::new(move || Feed::connect_tcp(address)?.expecting_chain(chain_id))),
+        FeedSource::Unix(path) => {
+            (None, Box::new(move |position| Feed::connect_unix(&path, position)?.expecting_chain(chain_id)))
+        }
+        FeedSource::Tcp(address) => {
+            (None, Box::new(move |position| Feed::connect_tcp(address, position)?.expecting_chain(chain_id)))
+        }
     })
 }
 

@@ -39,6 +39,8 @@ pub struct FeedCounters {
     pub discontinuities: u64,
     /// Times the feed was joined again.
     pub rejoins: u64,
+    /// Gaps that the relay told of, each repaired by what followed.
+    pub gaps: u64,
 }
 
 /// Percentiles of a latency in nanoseconds; all zero without samples.

@@ -20,7 +20,9 @@ pub use self::ledger::{
 pub use self::market::{
     Pool, PoolKind, SYMBOL_BYTES_MAX, TICK_MAX, TICK_MIN, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick,
 };
-pub use self::session::{Close, CloseReason, Heartbeat, Hello, Welcome};
+pub use self::session::{
+    Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Subscribe, VERSION_RESUME, Welcome,
+};
 
 use crate::error::DecodeError;
 use crate::header::{MessageHeader, SCHEMA_ID};
@@ -30,6 +32,9 @@ use crate::units::{Sequence, UnixNanos};
 pub trait WireMessage: FromBytes + IntoBytes + KnownLayout + Immutable + Unaligned + Copy + core::fmt::Debug {
     /// Template id of the struct.
     const TEMPLATE_ID: u16;
+
+    /// Schema version in which the message got the form that this build gives it.
+    const VERSION: u16;
 
     /// Header of this message.
     fn header(&self) -> &MessageHeader;
@@ -71,9 +76,10 @@ pub trait WireMessage: FromBytes + IntoBytes + KnownLayout + Immutable + Unalign
 
 /// Implements [`WireMessage`] for a struct whose first field is `header`, with its domain check.
 macro_rules! wire_message {
-    ($name:ident = $template:literal, $bytes:literal $(, check = $check:expr)?) => {
+    ($name:ident = $template:literal, $bytes:literal $(, version = $version:literal)? $(, check = $check:expr)?) => {
         impl $crate::message::WireMessage for $name {
             const TEMPLATE_ID: u16 = $template;
+            const VERSION: u16 = [$($version,)? 1][0];
 
             fn header(&self) -> &$crate::header::MessageHeader {
                 &self.header
@@ -164,13 +170,19 @@ macro_rules! messages {
 }
 
 messages! {
-    Hello, Welcome, Close, Heartbeat,
+    Hello, Welcome, Close, Heartbeat, Subscribe, Gap,
     Block, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd,
     Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick,
     SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt,
 }
 
 impl Message<'_> {
+    /// Whether the message bears on the market's state: it describes it, or says that some of its description is missing.
+    #[must_use]
+    pub const fn is_feed(&self) -> bool {
+        self.is_market() || matches!(self, Message::Gap(_))
+    }
+
     /// Whether the message describes the market: these are sequenced, and these a recorded feed consists of.
     #[must_use]
     pub const fn is_market(&self) -> bool {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden frames from the tables of docs/WIRE.md, without any of the Rust code.
 
-Layout comes from the page, values from VALUES and session() below. `generate.py` writes v1/*.hex; `generate.py --check`
+Layout comes from the page, values from VALUES and the sessions below. `generate.py` writes v1/*.hex, v2/*.hex: each version
+holds the messages that got their form in it; `generate.py --check`
 writes nothing and fails when a file differs. Files of a released version must never change.
 """
 
@@ -11,10 +12,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[2] / "docs" / "WIRE.md"
-OUT = HERE / "v1"
-VERSION = 1
 
-HEADING = re.compile(r"^### (\w+) — (?:template (\d+), )?(\d+) bytes$")
+HEADING = re.compile(r"^### (\w+) — (?:template (\d+), )?(\d+) bytes(?: \(since version (\d+)\))?$")
 ROW = re.compile(r"^\| (\w+) \| (\d+) \| (\w+)(?:\[(\d+)\])? \|")
 INTEGERS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "u128": 16, "u256": 32, "i32": 4, "i128": 16}
 
@@ -55,6 +54,8 @@ VALUES = {
     "Welcome": ({"chain_id": 31_337, "epoch": 0x0A0B0C0D01020304, "version": 1}, (0, 0)),
     "Close": ({"reason": 2}, (0, 0)),
     "Heartbeat": ({"head_number": 18_884_864, "head_hash": run(0x21, 32)}, (77, 1_700_000_123_000_000_000)),
+    "Subscribe": ({"resume_epoch": 0x0A0B0C0D01020304, "resume_sequence": 0x1122334455667788}, (0, 0)),
+    "Gap": ({"first": 595, "last": 700, "recovery": 2, "reason": 1}, (594, 0)),
     "Block": ({"context": context(18_884_864), "head_number": 18_884_866}, (78, 1_700_000_123_000_000_000)),
     "BlockEnd": ({"number": 18_884_864, "hash": run(0x11, 32), "update_count": 513}, (592, 1_700_000_123_000_000_000)),
     "Reorg": (
@@ -206,30 +207,50 @@ def small_context(number, hash_byte, parent_byte):
     }
 
 
+def block(sequence, number, hash_byte, parent_byte, changes):
+    """A block whose `Block` has this sequence, with these changes."""
+    at = (1_700_000_000 + 12 * number) * 10**9
+    yield "Block", {"context": small_context(number, hash_byte, parent_byte), "head_number": number}, (sequence, at)
+    for name, fields in changes:
+        sequence += 1
+        yield name, fields, (sequence, at)
+    end = {"number": number, "hash": bytes([hash_byte]) * 32, "update_count": len(changes)}
+    yield "BlockEnd", end, (sequence + 1, at)
+
+
+def token(number, symbol):
+    return {
+        "token": number,
+        "decimals": 18,
+        "symbol_length": len(symbol),
+        "address": bytes([0xA0 + number]) * 20,
+        "symbol": symbol.encode().ljust(32, b"\0"),
+    }
+
+
+BLOCK_101_NS = (1_700_000_000 + 12 * 101) * 10**9
+
+
+def other_branch():
+    """Messages 5 to 8: back to block 100, and another block 101."""
+    yield "Reorg", {
+        "ancestor_number": 100,
+        "ancestor_hash": bytes([0x64]) * 32,
+        "old_head_number": 101,
+        "old_head_hash": bytes([0x65]) * 32,
+        "depth": 1,
+    }, (5, BLOCK_101_NS)
+    yield from block(6, 101, 0x75, 0x64, [
+        ("V3Liquidity", {"pool": 1, "tick_lower": -60, "tick_upper": 60, "liquidity_delta": -4 * 10**18}),
+    ])
+
+
 def session():
     """A connection from the greeting to a reorg, one (message, fields, place) each. docs/WIRE.md tells it in words."""
     pool = {"venue": 0, "fee_ppm": 3_000, "token_0": 0, "token_1": 1}
     no_ticks = {"tick_spacing": 0, "known_tick_low": 0, "known_tick_high": 0}
     ticks = {"tick_spacing": 60, "known_tick_low": -887_272, "known_tick_high": 887_272}
     price_one, wei = 1 << 96, 10**18
-
-    def block(sequence, number, hash_byte, parent_byte, changes):
-        at = (1_700_000_000 + 12 * number) * 10**9
-        yield "Block", {"context": small_context(number, hash_byte, parent_byte), "head_number": number}, (sequence, at)
-        for name, fields in changes:
-            sequence += 1
-            yield name, fields, (sequence, at)
-        end = {"number": number, "hash": bytes([hash_byte]) * 32, "update_count": len(changes)}
-        yield "BlockEnd", end, (sequence + 1, at)
-
-    def token(number, symbol):
-        return {
-            "token": number,
-            "decimals": 18,
-            "symbol_length": len(symbol),
-            "address": bytes([0xA0 + number]) * 20,
-            "symbol": symbol.encode().ljust(32, b"\0"),
-        }
 
     here = (0, (1_700_000_000 + 12 * 100) * 10**9)
     yield "Hello", {"version_min": 1, "version_max": 1}, (0, 0)
@@ -256,16 +277,43 @@ def session():
         ("V3Liquidity", {"pool": 1, "tick_lower": -60, "tick_upper": 120, "liquidity_delta": 2 * wei}),
     ])
     yield "Heartbeat", {"head_number": 101, "head_hash": bytes([0x65]) * 32}, (4, here[1] + 12 * 10**9)
-    yield "Reorg", {
-        "ancestor_number": 100,
-        "ancestor_hash": bytes([0x64]) * 32,
-        "old_head_number": 101,
-        "old_head_hash": bytes([0x65]) * 32,
-        "depth": 1,
-    }, (5, here[1] + 12 * 10**9)
-    yield from block(6, 101, 0x75, 0x64, [
-        ("V3Liquidity", {"pool": 1, "tick_lower": -60, "tick_upper": 60, "liquidity_delta": -4 * wei}),
-    ])
+    yield from other_branch()
+    yield "Close", {"reason": 1}, (0, 0)
+
+
+def resumed_session():
+    """A client that has the state after message 4 of session() comes back, and meets a new epoch."""
+    here = (0, (1_700_000_000 + 12 * 102) * 10**9)
+    yield "Hello", {"version_min": 1, "version_max": 2}, (0, 0)
+    yield "Welcome", {"chain_id": 31_337, "epoch": 7, "version": 2}, (0, 0)
+    yield "Subscribe", {"resume_epoch": 7, "resume_sequence": 4}, (0, 0)
+    yield "Gap", {"first": 5, "last": 8, "recovery": 1, "reason": 2}, (4, 0)
+    yield from other_branch()
+    yield "Gap", {"first": 9, "last": 0, "recovery": 2, "reason": 3}, (8, 0)
+    yield "SnapshotBegin", {
+        "context": small_context(102, 0x76, 0x75),
+        "chain_id": 31_337,
+        "epoch": 8,
+        "token_count": 2,
+        "pool_count": 1,
+        "head_number": 102,
+    }, here
+    yield "Token", token(0, "WETH"), here
+    yield "Token", token(1, "DAI"), here
+    yield "Pool", {
+        "pool": 0,
+        "kind": 1,
+        "venue": 0,
+        "address": bytes([0xB0]) * 20,
+        "token_0": 0,
+        "token_1": 1,
+        "fee_ppm": 3_000,
+        "tick_spacing": 0,
+        "known_tick_low": 0,
+        "known_tick_high": 0,
+    }, here
+    yield "V2Reserves", {"pool": 0, "reserve_0": 102 * 10**18, "reserve_1": 196_079 * 10**18}, here
+    yield "SnapshotEnd", {"message_count": 4}, here
     yield "Close", {"reason": 1}, (0, 0)
 
 
@@ -277,8 +325,8 @@ def read_page():
             heading = HEADING.match(line)
             current = None
             if heading:
-                name, template, size = heading.groups()
-                current = structures[name] = (template and int(template), int(size), [])
+                name, template, size, since = heading.groups()
+                current = structures[name] = (template and int(template), int(size), [], int(since or 1))
         elif current and (row := ROW.match(line)):
             field, offset, kind, count = row.groups()
             current[2].append((field, int(offset), kind, count and int(count)))
@@ -287,7 +335,7 @@ def read_page():
 
 def encode(structures, name, values):
     """Bytes of a structure, and one line of annotation for each leaf field: (offset, bytes, field path, value)."""
-    _, size, rows = structures[name]
+    _, size, rows, _ = structures[name]
     out, notes, left = bytearray(size), [], dict(values)
     for field, offset, kind, count in rows:
         if field.startswith("reserved"):
@@ -323,13 +371,13 @@ def crc32c(data):
 
 
 def frame_text(structures, name, fields, place):
-    template, size, _ = structures[name]
+    template, size, _, version = structures[name]
     sequence, event_ns = place
     header = {
         "block_length": size,
         "template_id": template,
         "schema_id": int.from_bytes(b"AP", "little"),
-        "version": VERSION,
+        "version": version,
         "sequence": sequence,
         "event_ns": event_ns,
     }
@@ -344,28 +392,35 @@ def frame_text(structures, name, fields, place):
 
 
 def files(structures):
-    """Name and text of every golden file."""
-    title = f"version {VERSION}, a line a field: bytes # offset in the message: field = value"
+    """Path and text of every golden file."""
+    form = "a line a field: bytes # offset in the message: field = value"
     for name, (fields, place) in VALUES.items():
-        yield name, f"# {name} as a whole frame, {title}\n" + frame_text(structures, name, fields, place)
-    text = f"# A connection from greeting to farewell: Hello by the client, the rest by the relay.\n# {title.capitalize()}\n"
-    for name, fields, place in session():
-        text += f"\n# {name}\n" + frame_text(structures, name, fields, place)
-    yield "session", text
+        version = structures[name][3]
+        text = f"# {name} as a whole frame, version {version}, {form}\n" + frame_text(structures, name, fields, place)
+        yield HERE / f"v{version}" / f"{name}.hex", text
+    connections = [
+        (1, "session", session(), "Hello by the client, the rest by the relay."),
+        (2, "resumed_session", resumed_session(), "Hello and Subscribe by the client, the rest by the relay."),
+    ]
+    for version, name, messages, who in connections:
+        text = f"# A connection from greeting to farewell: {who}\n# Version {version}, {form}\n"
+        for message, fields, place in messages:
+            text += f"\n# {message}\n" + frame_text(structures, message, fields, place)
+        yield HERE / f"v{version}" / f"{name}.hex", text
 
 
 def main():
     assert crc32c(b"123456789") == 0xE3069283
     structures = read_page()
-    messages = [name for name, (template, _, _) in structures.items() if template]
+    messages = [name for name, (template, *_) in structures.items() if template]
     assert sorted(messages) == sorted(VALUES), set(messages) ^ set(VALUES)
     is_check, stale = "--check" in sys.argv, []
-    for name, text in files(structures):
-        path = OUT / f"{name}.hex"
+    for path, text in files(structures):
         if not is_check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(name)
+            stale.append(str(path.relative_to(HERE)))
     if stale:
         sys.exit(f"golden files differ from docs/WIRE.md: {', '.join(stale)}")
 

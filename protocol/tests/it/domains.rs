@@ -47,6 +47,7 @@ fn session_and_chain() -> Vec<Case> {
             accepted: vec![pair(("version_min", 3), ("version_max", 3))],
             rejected: vec![pair(("version_min", 4), ("version_max", 3))],
         },
+        alone("Gap", "recovery", &[int(1), int(2)], &[int(0), int(3), int(65_535)]),
         alone("Block", "head_number", &head, &below),
         alone("SnapshotBegin", "head_number", &head, &below),
         Case {

@@ -4,10 +4,10 @@ use core::mem::{offset_of, size_of};
 
 use alphapulse_protocol::header::MessageHeader;
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, CATALOGUE, Clock, Close, CloseReason, Halt, Heartbeat, Hello, HopRecord, NonceLease,
-    Opportunity, Outcome, OutcomeStatus, Pool, PoolKind, Reorg, SegmentBegin, Simulation, SimulationStatus,
-    SnapshotBegin, SnapshotEnd, Submission, Submitted, SubmittedStatus, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick,
-    Verdict, Welcome,
+    Block, BlockContext, BlockEnd, CATALOGUE, Clock, Close, CloseReason, Gap, GapReason, GapRecovery, Halt, Heartbeat,
+    Hello, HopRecord, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool, PoolKind, Reorg, SegmentBegin, Simulation,
+    SimulationStatus, SnapshotBegin, SnapshotEnd, Submission, Submitted, SubmittedStatus, Subscribe, Token, V2Reserves,
+    V3Liquidity, V3Swap, V3Tick, Verdict, Welcome,
 };
 
 use crate::page;
@@ -38,6 +38,8 @@ fn layouts() -> Vec<Layout> {
         Welcome { header, chain_id, epoch, version, reserved }
         Close { header, reason, reserved }
         Heartbeat { header, head_number, head_hash }
+        Subscribe { header, resume_epoch, resume_sequence, reserved }
+        Gap { header, first, last, recovery, reason, reserved }
         Block { header, context, head_number }
         BlockEnd { header, number, hash, update_count, reserved }
         Reorg { header, ancestor_number, ancestor_hash, old_head_number, old_head_hash, depth, reserved }
@@ -123,6 +125,8 @@ fn the_page_lists_exactly_the_codes_of_this_build() {
     };
     let all = || 0..=u16::MAX;
     check("Close reasons", known(all(), CloseReason::from_wire));
+    check("Gap recovery", known(all(), GapRecovery::from_wire));
+    check("Gap reasons", known(all(), GapReason::from_wire));
     check("Pool kinds", known(all(), |code| PoolKind::from_wire(u8::try_from(code).ok()?)));
     check("Simulation status", known(all(), SimulationStatus::from_wire));
     check("Submitted status", known(all(), SubmittedStatus::from_wire));

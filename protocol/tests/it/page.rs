@@ -42,7 +42,8 @@ pub(crate) fn structures() -> Vec<Structure> {
     let mut known = Vec::<Structure>::new();
     for (heading, lines) in sections() {
         let Some((name, rest)) = heading.split_once(" — ") else { continue };
-        let rest = rest.strip_suffix(" bytes").expect("a structure's heading ends with its size");
+        let rest = rest.split(" (since ").next().and_then(|rest| rest.strip_suffix(" bytes"));
+        let rest = rest.expect("a structure's heading ends with its size, and the version of one that came later");
         let (template, bytes) = match rest.strip_prefix("template ").and_then(|rest| rest.split_once(", ")) {
             Some((template, bytes)) => (Some(template.parse().expect("a template id")), bytes),
             None => (None, rest),

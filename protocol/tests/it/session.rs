@@ -1,9 +1,9 @@
 //! The golden connection goes through the states that the page tells.
 
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, Split};
-use alphapulse_protocol::message::{CloseReason, Message};
+use alphapulse_protocol::message::{CloseReason, Gap, GapReason, GapRecovery, Message};
 use alphapulse_protocol::replica::{PoolState, Replica, TickLiquidity, V2State};
-use alphapulse_protocol::{BlockNumber, ChainId, Epoch, U256};
+use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Sequence, U256};
 
 use crate::golden;
 
@@ -115,4 +115,52 @@ fn the_golden_connection_is_one_frame_after_the_other() {
         (at, count) = (at + frame_bytes, count + 1);
     }
     assert_eq!(count, 22);
+}
+
+#[test]
+fn the_resumed_connection_goes_through_the_states_on_the_page() {
+    let mut reader = Reader { bytes: golden::bytes("session"), replica: Replica::default() };
+    reader.read_to("Heartbeat", |_| {});
+    let position = reader.replica.position().expect("it has a state");
+    reader.bytes = golden::bytes("resumed_session");
+
+    reader.read_to("Subscribe", |m| {
+        let Message::Subscribe(m) = m else { panic!("it is one") };
+        assert_eq!(m.position(), Some(position));
+    });
+    assert!(reader.replica.is_tradable());
+    reader.read_to("Gap", |m| {
+        let Message::Gap(m) = m else { panic!("it is one") };
+        assert_eq!((m.first.get(), m.last.get()), (5, 8));
+        assert_eq!(GapReason::from_wire(m.reason.get()), Some(GapReason::Away));
+    });
+    assert_eq!(reader.place(), (4, 101, 0x65));
+    assert!(reader.replica.is_whole() && !reader.replica.is_tradable(), "old until message 8");
+    reader.read_to("Reorg", |_| {});
+    check_snapshot_state(&reader);
+    reader.read_to("BlockEnd", |_| {});
+    assert_eq!(reader.place(), (8, 101, 0x75));
+    assert_eq!(reader.liquidity(), (1, vec![(-60, 1, 1), (60, -1, 1)]));
+    assert!(reader.replica.is_tradable());
+
+    reader.read_to("Gap", |_| {});
+    assert!(!reader.replica.is_whole() && reader.replica.position().is_none(), "void");
+    reader.read_to("SnapshotEnd", |_| {});
+    assert_eq!((reader.place(), reader.replica.epoch()), ((0, 102, 0x76), Epoch(8)));
+    assert_eq!(reader.reserves(), V2State { reserve_0: 102 * WEI, reserve_1: 196_079 * WEI });
+    assert!(reader.replica.is_tradable());
+    reader.read_to("Close", |_| {});
+    assert!(reader.bytes.is_empty());
+}
+
+#[test]
+fn a_gap_that_does_not_start_where_the_reader_stands_is_an_error() {
+    let mut reader = Reader { bytes: golden::bytes("session"), replica: Replica::default() };
+    reader.read_to("Heartbeat", |_| {});
+    for seen in [3, 5] {
+        let gap = Gap::new(Sequence(seen), Some(Sequence(9)), GapRecovery::Replay, GapReason::Lapped);
+        let mut replica = reader.replica.clone();
+        replica.apply(&Message::from(&gap)).expect_err("the reader stands at 4");
+        assert!(replica.position().is_none());
+    }
 }

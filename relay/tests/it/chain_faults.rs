@@ -1,7 +1,7 @@
 //! What the relay does when the chain or the node misbehaves, one fault at a time.
 
 use alphapulse_protocol::message::CloseReason;
-use alphapulse_relay::{FeedError, Relay, RelayError, RelayStats, SourceError};
+use alphapulse_relay::{FeedError, Relay, RelayConfig, RelayError, RelayStats, SourceError};
 
 use super::fake_chain::{FakeChain, Faults};
 use super::fake_market::Change;
@@ -105,7 +105,7 @@ async fn a_log_that_cannot_be_true_is_met_with_a_new_epoch_and_nobody_sees_half_
     let mut late = Subscriber::join(&scene.relay);
     scene.settle().await;
     late.settle(&scene.chain).await;
-    assert_eq!(scene.subscriber.seen[seen], "SnapshotBegin");
+    assert_eq!(scene.subscriber.seen[seen..][..2], ["Gap", "SnapshotBegin"]);
     assert!(scene.subscriber.replica.epoch() > epoch && scene.subscriber.replica.is_tradable());
     assert!(late.replica.is_same_state(&scene.subscriber.replica));
     assert_eq!((scene.stats().contradictions, scene.stats().resnapshots), (1, 1));
@@ -325,27 +325,82 @@ async fn the_relay_serves_no_more_subscribers_than_configured_and_frees_places()
     scene.subscriber.until(&scene.chain, "one subscriber", |_| scene.relay.stats().subscribers == 1).await;
 }
 
-#[tokio::test]
-async fn a_subscriber_that_does_not_read_is_evicted_with_all_that_it_had() {
+/// A subscriber that reads nothing while so many busy blocks come, on a relay that keeps so many messages.
+async fn lapped(recent_slots: usize) -> (FakeChain, Relay, Subscriber) {
     let chain = FakeChain::new();
-    let mut small = config();
-    small.lane_slots = 8;
-    let relay = Relay::start_from(small, chain.clone()).await.unwrap();
+    let config = RelayConfig { lane_slots: 8, recent_slots, ..config() };
+    let relay = Relay::start_from(config, chain.clone()).await.unwrap();
     let mut slow = Subscriber::join(&relay);
-    let mut fast = Subscriber::join(&relay);
     for salt in 0..3 {
+        let mut fresh = Subscriber::join(&relay);
         let block = chain.mine(&busy(salt));
         chain.announce(block);
-        fast.settle(&chain).await;
+        fresh.settle(&chain).await;
     }
-    let ending = slow.ending(&chain).await;
-    assert!(matches!(ending, FeedError::Closed(CloseReason::Evicted)), "{ending}");
-    assert!(ending.is_retryable());
+    slow.settle(&chain).await;
+    (chain, relay, slow)
+}
+
+/// Names of what came after the snapshot at the start.
+fn after_snapshot(subscriber: &Subscriber) -> Vec<&'static str> {
+    subscriber.seen.iter().skip_while(|name| **name != "SnapshotEnd").skip(1).copied().collect()
+}
+
+#[tokio::test]
+async fn a_subscriber_that_was_lapped_is_told_of_the_gap_before_what_it_missed() {
+    let (chain, relay, mut slow) = lapped(4096).await;
+    let seen = after_snapshot(&slow);
+    let gap = seen.iter().position(|name| *name == "Gap").expect("a lane of 8 cannot hold three busy blocks");
     // The snapshot took one slot, so seven live messages were in the lane.
-    let live = slow.seen.iter().skip_while(|name| **name != "SnapshotEnd").count() - 1;
-    assert!(live <= 7, "{live}");
-    assert_eq!((relay.stats().evicted, relay.stats().subscribers), (1, 1));
-    let mut again = Subscriber::join(&relay);
-    again.settle(&chain).await;
-    assert!(again.replica.is_tradable());
+    assert!(gap <= 7 && !seen.contains(&"SnapshotBegin"), "{seen:?}");
+    let stats = relay.stats();
+    assert!(stats.lapped >= 1 && stats.gaps_replayed >= 1, "{stats:?}");
+    assert_eq!((stats.gaps_snapshot, stats.evicted), (0, 0));
+    chain.announce(chain.mine(&[]));
+    slow.settle(&chain).await;
+    assert!(slow.replica.is_tradable());
+}
+
+#[tokio::test]
+async fn a_subscriber_that_was_lapped_further_than_is_kept_gets_the_gap_and_then_a_snapshot() {
+    let (chain, relay, mut slow) = lapped(4).await;
+    let seen = after_snapshot(&slow);
+    let gap = seen.iter().position(|name| *name == "Gap").expect("a lane of 8 cannot hold three busy blocks");
+    assert_eq!(seen[gap + 1], "SnapshotBegin", "{seen:?}");
+    assert!(relay.stats().gaps_snapshot >= 1);
+    chain.announce(chain.mine(&[]));
+    slow.settle(&chain).await;
+    assert!(slow.replica.is_tradable());
+}
+
+#[tokio::test]
+async fn who_comes_back_misses_nothing_or_is_told_what() {
+    let chain = FakeChain::new();
+    let relay = Relay::start_from(config(), chain.clone()).await.unwrap();
+    let mut subscriber = Subscriber::join(&relay);
+    subscriber.settle(&chain).await;
+    let joined = subscriber.seen.len();
+
+    subscriber.rejoin(&relay);
+    chain.announce(chain.mine(&busy(1)));
+    subscriber.settle(&chain).await;
+    assert!(!subscriber.seen[joined..].contains(&"Gap"), "nothing had been missed");
+
+    let before = subscriber.seen.len();
+    subscriber.leave();
+    let mut other = Subscriber::join(&relay);
+    chain.announce(chain.mine(&busy(2)));
+    other.settle(&chain).await;
+    subscriber.rejoin(&relay);
+    subscriber.settle(&chain).await;
+    assert_eq!(subscriber.seen[before..][..2], ["Gap", "Block"]);
+    assert!(subscriber.replica.is_tradable() && subscriber.replica.is_same_state(&other.replica));
+
+    let before = subscriber.seen.len();
+    subscriber.leave();
+    chain.restart();
+    other.settle(&chain).await;
+    subscriber.rejoin(&relay);
+    subscriber.settle(&chain).await;
+    assert_eq!(subscriber.seen[before..][..2], ["Gap", "SnapshotBegin"], "another epoch");
 }

@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use alphapulse_protocol::frame::{self, FrameDecoder};
-use alphapulse_protocol::message::{Close, CloseReason, Heartbeat, Hello, Message, Welcome};
+use alphapulse_protocol::message::{Close, CloseReason, Heartbeat, Hello, Message, Subscribe, Welcome};
 use alphapulse_protocol::{BlockRef, ChainId, Epoch};
 use alphapulse_relay::{Feed, FeedError, Relay, RelayConfig, RelayError};
 use tempfile::TempDir;
@@ -47,9 +47,11 @@ impl Scene {
     /// Connects without blocking the runtime that has to answer.
     async fn join(&self, is_tcp: bool) -> Result<Feed, FeedError> {
         let (path, address) = (self.relay.unix_path().unwrap().to_owned(), self.relay.tcp_addr().unwrap());
-        tokio::task::spawn_blocking(move || if is_tcp { Feed::connect_tcp(address) } else { Feed::connect_unix(path) })
-            .await
-            .unwrap()
+        tokio::task::spawn_blocking(move || {
+            if is_tcp { Feed::connect_tcp(address, None) } else { Feed::connect_unix(path, None) }
+        })
+        .await
+        .unwrap()
     }
 
     /// Sends bytes as a stranger would, and gives the reason the relay states.
@@ -86,6 +88,21 @@ fn read_close(socket: &mut impl Read) -> Option<CloseReason> {
 fn hello() -> Vec<u8> {
     let mut bytes = Vec::new();
     frame::write(&mut bytes, &Hello::new());
+    bytes
+}
+
+/// The greeting of a client that was written for version 1.
+fn hello_of_version_1() -> Vec<u8> {
+    let (mut hello, mut bytes) = (Hello::new(), Vec::new());
+    hello.version_max = 1.into();
+    frame::write(&mut bytes, &hello);
+    bytes
+}
+
+/// Everything that a client may say.
+fn hello_and_subscribe() -> Vec<u8> {
+    let mut bytes = hello();
+    frame::write(&mut bytes, &Subscribe::new(None));
     bytes
 }
 
@@ -171,13 +188,17 @@ async fn strangers_are_told_what_they_did_wrong() {
     let mut twice = hello();
     twice.extend(hello());
     assert_eq!(scene.answer_to(twice).await, malformed);
+    let mut thrice = hello_and_subscribe();
+    thrice.push(0);
+    assert_eq!(scene.answer_to(thrice).await, malformed);
+    assert_eq!(scene.answer_to(hello()).await, Some(CloseReason::HandshakeTimeout), "and says no more");
     let mut future = Hello::new();
     (future.version_min, future.version_max) = (900.into(), 901.into());
     let mut bytes = Vec::new();
     frame::write(&mut bytes, &future);
     assert_eq!(scene.answer_to(bytes).await, Some(CloseReason::Version));
     assert_eq!(scene.answer_to(hello()[..20].to_vec()).await, Some(CloseReason::HandshakeTimeout));
-    assert_eq!(scene.relay.stats().handshake_failures, 7);
+    assert_eq!(scene.relay.stats().handshake_failures, 9);
     assert_eq!(scene.relay.stats().joins, 0);
 }
 
@@ -188,7 +209,7 @@ async fn a_subscriber_that_goes_on_talking_is_closed() {
     let reason = tokio::task::spawn_blocking(move || {
         let mut socket = UnixStream::connect(path).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.write_all(&hello()).unwrap();
+        socket.write_all(&hello_and_subscribe()).unwrap();
         let mut first = [0; 56];
         socket.read_exact(&mut first).unwrap();
         socket.write_all(b"?").unwrap();
@@ -213,7 +234,7 @@ async fn a_full_relay_says_so_and_a_place_that_is_left_is_free() {
 }
 
 #[tokio::test]
-async fn a_remote_subscriber_that_does_not_read_is_evicted_and_its_memory_is_bounded() {
+async fn a_remote_subscriber_of_version_1_that_does_not_read_is_evicted_and_its_memory_is_bounded() {
     let scene = Scene::new(|config| {
         config.lane_slots = 1024;
         // Nothing but blocks goes out.
@@ -222,7 +243,7 @@ async fn a_remote_subscriber_that_does_not_read_is_evicted_and_its_memory_is_bou
     .await;
     let address = scene.relay.tcp_addr().unwrap();
     let mut socket = TcpStream::connect(address).unwrap();
-    socket.write_all(&hello()).unwrap();
+    socket.write_all(&hello_of_version_1()).unwrap();
     let mut fast = Subscriber::join(&scene.relay);
     let start = Instant::now();
     let mut amount = 0;
@@ -277,15 +298,14 @@ fn answer_with(bytes: Vec<u8>) -> FeedError {
         // Until the client leaves: closing with its greeting unread would take our bytes back.
         socket.read_to_end(&mut Vec::new()).unwrap();
     });
-    let error = Feed::connect_unix(&path).unwrap_err();
+    let error = Feed::connect_unix(&path, None).unwrap_err();
     other.join().unwrap();
     error
 }
 
 #[test]
 fn what_is_not_a_relay_is_not_tried_again_and_a_relay_that_ends_is() {
-    let mut future = Welcome::new(ChainId(1), Epoch(1));
-    future.version = 900.into();
+    let future = Welcome::new(ChainId(1), Epoch(1), 900);
     let mut bytes = Vec::new();
     frame::write(&mut bytes, &future);
     for (bytes, reason) in [
@@ -305,7 +325,7 @@ fn what_is_not_a_relay_is_not_tried_again_and_a_relay_that_ends_is() {
 
 #[tokio::test]
 async fn a_client_without_a_relay_is_told_where_it_looked() {
-    let error = Feed::connect_unix("/nonexistent/relay.sock").unwrap_err();
+    let error = Feed::connect_unix("/nonexistent/relay.sock", None).unwrap_err();
     assert_eq!(error.to_string(), "cannot connect to relay /nonexistent/relay.sock");
     assert!(error.is_retryable());
 }

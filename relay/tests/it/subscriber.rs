@@ -27,6 +27,7 @@ pub(crate) fn config() -> RelayConfig {
         backfill_blocks_max: BACKFILL_BLOCKS_MAX,
         reorg_depth_max: REORG_DEPTH_MAX,
         lane_slots: 4096,
+        recent_slots: 4096,
         heartbeat: Duration::from_millis(10),
         listen_unix: None,
         listen_tcp: None,
@@ -38,7 +39,7 @@ pub(crate) fn config() -> RelayConfig {
 /// A mirror fed by a relay.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
-    feed: Feed,
+    feed: Option<Feed>,
     pub(crate) replica: Replica,
     /// Names of the messages that came, heartbeats aside.
     pub(crate) seen: Vec<&'static str>,
@@ -49,16 +50,32 @@ pub(crate) struct Subscriber {
 
 impl Subscriber {
     pub(crate) fn new(feed: Feed) -> Self {
-        Self { feed, replica: Replica::new(REORG_DEPTH_MAX), seen: Vec::new(), heartbeats: 0, tradable_at: Vec::new() }
+        Self {
+            feed: Some(feed),
+            replica: Replica::new(REORG_DEPTH_MAX),
+            seen: Vec::new(),
+            heartbeats: 0,
+            tradable_at: Vec::new(),
+        }
     }
 
     pub(crate) fn join(relay: &Relay) -> Self {
         Self::new(relay.subscribe().unwrap())
     }
 
+    /// Lets the feed go; the mirror stays.
+    pub(crate) fn leave(&mut self) {
+        self.feed = None;
+    }
+
+    /// Joins anew, from where the mirror stands.
+    pub(crate) fn rejoin(&mut self, relay: &Relay) {
+        self.feed = Some(relay.subscribe_from(self.replica.position()).unwrap());
+    }
+
     /// Takes what is there. Every whole state must be the chain's state at that block, bit for bit.
     pub(crate) fn drain(&mut self, chain: &FakeChain) -> Result<(), FeedError> {
-        while let Some(frame) = self.feed.try_next()? {
+        while let Some(frame) = self.feed.as_mut().map_or(Ok(None), Feed::try_next)? {
             let message = Message::decode(frame.message_bytes()).expect("the relay sends what it reads");
             if matches!(message, Message::Heartbeat(_)) {
                 self.heartbeats += 1;

@@ -103,6 +103,7 @@ pub(crate) fn print_summary(
         ("malformed frames", feed.malformed),
         ("breaks in the feed", feed.discontinuities),
         ("feeds joined again", feed.rejoins),
+        ("gaps in the feed, repaired", feed.gaps),
         ("trades that gained otherwise than predicted", totals.mispredicted),
     ];
     for (what, count) in lost.iter().filter(|(_, count)| *count > 0) {

@@ -29,8 +29,11 @@ const HEARTBEAT_MS: u64 = 1_000;
 const BACKFILL_BLOCKS_MAX: u64 = 128;
 const LANE_SLOTS: u64 = 65_536;
 const SUBSCRIBERS_MAX: u64 = 16;
+const RECENT_SLOTS: u64 = 65_536;
+/// What the relay itself asks for.
+const LANE_SLOTS_MIN: u64 = 8;
 /// A lane takes its memory at once: this many slots are 300 MB.
-const LANE_SLOTS_MAX: u64 = 1 << 20;
+const SLOTS_MAX: u64 = 1 << 20;
 
 impl Checker<'_> {
     pub(super) fn execution(&mut self, limits: Option<&Limits>) -> Option<ExecutionConfig> {
@@ -132,11 +135,18 @@ impl Checker<'_> {
         let source = self.relay_source(&raw);
         let silence = self.span("relay.silence", raw.silence.as_ref(), SILENCE_MS);
         let heartbeat = self.span("relay.heartbeat", raw.heartbeat.as_ref(), HEARTBEAT_MS);
-        let backfill =
-            self.bound("relay.backfill_blocks_max", raw.backfill_blocks_max.as_ref(), (BACKFILL_BLOCKS_MAX, 65_536));
-        let depth = self.bound("relay.reorg_depth_max", raw.reorg_depth_max.as_ref(), (REORG_DEPTH_MAX as u64, 65_536));
-        let lane_slots = self.bound("relay.lane_slots", raw.lane_slots.as_ref(), (LANE_SLOTS, LANE_SLOTS_MAX));
-        let subscribers = self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), (SUBSCRIBERS_MAX, 4096));
+        let backfill = self.bound(
+            "relay.backfill_blocks_max",
+            raw.backfill_blocks_max.as_ref(),
+            (BACKFILL_BLOCKS_MAX, (1, 65_536)),
+        );
+        let depth =
+            self.bound("relay.reorg_depth_max", raw.reorg_depth_max.as_ref(), (REORG_DEPTH_MAX as u64, (1, 65_536)));
+        let lane_slots =
+            self.bound("relay.lane_slots", raw.lane_slots.as_ref(), (LANE_SLOTS, (LANE_SLOTS_MIN, SLOTS_MAX)));
+        let recent_slots = self.bound("relay.recent_slots", raw.recent_slots.as_ref(), (RECENT_SLOTS, (1, SLOTS_MAX)));
+        let subscribers =
+            self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), (SUBSCRIBERS_MAX, (1, 4096)));
         let listen_unix = self.optional_path("relay.listen_unix", raw.listen_unix.as_ref());
         let listen_tcp = raw.listen_tcp.as_ref().map(|text| self.socket_address("relay.listen_tcp", text));
         let listen_tcp = match listen_tcp {
@@ -150,6 +160,7 @@ impl Checker<'_> {
             backfill_blocks_max: backfill?,
             reorg_depth_max: usize::try_from(depth?).ok()?,
             lane_slots: usize::try_from(lane_slots?).ok()?,
+            recent_slots: usize::try_from(recent_slots?).ok()?,
             subscribers_max: usize::try_from(subscribers?).ok()?,
             listen_unix,
             listen_tcp,
@@ -189,9 +200,9 @@ impl Checker<'_> {
         }
     }
 
-    fn bound(&mut self, key: &str, written: Option<&u64>, (default, maximum): (u64, u64)) -> Option<u64> {
+    fn bound(&mut self, key: &str, written: Option<&u64>, (default, range): (u64, (u64, u64))) -> Option<u64> {
         match written {
-            Some(value) => self.within(key, *value, (1, maximum)),
+            Some(value) => self.within(key, *value, range),
             None => Some(self.or_default(key, None, default)),
         }
     }

@@ -15,13 +15,19 @@ use alphapulse_protocol::{Sequence, UnixNanos};
 
 use crate::page;
 
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
+/// Schema versions that there are golden files of: each holds the messages that got their form in it.
+const VERSIONS: [u16; 2] = [1, 2];
+/// Whole connections, one for each version.
+const SESSIONS: [&str; 2] = ["session", "resumed_session"];
+
+fn directory(version: u16) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/v{version}"))
 }
 
-/// Bytes of a golden file: one whole frame, or the frames of `session`.
+/// Bytes of a golden file: one whole frame, or the frames of a connection.
 pub(crate) fn bytes(name: &str) -> Vec<u8> {
-    let path = directory().join(format!("{name}.hex"));
+    let file = |version| directory(version).join(format!("{name}.hex"));
+    let path = VERSIONS.map(file).into_iter().find(|path| path.exists()).unwrap_or_else(|| file(VERSIONS[0]));
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     page::hex(&text)
 }
@@ -44,7 +50,8 @@ fn check<T: WireMessage>(name: &str, message: T, place: (u64, u64), fields: impl
     assert_eq!(read.name(), name);
     let header = read.header();
     assert_eq!((header.sequence.get(), header.event_ns.get()), place);
-    assert_eq!((header.schema_id.get(), header.version.get()), (0x5041, 1));
+    assert_eq!((header.schema_id.get(), header.version.get()), (0x5041, T::VERSION));
+    assert!(directory(T::VERSION).join(format!("{name}.hex")).exists(), "{name} is of version {}", T::VERSION);
     let body = T::ref_from_bytes(&golden[frame::FRAME_HEADER_BYTES..]).expect("decoded before");
     assert_eq!(body.as_bytes(), read.as_bytes());
     fields(body);
@@ -57,12 +64,13 @@ fn run<const COUNT: usize>(start: u8) -> [u8; COUNT] {
 
 #[test]
 fn every_message_has_a_golden_file_and_every_file_a_message() {
-    let mut files: Vec<_> = fs::read_dir(directory())
-        .expect("the golden directory")
+    let mut files: Vec<_> = VERSIONS
+        .into_iter()
+        .flat_map(|version| fs::read_dir(directory(version)).expect("the golden directory"))
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("plain names"))
         .collect();
     let mut expected: Vec<_> = CATALOGUE.iter().map(|(name, ..)| format!("{name}.hex")).collect();
-    expected.push("session.hex".to_owned());
+    expected.extend(SESSIONS.map(|name| format!("{name}.hex")));
     files.sort();
     expected.sort();
     assert_eq!(files, expected);

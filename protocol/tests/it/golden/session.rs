@@ -1,14 +1,16 @@
 //! Golden bytes of the messages of a connection.
 
-use alphapulse_protocol::message::{Close, CloseReason, Heartbeat, Hello, Welcome};
-use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch};
+use alphapulse_protocol::message::{
+    Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Subscribe, Welcome,
+};
+use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, Position, Sequence};
 
 use super::{check, run};
 
 #[test]
 fn hello_is_its_golden_bytes() {
     let mut hello = Hello::new();
-    assert_eq!((hello.version_min.get(), hello.version_max.get()), (1, 1));
+    assert_eq!((hello.version_min.get(), hello.version_max.get()), (1, 2));
     hello.version_max.set(3);
     check("Hello", hello, (0, 0), |m| {
         assert_eq!(m.version_min, 1);
@@ -18,7 +20,7 @@ fn hello_is_its_golden_bytes() {
 
 #[test]
 fn welcome_is_its_golden_bytes() {
-    let welcome = Welcome::new(ChainId(31_337), Epoch(0x0a0b_0c0d_0102_0304));
+    let welcome = Welcome::new(ChainId(31_337), Epoch(0x0a0b_0c0d_0102_0304), 1);
     check("Welcome", welcome, (0, 0), |m| {
         assert_eq!(m.chain_id, 31_337);
         assert_eq!(m.epoch, 0x0a0b_0c0d_0102_0304);
@@ -40,5 +42,26 @@ fn heartbeat_is_its_golden_bytes() {
         assert_eq!(m.head_number, 18_884_864);
         assert_eq!(m.head_hash, run(0x21));
         assert_eq!(m.head(), head);
+    });
+}
+
+#[test]
+fn subscribe_is_its_golden_bytes() {
+    let position = Position { epoch: Epoch(0x0a0b_0c0d_0102_0304), sequence: Sequence(0x1122_3344_5566_7788) };
+    check("Subscribe", Subscribe::new(Some(position)), (0, 0), |m| {
+        assert_eq!(m.resume_epoch, 0x0a0b_0c0d_0102_0304);
+        assert_eq!(m.resume_sequence, 0x1122_3344_5566_7788);
+        assert_eq!(m.position(), Some(position));
+    });
+    assert_eq!(Subscribe::new(None).position(), None);
+}
+
+#[test]
+fn gap_is_its_golden_bytes() {
+    let gap = Gap::new(Sequence(594), Some(Sequence(700)), GapRecovery::Snapshot, GapReason::Lapped);
+    check("Gap", gap, (594, 0), |m| {
+        assert_eq!((m.first.get(), m.last.get()), (595, 700));
+        assert_eq!(GapRecovery::from_wire(m.recovery.get()), Some(GapRecovery::Snapshot));
+        assert_eq!(GapReason::from_wire(m.reason.get()), Some(GapReason::Lapped));
     });
 }
