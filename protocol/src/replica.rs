@@ -76,8 +76,8 @@ pub enum Change {
 enum Phase {
     /// No snapshot yet, or an error voided what was there.
     Empty,
-    /// Inside a snapshot: messages seen, tokens and pools announced.
-    Snapshot { messages: u32, tokens: u32, pools: u32 },
+    /// Inside a snapshot: messages seen, tokens and pools announced, and whether the newest pool lacks its state.
+    Snapshot { messages: u32, tokens: u32, pools: u32, is_pool_open: bool },
     /// Between blocks.
     Ready,
     /// Inside a block: changes seen.
@@ -229,8 +229,8 @@ impl Replica {
             Message::SnapshotEnd(end) => self.end_snapshot(end),
             Message::Token(token) => self.add_token(token),
             Message::Pool(pool) => self.add_pool(pool),
-            Message::V2Reserves(m) => self.change_pool(m.pool.get(), false, |state| state.set_reserves(m)),
-            Message::V3Swap(m) => self.change_pool(m.pool.get(), false, |state| state.set_slot(m)),
+            Message::V2Reserves(m) => self.state_pool(m.pool.get(), "V2Reserves", |state| state.set_reserves(m)),
+            Message::V3Swap(m) => self.state_pool(m.pool.get(), "V3Swap", |state| state.set_slot(m)),
             Message::V3Liquidity(m) => self.change_liquidity(m),
             Message::V3Tick(m) => self.add_tick(m),
             Message::Block(block) => self.begin_block(&block.context, BlockNumber(block.head_number.get())),
@@ -285,15 +285,17 @@ impl Replica {
         self.sequence = begin.header.sequence();
         self.context = Some(begin.context);
         self.head_number = BlockNumber(begin.head_number.get());
-        self.phase = Phase::Snapshot { messages: 0, tokens: begin.token_count.get(), pools: begin.pool_count.get() };
+        let (tokens, pools) = (begin.token_count.get(), begin.pool_count.get());
+        self.phase = Phase::Snapshot { messages: 0, tokens, pools, is_pool_open: false };
         Change::SnapshotBegun
     }
 
     fn end_snapshot(&mut self, end: &SnapshotEnd) -> Result<Change, ReplicaError> {
-        let Phase::Snapshot { messages, tokens, pools } = self.phase else {
+        let Phase::Snapshot { messages, tokens, pools, is_pool_open } = self.phase else {
             return Err(ReplicaError::OutOfPlace("SnapshotEnd"));
         };
-        let is_whole = messages == end.message_count.get()
+        let is_whole = !is_pool_open
+            && messages == end.message_count.get()
             && self.tokens.len() == tokens as usize
             && self.pools.len() == pools as usize;
         if !is_whole {

@@ -220,23 +220,22 @@ fn start(subscriber: &mut Subscriber, stream: &mut Stream<'_>, metrics: &Metrics
     let here = stream.position;
     let of_epoch = seen.filter(|seen| seen.epoch == here.epoch);
     let missed = of_epoch.and_then(|seen| stream.recent.behind(seen.sequence, subscriber.base));
-    let parcels = match (seen, missed) {
-        (Some(_), Some(missed)) if missed.is_empty() => Vec::new(),
+    let (parcels, counter) = match (seen, missed) {
+        (Some(_), Some(missed)) if missed.is_empty() => (Vec::new(), None),
         (Some(seen), Some(missed)) => {
-            metrics.gaps_replayed.add(1);
             let gap = Gap::new(seen.sequence, Some(here.sequence), GapRecovery::Replay, reason);
-            vec![Bytes::from([gap_frame(&gap), missed].concat())]
+            (vec![Bytes::from([gap_frame(&gap), missed].concat())], Some(&metrics.gaps_replayed))
         }
         (seen, None) => {
             let Some((base, snapshot)) = (stream.snapshot)() else { return true };
             subscriber.base = base;
             let gap = seen.map(|seen| {
-                metrics.gaps_snapshot.add(1);
                 let reason = if seen.epoch == here.epoch { reason } else { GapReason::Epoch };
                 let last = of_epoch.map(|_| here.sequence);
                 Bytes::from(gap_frame(&Gap::new(seen.sequence, last, GapRecovery::Snapshot, reason)))
             });
-            gap.into_iter().chain([snapshot]).collect()
+            let counter = gap.is_some().then_some(&metrics.gaps_snapshot);
+            (gap.into_iter().chain([snapshot]).collect(), counter)
         }
         (None, Some(_)) => unreachable!("nothing is missed by who has nothing"),
     };
@@ -246,6 +245,9 @@ fn start(subscriber: &mut Subscriber, stream: &mut Stream<'_>, metrics: &Metrics
     }
     for parcel in parcels {
         let _ = subscriber.lane.push(Parcel::Frames(parcel));
+    }
+    if let Some(counter) = counter {
+        counter.add(1);
     }
     subscriber.standing = Standing::Live;
     true

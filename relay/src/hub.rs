@@ -17,7 +17,7 @@ use crate::error::{JournalError, RelayError};
 use crate::fanout::{Fanout, Stream, Terms};
 use crate::follower::ChainEvent;
 use crate::journal::JournalWriter;
-use crate::lane::{Lane, Wake};
+use crate::lane::{Ending, Lane, Wake};
 use crate::metrics::Metrics;
 use crate::recent::Recent;
 use crate::sequencer::Sequencer;
@@ -30,9 +30,29 @@ const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Serve a lane.
-    Join { lane: Arc<Lane>, terms: Terms, is_greeted: bool },
+    Join { lane: Joining, terms: Terms, is_greeted: bool },
     /// End in order.
     Stop,
+}
+
+/// A lane on its way to the writer. One that does not arrive, because the writer is gone, ends: its reader must not wait
+/// for ever.
+#[derive(Debug)]
+pub(crate) struct Joining(Option<Arc<Lane>>);
+
+impl Joining {
+    /// Arrived: from here on the fan-out ends it.
+    fn take(mut self) -> Arc<Lane> {
+        self.0.take().expect("taken once, for it takes the whole")
+    }
+}
+
+impl Drop for Joining {
+    fn drop(&mut self) {
+        if let Some(lane) = self.0.take() {
+            lane.end(Ending::Disconnected);
+        }
+    }
 }
 
 /// Opens lanes. Cloned to every door of the relay.
@@ -75,7 +95,7 @@ impl Joiner {
         is_greeted: bool,
     ) -> Result<Arc<Lane>, RelayError> {
         let lane = Lane::new(self.lane_slots, wake);
-        let command = Command::Join { lane: Arc::clone(&lane), terms, is_greeted };
+        let command = Command::Join { lane: Joining(Some(Arc::clone(&lane))), terms, is_greeted };
         self.commands.send(command).map_err(|_| RelayError::Stopped)?;
         Ok(lane)
     }
@@ -145,7 +165,7 @@ impl Hub {
         commands.close();
         while let Ok(command) = commands.try_recv() {
             if let Command::Join { lane, terms, .. } = command {
-                self.fanout.add(lane, None, terms, None);
+                self.fanout.add(lane.take(), None, terms, None);
             }
         }
         self.fanout.close(CloseReason::Shutdown);
@@ -173,7 +193,7 @@ impl Hub {
                     None => return Ok(()),
                 },
                 command = commands.recv() => match command {
-                    Some(Command::Join { lane, terms, is_greeted }) => self.on_join(lane, terms, is_greeted),
+                    Some(Command::Join { lane, terms, is_greeted }) => self.on_join(lane.take(), terms, is_greeted),
                     Some(Command::Stop) | None => return Ok(()),
                 },
                 () = sleep(CATCH_UP_EVERY), if self.fanout.is_catching_up() => self.catch_up(),

@@ -33,6 +33,11 @@ impl Replica {
 
     pub(super) fn add_pool(&mut self, pool: &Pool) -> Result<Change, ReplicaError> {
         self.count_update("Pool")?;
+        if let Phase::Snapshot { is_pool_open, .. } = &mut self.phase
+            && core::mem::replace(is_pool_open, true)
+        {
+            return Err(ReplicaError::Incomplete("pool"));
+        }
         let id = PoolId(pool.pool.get());
         if id.index() != self.pools.len() {
             return Err(ReplicaError::UnknownPool(id));
@@ -58,7 +63,24 @@ impl Replica {
         Ok(Change::PoolAdded(id))
     }
 
-    pub(super) fn change_pool(
+    /// Takes the state of a pool as a whole. In a snapshot each pool has one, right behind its description: all messages
+    /// there have one sequence, so that a lost and a repeated one could make up for each other.
+    pub(super) fn state_pool(
+        &mut self,
+        pool: u32,
+        name: &'static str,
+        change: impl FnOnce(&mut PoolState) -> Result<(), &'static str>,
+    ) -> Result<Change, ReplicaError> {
+        let is_newest = PoolId(pool).index().checked_add(1) == Some(self.pools.len());
+        if let Phase::Snapshot { is_pool_open, .. } = &mut self.phase
+            && !(is_newest && core::mem::replace(is_pool_open, false))
+        {
+            return Err(ReplicaError::OutOfPlace(name));
+        }
+        self.change_pool(pool, false, change)
+    }
+
+    fn change_pool(
         &mut self,
         pool: u32,
         touches_ticks: bool,
@@ -77,6 +99,12 @@ impl Replica {
     }
 
     pub(super) fn add_tick(&mut self, tick: &V3Tick) -> Result<Change, ReplicaError> {
+        let is_newest = PoolId(tick.pool.get()).index().checked_add(1) == Some(self.pools.len());
+        if let Phase::Snapshot { is_pool_open, .. } = self.phase
+            && (is_pool_open || !is_newest)
+        {
+            return Err(ReplicaError::OutOfPlace("V3Tick"));
+        }
         let known = self.known_ticks(tick.pool.get());
         self.change_pool(tick.pool.get(), true, |state| state.add_tick(tick, known))
     }

@@ -1,5 +1,9 @@
 //! Behaviour of the relay through its public interface.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a failed unwrap is a failed test; seeds and counts are printed"
+)]
 
 mod base_fee;
 mod chain_faults;
@@ -9,5 +13,6 @@ mod fake_market;
 mod journal;
 mod log_vectors;
 mod random_chains;
+mod recovery;
 mod sockets;
 mod subscriber;

@@ -36,6 +36,18 @@ pub(crate) fn config() -> RelayConfig {
     }
 }
 
+/// Holds a whole state against the chain's own at the same block, bit for bit.
+pub(crate) fn assert_true_state(replica: &Replica, chain: &FakeChain) {
+    let context = replica.context().expect("a whole state has a block");
+    let truth = chain.truth(&context.hash);
+    assert_eq!(*context, truth.context);
+    assert_eq!(replica.tokens(), truth.tokens);
+    for (index, (info, state)) in truth.pools.iter().enumerate() {
+        assert_eq!(replica.pools()[index], *info);
+        assert_eq!(replica.states()[index], *state, "pool {index} after block {}", context.number);
+    }
+}
+
 /// A mirror fed by a relay.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
@@ -91,16 +103,9 @@ impl Subscriber {
     }
 
     fn check(&mut self, chain: &FakeChain) {
-        let context = self.replica.context().expect("a whole state has a block");
-        if self.replica.is_tradable() {
+        assert_true_state(&self.replica, chain);
+        if let Some(context) = self.replica.context().filter(|_| self.replica.is_tradable()) {
             self.tradable_at.push(context.number.get());
-        }
-        let truth = chain.truth(&context.hash);
-        assert_eq!(*context, truth.context);
-        assert_eq!(self.replica.tokens(), truth.tokens);
-        for (index, (info, state)) in truth.pools.iter().enumerate() {
-            assert_eq!(self.replica.pools()[index], *info);
-            assert_eq!(self.replica.states()[index], *state, "pool {index} after block {}", context.number);
         }
     }
 
