@@ -55,6 +55,8 @@ pub(crate) struct Terms {
 pub(crate) struct Stream<'a> {
     pub(crate) position: Position,
     pub(crate) recent: &'a Recent,
+    /// Tells who missed nothing that this is so.
+    pub(crate) sign: Option<FrameBuf>,
     /// Block and frames of the whole state; `None` while it is void. Made at most once.
     pub(crate) snapshot: &'a mut dyn FnMut() -> Option<(BlockNumber, Bytes)>,
 }
@@ -221,7 +223,9 @@ fn start(subscriber: &mut Subscriber, stream: &mut Stream<'_>, metrics: &Metrics
     let of_epoch = seen.filter(|seen| seen.epoch == here.epoch);
     let missed = of_epoch.and_then(|seen| stream.recent.behind(seen.sequence, subscriber.base));
     let (parcels, counter) = match (seen, missed) {
-        (Some(_), Some(missed)) if missed.is_empty() => (Vec::new(), None),
+        (Some(_), Some(missed)) if missed.is_empty() => {
+            (stream.sign.iter().map(|frame| Bytes::copy_from_slice(frame.as_bytes())).collect(), None)
+        }
         (Some(seen), Some(missed)) => {
             let gap = Gap::new(seen.sequence, Some(here.sequence), GapRecovery::Replay, reason);
             (vec![Bytes::from([gap_frame(&gap), missed].concat())], Some(&metrics.gaps_replayed))

@@ -259,7 +259,8 @@ impl Hub {
             }
             snapshot.clone()
         };
-        serve(fanout, &mut Stream { position: *published, recent, snapshot: &mut taken });
+        let sign = sequencer.heartbeat(UnixNanos(now_ns()));
+        serve(fanout, &mut Stream { position: *published, recent, sign, snapshot: &mut taken });
     }
 
     fn on_snapshot(&mut self, image: &MarketImage) -> Result<(), JournalError> {

@@ -45,6 +45,8 @@ pub(super) struct DataPlane {
     pub(super) block_seen: Option<Instant>,
     /// Where the feed was last joined.
     pub(super) resumed_at: Option<Position>,
+    /// Whether nothing came on the feed since it was joined: whether anything was missed is not known before.
+    pub(super) is_unheard: bool,
 }
 
 impl DataPlane {
@@ -71,7 +73,7 @@ impl DataPlane {
             let mut is_idle = true;
             while let Some(input) = self.inputs.pop() {
                 is_idle = false;
-                self.outbox.set_behind(feed.as_ref().is_none_or(Feed::has_more));
+                self.outbox.set_behind(self.is_unheard || feed.as_ref().is_none_or(Feed::has_more));
                 self.on_input(input);
             }
             if self.inputs.is_stopping() {
@@ -120,7 +122,7 @@ impl DataPlane {
         let position = self.core.market().replica().position().filter(|position| self.resumed_at != Some(*position));
         match (self.join)(position) {
             Ok(feed) => {
-                self.resumed_at = position;
+                (self.resumed_at, self.is_unheard) = (position, true);
                 self.inputs.set_waker(Some(feed.waker()));
                 Ok(Some(feed))
             }
@@ -138,6 +140,7 @@ impl DataPlane {
         let is_kept = match joined.try_next() {
             Ok(None) => return false,
             Ok(Some(frame)) => {
+                self.is_unheard = false;
                 self.outbox.set_behind(joined.has_more());
                 self.on_frame(&frame)
             }

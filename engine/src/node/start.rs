@@ -116,6 +116,7 @@ impl Node {
             is_halt_logged: false,
             block_seen: None,
             resumed_at: None,
+            is_unheard: true,
         };
         data_plane.restore(&earlier);
         let thread = spawn_trading(data_plane);

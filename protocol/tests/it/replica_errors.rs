@@ -31,14 +31,16 @@ fn in_snapshot() -> Replica {
     send(&mut replica, 10, token(0)).expect("a token");
     send(&mut replica, 10, token(1)).expect("a token");
     send(&mut replica, 10, v2_pool(V2)).expect("a pool");
+    send(&mut replica, 10, V2Reserves::new(V2, 0, 0)).expect("its state");
     send(&mut replica, 10, v3_pool(V3)).expect("a pool");
+    send(&mut replica, 10, V3Swap::new(V3, U256::ZERO, 0, 0)).expect("its state");
     replica
 }
 
 /// That snapshot, ended.
 fn ready() -> Replica {
     let mut replica = in_snapshot();
-    assert_eq!(send(&mut replica, 10, SnapshotEnd::new(4)), Ok(Change::SnapshotReady));
+    assert_eq!(send(&mut replica, 10, SnapshotEnd::new(6)), Ok(Change::SnapshotReady));
     replica
 }
 
@@ -103,7 +105,7 @@ fn live_messages_missing_repeated_or_reordered_are_gaps() {
 fn messages_of_a_snapshot_share_its_sequence() {
     for got in [9, 11] {
         refuses(in_snapshot(), |r| send(r, got, V2Reserves::new(V2, 1, 1)), gap(10, got));
-        refuses(in_snapshot(), |r| send(r, got, SnapshotEnd::new(4)), gap(10, got));
+        refuses(in_snapshot(), |r| send(r, got, SnapshotEnd::new(6)), gap(10, got));
     }
 }
 
@@ -178,13 +180,29 @@ fn what_is_out_of_place_is_refused_by_name() {
 #[test]
 fn a_snapshot_with_other_counts_than_announced_is_incomplete() {
     let incomplete = ReplicaError::Incomplete("snapshot");
-    refuses(in_snapshot(), |r| send(r, 10, SnapshotEnd::new(3)), incomplete);
     refuses(in_snapshot(), |r| send(r, 10, SnapshotEnd::new(5)), incomplete);
+    refuses(in_snapshot(), |r| send(r, 10, SnapshotEnd::new(7)), incomplete);
     for (tokens, pools) in [(1, 0), (0, 1)] {
         let mut replica = Replica::default();
         send(&mut replica, 10, SnapshotBegin::new(context(100, 100, 99), CHAIN, EPOCH, tokens, pools)).expect("begins");
         refuses(replica, |r| send(r, 10, SnapshotEnd::new(0)), incomplete);
     }
+}
+
+#[test]
+fn each_pool_of_a_snapshot_has_its_one_state_right_behind_its_description() {
+    let out = ReplicaError::OutOfPlace;
+    refuses(in_snapshot(), |r| send(r, 10, V2Reserves::new(V2, 1, 1)), out("V2Reserves"));
+    refuses(in_snapshot(), |r| send(r, 10, V3Swap::new(V3, U256::ONE, 0, 1)), out("V3Swap"));
+    let mut without = in_snapshot();
+    send(&mut without, 10, v2_pool(PoolId(2))).expect("a pool");
+    refuses(without.clone(), |r| send(r, 10, v2_pool(PoolId(3))), ReplicaError::Incomplete("pool"));
+    refuses(without.clone(), |r| send(r, 10, SnapshotEnd::new(7)), ReplicaError::Incomplete("snapshot"));
+    refuses(without.clone(), |r| send(r, 10, V2Reserves::new(V2, 1, 1)), out("V2Reserves"));
+    refuses(without, |r| send(r, 10, V3Tick::new(V3, 60, 1, 1)), out("V3Tick"));
+    let mut unstated = in_snapshot();
+    send(&mut unstated, 10, v3_pool(PoolId(2))).expect("a pool");
+    refuses(unstated, |r| send(r, 10, V3Tick::new(PoolId(2), 60, 1, 1)), out("V3Tick"));
 }
 
 #[test]
@@ -269,7 +287,7 @@ fn ticks_outside_the_known_range_are_not_kept_by_any_message() {
     for tick in [-121, -120, 120, 121] {
         assert_eq!(send(&mut replica, 10, V3Tick::new(V3, tick, 1, 1)), Ok(Change::Pool(V3)));
     }
-    assert_eq!(send(&mut replica, 10, SnapshotEnd::new(8)), Ok(Change::SnapshotReady));
+    assert_eq!(send(&mut replica, 10, SnapshotEnd::new(10)), Ok(Change::SnapshotReady));
     let ticks = |replica: &Replica| match &replica.states()[V3.index()] {
         PoolState::V3(state) => state.ticks.iter().map(|t| (t.tick, t.liquidity_gross)).collect::<Vec<_>>(),
         PoolState::V2(_) => panic!("pool 1 has ticks"),

@@ -148,8 +148,8 @@ fn sample(vary: impl FnOnce(&mut Parts)) -> Replica {
     put(send(replica_ref, 10, Token::new(TokenId(0), [1; 20], "A", 18)));
     put(send(replica_ref, 10, parts.token));
     put(send(replica_ref, 10, parts.v2));
-    put(send(replica_ref, 10, parts.v3));
     put(send(replica_ref, 10, parts.reserves));
+    put(send(replica_ref, 10, parts.v3));
     put(send(replica_ref, 10, parts.slot));
     put(send(replica_ref, 10, parts.tick));
     put(send(replica_ref, 10, SnapshotEnd::new(7)));

@@ -12,6 +12,7 @@ mod fake_chain;
 mod fake_market;
 mod journal;
 mod log_vectors;
+mod python_client;
 mod random_chains;
 mod recovery;
 mod sockets;

@@ -1,0 +1,686 @@
+#!/usr/bin/env python3
+"""A client of the market-data relay, written from WIRE.md alone, with nothing but the standard library.
+
+It joins a relay, keeps the state that the stream describes, and prints that state as JSON when it ends:
+
+    relay_client.py --unix /run/relay.sock --messages 1000
+    relay_client.py --tcp 127.0.0.1:7000 --drop-after 500 --pause 2
+    relay_client.py --self-test DIR         (DIR holds the golden files, v1/ and v2/)
+
+Three layers, each of use without the ones below it: bytes to messages (`FrameReader`, `decode`), messages to
+state (`State`), and a connection that is joined again when it breaks (`Client`). "Section" means one of WIRE.md.
+"""
+
+import argparse
+import collections
+import contextlib
+import functools
+import json
+import pathlib
+import re
+import socket
+import struct
+import sys
+import time
+
+
+class RelayError(Exception):
+    """Base of what is raised here."""
+
+
+class FrameError(RelayError):
+    """The place of the next frame is unknown: the connection is over, the state is as right as before."""
+
+
+class DecodeError(RelayError):
+    """A message that must not be used; `template_id` says which one, for not every loss does harm."""
+
+    def __init__(self, template_id, text):
+        super().__init__(text)
+        self.template_id = template_id
+
+
+class StateError(RelayError):
+    """A message that does not fit the state: the state is void."""
+
+
+class Refused(RelayError):
+    """Joining again would change nothing."""
+
+
+# ---- Messages: sections 2, 3 and 7 -----------------------------------------------------------------------------
+
+VERSION_MIN, VERSION_MAX, SCHEMA_ID = 1, 2, 20545
+HEADER = "block_length:u16 template_id:u16 schema_id:u16 form:u16 sequence:u64 event_ns:u64 "
+CONTEXT = "number:u64 hash:32 parent_hash:32 timestamp:u64 base_fee:u128 gas_used:u64 gas_limit:u64"
+IN_BLOCK = " ".join("context_" + field for field in CONTEXT.split())
+# The tables of section 7 behind the header: name:type, where a bare number is that many bytes, and reserved
+# bytes, which are zero on write and ignored on read, have no name. The records of a node are left out: they do
+# not come on a connection, and are skipped as any unknown message is.
+TABLES = {
+    1: ("Hello", "version_min:u16 version_max:u16 :4"),
+    2: ("Welcome", "chain_id:u64 epoch:u64 version:u16 :6"),
+    3: ("Close", "reason:u16 :6"),
+    4: ("Heartbeat", "head_number:u64 head_hash:32"),
+    5: ("Subscribe", "resume_epoch:u64 resume_sequence:u64 :24"),
+    6: ("Gap", "first:u64 last:u64 recovery:u16 reason:u16 :4"),
+    16: ("Block", IN_BLOCK + " head_number:u64"),
+    17: ("BlockEnd", "number:u64 hash:32 update_count:u32 :4"),
+    18: ("Reorg", "ancestor_number:u64 ancestor_hash:32 old_head_number:u64 old_head_hash:32 depth:u32 :4"),
+    19: ("SnapshotBegin", IN_BLOCK + " chain_id:u64 epoch:u64 token_count:u32 pool_count:u32 head_number:u64"),
+    20: ("SnapshotEnd", "message_count:u32 :4"),
+    21: ("Token", "token:u32 decimals:u8 symbol_length:u8 :2 address:20 :4 symbol:32"),
+    22: ("Pool", "pool:u32 kind:u8 :1 venue:u16 address:20 token_0:u32 token_1:u32 fee_ppm:u32"
+                 " tick_spacing:i32 known_tick_low:i32 known_tick_high:i32 :4"),
+    23: ("V2Reserves", "pool:u32 :4 reserve_0:u128 reserve_1:u128"),
+    24: ("V3Swap", "pool:u32 tick:i32 liquidity:u128 sqrt_price_x96:u256"),
+    25: ("V3Liquidity", "pool:u32 tick_lower:i32 tick_upper:i32 :4 liquidity_delta:i128 :8"),
+    26: ("V3Tick", "pool:u32 tick:i32 liquidity_net:i128 liquidity_gross:u128"),
+}
+MARKET = range(16, 48)  # The templates that are numbered, whether they are known or not.
+TICK_MAX = 887272
+KIND_V2, KIND_V3 = 1, 2
+REPLAY, SNAPSHOT = 1, 2  # Gap recovery.
+CLOSE_REASONS = {1: "Shutdown", 2: "Evicted", 3: "Version", 4: "Malformed", 5: "HandshakeTimeout", 6: "Full",
+                 7: "NotReady"}
+
+
+def _is_symbol(m):
+    with contextlib.suppress(UnicodeDecodeError):
+        m.symbol[:m.symbol_length].decode()
+        return m.symbol_length <= 32
+    return False
+
+
+def _is_pool(m):
+    ticks = m.tick_spacing, m.known_tick_low, m.known_tick_high
+    fits_kind = {KIND_V2: ticks == (0, 0, 0),
+                 KIND_V3: 1 <= ticks[0] <= 16383 and -TICK_MAX <= ticks[1] <= ticks[2] <= TICK_MAX}
+    return fits_kind.get(m.kind, False) and m.token_0 != m.token_1 and m.fee_ppm < 1_000_000
+
+
+ACCEPTED = {  # The column of that name, where it says more than "any".
+    "Hello": lambda m: m.version_min <= m.version_max,
+    "Gap": lambda m: m.recovery in (REPLAY, SNAPSHOT),
+    "Block": lambda m: m.head_number >= m.context_number,
+    "Reorg": lambda m: m.depth > 0 and m.depth == m.old_head_number - m.ancestor_number,
+    "SnapshotBegin": lambda m: m.head_number >= m.context_number,
+    "Token": _is_symbol,
+    "Pool": _is_pool,
+    "V2Reserves": lambda m: max(m.reserve_0, m.reserve_1) < 1 << 112,
+    "V3Swap": lambda m: abs(m.tick) <= TICK_MAX and m.sqrt_price_x96 < 1 << 160,
+    "V3Liquidity": lambda m: -TICK_MAX <= m.tick_lower < m.tick_upper <= TICK_MAX,
+    "V3Tick": lambda m: abs(m.tick) <= TICK_MAX and m.liquidity_gross > 0,
+}
+
+
+class Layout:
+    """How the bytes of one template become a named tuple, and back."""
+
+    CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i32": "i"}
+
+    def __init__(self, name, fields):
+        names, code, self.wide = [], "<", []
+        for field, kind in (item.split(":") for item in (HEADER + fields).split()):
+            if not field:
+                code += kind + "x"
+                continue
+            if kind in ("i128", "u128", "u256"):  # `struct` has no code for these: bytes first, a number after.
+                self.wide.append((len(names), int(kind[1:]) // 8, kind[0] == "i"))
+                kind = str(int(kind[1:]) // 8)
+            code += self.CODES.get(kind, kind + "s")
+            names.append(field)
+        self.name, self.struct, self.tuple = name, struct.Struct(code), collections.namedtuple(name, names)
+        self.accepts = ACCEPTED.get(name)
+
+    def unpack(self, message):
+        values = list(self.struct.unpack_from(message))
+        for place, _, is_signed in self.wide:
+            values[place] = int.from_bytes(values[place], "little", signed=is_signed)
+        return self.tuple._make(values)
+
+    def pack(self, values):
+        values = list(values)
+        for place, size, is_signed in self.wide:
+            values[place] = values[place].to_bytes(size, "little", signed=is_signed)
+        return self.struct.pack(*values)
+
+
+LAYOUTS = {template: Layout(*table) for template, table in TABLES.items()}
+UNKNOWN = Layout("Unknown", "")  # All that is known of such a message is its header.
+TEMPLATES = {layout.name: template for template, layout in LAYOUTS.items()}
+Context = collections.namedtuple("Context", [field.split(":")[0] for field in CONTEXT.split()])
+
+
+def _crc_table():
+    for crc in range(256):
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        yield crc
+
+
+CRC_TABLE = tuple(_crc_table())
+
+
+def crc32c(data, table=CRC_TABLE):
+    """CRC-32C; the table is an argument because a local name is what a loop in Python reads fastest."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+class FrameReader:
+    """Cuts a byte stream into messages, in the order of checks of section 2: nothing unchecked is waited for."""
+
+    def __init__(self):
+        self.buffer = bytearray()
+
+    def feed(self, data):
+        self.buffer += data
+
+    def __iter__(self):
+        """The messages that are whole by now."""
+        buffer = self.buffer
+        while len(buffer) >= 4:
+            length = int.from_bytes(buffer[:4], "little")
+            if not 24 <= length <= 65535:
+                raise FrameError(f"a frame of length {length}")
+            if len(buffer) >= 10 and length != int.from_bytes(buffer[8:10], "little"):
+                raise FrameError(f"a frame of length {length} around a message of another length")
+            if len(buffer) < 8 + length:
+                return
+            message = bytes(buffer[8:8 + length])
+            if crc32c(message) != int.from_bytes(buffer[4:8], "little"):
+                raise FrameError("a frame whose checksum does not fit")
+            del buffer[:8 + length]
+            yield message
+
+
+def decode(message):
+    """The message as a named tuple; one of an unknown template as its header alone."""
+    header = UNKNOWN.unpack(message)
+    if header.schema_id != SCHEMA_ID:
+        raise DecodeError(header.template_id, f"schema {header.schema_id} is not {SCHEMA_ID}")
+    layout = LAYOUTS.get(header.template_id, UNKNOWN)
+    if len(message) < layout.struct.size:  # A longer one is of a later version: the rest is skipped.
+        raise DecodeError(header.template_id, f"{layout.name} of {len(message)} bytes is too short")
+    decoded = layout.unpack(message)
+    if layout.accepts and not layout.accepts(decoded):
+        raise DecodeError(header.template_id, f"{layout.name} with a value that is not accepted: {decoded}")
+    return decoded
+
+
+def encode(name, *values, version=1, sequence=0, event_ns=0):
+    """A whole frame: the fields behind the header in the order of the table."""
+    layout = LAYOUTS[TEMPLATES[name]]
+    message = layout.pack((layout.struct.size, TEMPLATES[name], SCHEMA_ID, version, sequence, event_ns, *values))
+    return struct.pack("<II", len(message), crc32c(message)) + message
+
+
+# ---- State: section 5 ------------------------------------------------------------------------------------------
+
+class State:
+    """What the stream describes. A message that does not fit raises `StateError` and leaves the state void."""
+
+    def __init__(self, blocks_kept=64):
+        self.history = collections.deque(maxlen=blocks_kept)  # For each block: block before, pools then, undo log.
+        self.gaps, self.snapshots, self.live_messages = [], 0, 0
+        self.chain_id, self.epoch = None, 0
+        self.void()
+
+    def void(self, sequence=None):
+        """Forgets all but what is counted, until a snapshot comes. Gaps before that count from `sequence`, if any."""
+        self.phase = "void"  # then "snapshot", then "whole" and "block" in turn
+        self.sequence, self.tokens, self.pools = sequence, [], []
+        self.block = self.opened = None  # Block of the state; block that is under way.
+        self.head_number = self.replay_last = 0
+        self.is_confirmed = True
+        self.history.clear()
+
+    @property
+    def place(self):
+        """Epoch and sequence to join from; (0, 0) if the state is not right. It may be inside a block."""
+        return (self.epoch, self.sequence) if self.phase in ("whole", "block") else (0, 0)
+
+    @property
+    def is_tradable(self):
+        """Whole, at the head, nothing missed that is still to be replayed, and the present connection said so."""
+        return (self.phase == "whole" and self.block.number >= self.head_number
+                and self.sequence >= self.replay_last and self.is_confirmed)
+
+    def resume(self, epoch):
+        """A new connection, in `epoch`, is told the place of this state.
+
+        Until its first word nobody knows whether something was missed, so the state may not be traded on. In
+        another epoch it is void, but the gap that says so still counts from its sequence.
+        """
+        if epoch != self.epoch:
+            self.void(self.sequence)
+        self.is_confirmed = False
+
+    def apply(self, m):
+        """Applies a heartbeat, a gap or a market message; other messages say nothing of the state."""
+        name = type(m).__name__
+        is_live = self.phase in ("whole", "block") and name != "SnapshotBegin"
+        try:
+            if m.template_id in MARKET:
+                if name != "SnapshotBegin":  # That one starts the count anew, wherever it comes.
+                    self._require(self.phase != "void", m, "there is no state yet")
+                    self._require(m.sequence == self.sequence + is_live, m, f"due is {self.sequence + is_live}")
+                self._require(name != "Unknown", m, "it is part of the sequence, so the state is unknown, too")
+                self.HANDLERS.get(name, State._change)(self, m)
+                if is_live:
+                    self.sequence, self.is_confirmed = m.sequence, True
+                    self.live_messages += 1
+            elif name in ("Heartbeat", "Gap"):
+                self._require(self.sequence in (None, m.sequence), m, f"the last message was {self.sequence}")
+                self.HANDLERS[name](self, m)
+                self.is_confirmed = True
+        except StateError:
+            self.void()
+            raise
+
+    @staticmethod
+    def _require(is_so, m, otherwise):
+        if not is_so:
+            raise StateError(f"{type(m).__name__} (template {m.template_id}, sequence {m.sequence}): {otherwise}")
+
+    def _heartbeat(self, m):
+        # The page does not say which head it names inside a block: that block or the one before.
+        heads = [block[:2] for block in (self.block, self.opened) if block]
+        self._require(not heads or (m.head_number, m.head_hash) in heads, m, "its head is not that of the state")
+
+    def _gap(self, m):
+        self._require(m.first == m.sequence + 1, m, "it does not begin at the next message")
+        if m.recovery == REPLAY:
+            self._require(self.place != (0, 0) and m.last >= m.first, m, "no replay could complete this state")
+            self.replay_last = max(self.replay_last, m.last)
+        else:
+            self.void(self.sequence)
+        self.gaps.append({"first": m.first, "last": m.last, "reason": m.reason, "recovery": m.recovery})
+
+    def _snapshot_begin(self, m):
+        self._require(self.chain_id in (None, m.chain_id), m, f"chain {m.chain_id} is not {self.chain_id}")
+        self.void(m.sequence)
+        self.phase, self.opened, self.count, self.is_state_due = "snapshot", Context(*m[6:13]), 0, False
+        self.chain_id, self.epoch, self.head_number = m.chain_id, m.epoch, m.head_number
+        self.token_count, self.pool_count = m.token_count, m.pool_count
+
+    def _snapshot_end(self, m):
+        found = self.phase, self.count, len(self.tokens), len(self.pools), self.is_state_due
+        self._require(found == ("snapshot", m.message_count, self.token_count, self.pool_count, False), m,
+                      "it does not end the snapshot that was announced")
+        self.phase, self.block, self.opened = "whole", self.opened, None
+        self.snapshots += 1
+
+    def _block(self, m):
+        self._require(self.phase == "whole", m, "stands inside a block or snapshot")
+        self._require((m.context_number, m.context_parent_hash) == (self.block.number + 1, self.block.hash), m,
+                      "does not follow the block before")
+        self.phase, self.opened, self.count, self.head_number = "block", Context(*m[6:13]), 0, m.head_number
+        self.pools_before, self.undo_log = len(self.pools), []
+
+    def _block_end(self, m):
+        self._require(self.phase == "block" and (m.number, m.hash, m.update_count) == (*self.opened[:2], self.count), m,
+                      "it does not end the block that came")
+        self.history.append((self.block, self.pools_before, self.undo_log))
+        self.phase, self.block, self.opened = "whole", self.opened, None
+
+    def _reorg(self, m):
+        self._require(self.phase == "whole", m, "stands inside a block or snapshot")
+        self._require((m.old_head_number, m.old_head_hash) == self.block[:2], m, "its old head is not the block held")
+        self._require(m.depth <= len(self.history), m, f"only {len(self.history)} blocks can be taken back")
+        for _ in range(m.depth):
+            self.block, pool_count, undo_log = self.history.pop()
+            for table, key, value in reversed(undo_log):
+                self._put(table, key, value)
+            del self.pools[pool_count:]  # Tokens stay known. So does `head_number`: not tradable until a block.
+        self._require((m.ancestor_number, m.ancestor_hash) == self.block[:2], m, "its ancestor is not the block held")
+
+    @staticmethod
+    def _put(table, key, value):
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = value
+
+    def _set(self, table, key, value):
+        """Sets an entry of a pool or its ticks, or removes it (None), so that a reorg can take it back."""
+        if self.phase == "block":
+            self.undo_log.append((table, key, table.get(key)))
+        self._put(table, key, value)
+
+    def _change(self, m):
+        """Any of the messages that describe or change tokens and pools."""
+        self._require(self.phase in ("snapshot", "block"), m, "stands outside of a block or snapshot")
+        name = type(m).__name__
+        if self.phase == "snapshot":
+            self._require(self._is_due_in_snapshot(m, name), m, "is not due at this place of a snapshot")
+            self.is_state_due = name == "Pool"
+        self.CHANGES[name](self, m)
+        self.count += 1
+
+    def _is_due_in_snapshot(self, m, name):
+        """Tokens come first, then the pools, each with its state right behind it and then its ticks, ascending."""
+        if name == "Token":
+            return len(self.tokens) < self.token_count and not self.pools
+        if name == "Pool":
+            return len(self.tokens) == self.token_count and len(self.pools) < self.pool_count and not self.is_state_due
+        if not self.pools or m.pool != len(self.pools) - 1 or self.is_state_due == (name == "V3Tick"):
+            return False
+        return name != "V3Liquidity" and (
+            name != "V3Tick" or m.tick > next(reversed(self.pools[-1].get("ticks", {})), -TICK_MAX - 1))
+
+    def _token(self, m):
+        self._require(m.token == len(self.tokens), m, f"its id is not {len(self.tokens)}")
+        self.tokens.append({"address": "0x" + m.address.hex(), "decimals": m.decimals,
+                            "symbol": m.symbol[:m.symbol_length].decode()})
+
+    def _pool(self, m):
+        self._require(m.pool == len(self.pools), m, f"its id is not {len(self.pools)}")
+        self._require(max(m.token_0, m.token_1) < len(self.tokens), m, "a token of it was not described")
+        pool = {"address": "0x" + m.address.hex(), "fee_ppm": m.fee_ppm, "kind": m.kind,
+                "tokens": [m.token_0, m.token_1]}
+        if m.kind == KIND_V2:
+            pool["reserves"] = 0, 0
+        else:  # Price 0: not initialised.
+            pool.update(tick=0, liquidity=0, sqrt_price_x96=0, tick_spacing=m.tick_spacing,
+                        known_ticks=[m.known_tick_low, m.known_tick_high], ticks={})
+        self.pools.append(pool)
+
+    def _get_pool(self, m, kind):
+        self._require(m.pool < len(self.pools) and self.pools[m.pool]["kind"] == kind, m,
+                      f"no pool {m.pool} of kind {kind} was described")
+        return self.pools[m.pool]
+
+    def _v2_reserves(self, m):
+        self._set(self._get_pool(m, KIND_V2), "reserves", (m.reserve_0, m.reserve_1))
+
+    def _v3_swap(self, m):
+        pool = self._get_pool(m, KIND_V3)
+        for key in ("tick", "liquidity", "sqrt_price_x96"):
+            self._set(pool, key, getattr(m, key))
+
+    def _v3_tick(self, m):
+        pool = self._get_pool(m, KIND_V3)
+        low, high = pool["known_ticks"]
+        self._require(low <= m.tick <= high, m, "lies outside of the known range")
+        self._require(self.phase == "snapshot" or m.pool >= self.pools_before, m, "its pool is of an earlier block")
+        self._set(pool["ticks"], m.tick, (m.liquidity_net, m.liquidity_gross))
+
+    def _v3_liquidity(self, m):
+        pool, delta = self._get_pool(m, KIND_V3), m.liquidity_delta
+        if m.tick_lower <= pool["tick"] < m.tick_upper:
+            active = pool["liquidity"] + delta
+            self._require(0 <= active < 1 << 128, m, "the active liquidity leaves its range")
+            self._set(pool, "liquidity", active)
+        low, high = pool["known_ticks"]
+        for tick, net_delta in ((m.tick_lower, delta), (m.tick_upper, -delta)):
+            if low <= tick <= high:
+                net, gross = pool["ticks"].get(tick, (0, 0))
+                net, gross = net + net_delta, gross + delta
+                self._require(-1 << 127 <= net < 1 << 127 and 0 <= gross < 1 << 128, m,
+                              f"the liquidity of tick {tick} leaves its range")
+                self._set(pool["ticks"], tick, (net, gross) if gross else None)
+
+    HANDLERS = {"Heartbeat": _heartbeat, "Gap": _gap, "Block": _block, "BlockEnd": _block_end, "Reorg": _reorg,
+                "SnapshotBegin": _snapshot_begin, "SnapshotEnd": _snapshot_end}
+    CHANGES = {"Token": _token, "Pool": _pool, "V2Reserves": _v2_reserves, "V3Swap": _v3_swap,
+               "V3Liquidity": _v3_liquidity, "V3Tick": _v3_tick}
+
+    def report(self):
+        """The state for JSON; numbers that may exceed 2^53 as text."""
+        pools = [dict(pool) for pool in self.pools]
+        for pool in pools:
+            if pool["kind"] == KIND_V2:
+                pool["reserves"] = [str(reserve) for reserve in pool["reserves"]]
+            else:
+                pool.update({key: str(pool[key]) for key in ("liquidity", "sqrt_price_x96")})
+                pool["ticks"] = [[tick, str(net), str(gross)] for tick, (net, gross) in sorted(pool["ticks"].items())]
+        block = self.block and {"hash": "0x" + self.block.hash.hex(), "number": self.block.number}
+        return {"block": block, "chain_id": self.chain_id, "epoch": self.epoch, "gaps": self.gaps,
+                "is_tradable": self.is_tradable, "live_messages": self.live_messages, "pools": pools,
+                "sequence": self.sequence or 0, "snapshots": self.snapshots, "tokens": self.tokens}
+
+
+# ---- Connection: section 4 -------------------------------------------------------------------------------------
+
+class Client:
+    """Joins a relay, and joins it again when the connection breaks, until there is reason to end."""
+
+    TRIES_MAX = 20
+    SILENCE_MAX = 30.0  # Seconds. A relay that lives sends heartbeats; how often, the wire does not say.
+
+    def __init__(self, connect, drop_after=None, pause=0.0, messages=None, log=lambda text: None):
+        self.connect, self.drop_after, self.pause, self.messages, self.log = connect, drop_after, pause, messages, log
+        self.state, self.joins, self.tries, self.place_named = State(), 0, 0, None
+
+    def run(self):
+        """Returns when the relay shut down or enough messages were applied."""
+        while True:
+            try:
+                with self.connect() as sock:
+                    if self._is_end_of(sock):
+                        return
+                self.log(f"dropped the connection at sequence {self.state.sequence}")
+                time.sleep(self.pause)
+            except Refused:
+                raise
+            except (OSError, RelayError) as error:
+                self.tries += 1
+                if self.tries >= self.TRIES_MAX:
+                    raise Refused(f"gave up after {self.tries} tries in a row: {error}") from error
+                self.log(f"{error}; joining again")
+                time.sleep(min(1.0, 0.02 * 2 ** self.tries))
+
+    def _is_end_of(self, sock):
+        """Follows a connection until there is reason to end (True) or to drop it as `drop_after` says (False)."""
+        sock.settimeout(self.SILENCE_MAX)
+        self._send(sock, encode("Hello", VERSION_MIN, VERSION_MAX))
+        is_welcome, state = False, self.state
+        for m in self._messages(sock):
+            name = type(m).__name__
+            if name == "Close":
+                reason = CLOSE_REASONS.get(m.reason, m.reason)
+                self.log(f"the relay closed: {reason}")
+                if reason == "Shutdown":
+                    return True
+                raise (Refused if reason in ("Version", "Malformed") else RelayError)(f"closed by the relay: {reason}")
+            if name in ("Hello", "Subscribe") or name != "Unknown" and is_welcome == (name == "Welcome"):
+                state.void()
+                raise StateError(f"{name} is not due")
+            if name == "Welcome":
+                is_welcome = True
+                self._subscribe(sock, m)
+                continue
+            live_before = state.live_messages
+            state.apply(m)
+            if name == "Heartbeat" or state.live_messages > live_before:
+                self.tries = 0  # A snapshot alone is no progress: what comes behind it may be wrong each time.
+            if name == "Gap":
+                self.log(f"gap: {state.gaps[-1]}")
+            if self.drop_after is not None and state.live_messages >= self.drop_after:
+                self.drop_after = None
+                return False
+            if self.messages is not None and state.live_messages >= self.messages and state.is_tradable:
+                return True
+
+    def _subscribe(self, sock, welcome):
+        """Says where the state stands, from version 2 on; before, a snapshot comes whatever the state is."""
+        state = self.state
+        if not VERSION_MIN <= welcome.version <= VERSION_MAX:
+            raise Refused(f"the relay speaks version {welcome.version}")
+        if state.chain_id not in (None, welcome.chain_id):
+            raise Refused(f"the relay serves chain {welcome.chain_id}, no longer {state.chain_id}")
+        self.joins += 1
+        state.chain_id = welcome.chain_id
+        # The place that brought the last connection no further is not tried again: a snapshot leads out of it.
+        place = state.place if welcome.version >= 2 and state.place != self.place_named else (0, 0)
+        self.place_named = place if place != (0, 0) else None
+        if self.place_named:
+            state.resume(welcome.epoch)
+        else:
+            state.void()
+        self.log(f"joined: chain {welcome.chain_id}, epoch {welcome.epoch}, version {welcome.version}, "
+                 + (f"from sequence {place[1]} of epoch {place[0]}" if self.place_named else "for a snapshot"))
+        if welcome.version >= 2:
+            self._send(sock, encode("Subscribe", *place, version=2))
+
+    @staticmethod
+    def _send(sock, data):
+        with contextlib.suppress(ConnectionError):  # A relay that closed already said why: that is still to be read.
+            sock.sendall(data)
+
+    def _messages(self, sock):
+        """The messages of a connection until it is lost, without those whose loss does no harm."""
+        frames = FrameReader()
+        while data := sock.recv(1 << 16):
+            frames.feed(data)
+            for message in frames:
+                try:
+                    yield decode(message)
+                except DecodeError as error:
+                    if error.template_id in MARKET or error.template_id == TEMPLATES["Gap"]:
+                        self.state.void()  # A lost market message leaves a hole, and a lost gap hides one.
+                        raise
+                    self.log(f"skipped a message: {error}")
+        raise ConnectionError("the connection was lost")
+
+
+# ---- Self-test: section 11 -------------------------------------------------------------------------------------
+
+def read_golden(path):
+    """The messages of a golden file, each with the fields that its comments tell: {name: value}."""
+    text, told = path.read_text(), []
+    for offset, name, value in re.findall(r"# (\d+): (\S+) = (\S+)", text):
+        if offset == "0":
+            told.append({})
+        told[-1][name.replace("header.version", "form").removeprefix("header.").replace(".", "_")] = value
+    frames = FrameReader()
+    frames.feed(bytes.fromhex("".join(re.sub("#.*", "", text).split())))
+    messages = list(frames)
+    if frames.buffer or not messages or len(messages) != len(told):
+        raise RelayError(f"{path} is not a row of whole frames")
+    return zip(messages, told)
+
+
+def self_test(directory):
+    """Holds decoder and state against the golden files; returns how many frames and states were checked."""
+    def check(is_so, text):
+        if not is_so:
+            raise RelayError(f"self-test: {text}")
+
+    check(crc32c(b"123456789") == 0xE3069283, "CRC-32C")
+    frame_count, sessions = 0, {}
+    for path in sorted(pathlib.Path(directory).glob("v*/*.hex")):
+        for message, told in read_golden(path):
+            m = decode(message)
+            for name, value in m._asdict().items():
+                is_told = told.get(name) == ("0x" + value.hex() if isinstance(value, bytes) else str(value))
+                check(is_told, f"{path}: {name} is {value}, not {told.get(name)}")
+            if m.template_id in LAYOUTS:
+                again = encode(type(m).__name__, *m[6:], version=m.form, sequence=m.sequence, event_ns=m.event_ns)
+                check(again[8:] == message, f"{path}: {type(m).__name__} does not encode to the same bytes")
+            sessions.setdefault(path.stem, []).append(m)
+            frame_count += 1
+    check({"session", "resumed_session"} <= sessions.keys(), f"{directory} does not hold the golden files")
+
+    e18 = 10 ** 18
+
+    def whole(hash_byte, is_tradable, reserves, active=None, ticks=None):
+        v3 = [] if active is None else [(active * e18, {t: (n * e18, g * e18) for t, (n, g) in ticks.items()})]
+        return hash_byte, is_tradable, [tuple(r * e18 for r in reserves)], v3
+
+    def seen(state):
+        v3 = [(pool["liquidity"], pool["ticks"]) for pool in state.pools if pool["kind"] == KIND_V3]
+        v2 = [pool["reserves"] for pool in state.pools if pool["kind"] == KIND_V2]
+        return state.block and (state.block.hash[0], state.is_tradable, v2, v3)
+
+    at_100 = (100, 200000), 5, {-60: (5, 5), 60: (-5, 5)}
+    at_101 = (101, 198026), 7, {-60: (7, 7), 60: (-5, 5), 120: (-2, 2)}
+    other_101 = (100, 200000), 1, {-60: (1, 1), 60: (-1, 1)}
+    v1_states = {("SnapshotEnd", 0): whole(0x64, True, *at_100), ("BlockEnd", 4): whole(0x65, True, *at_101),
+                 ("Heartbeat", 4): whole(0x65, True, *at_101), ("Reorg", 5): whole(0x64, False, *at_100),
+                 ("BlockEnd", 8): whole(0x75, True, *other_101)}
+    v2_states = {("Gap", 4): whole(0x65, False, *at_101), ("Reorg", 5): whole(0x64, False, *at_100),
+                 ("BlockEnd", 8): whole(0x75, True, *other_101), ("Gap", 8): None,
+                 ("SnapshotEnd", 0): whole(0x76, True, (102, 196079))}
+    state_count = 0
+
+    def follow(state, messages, states):
+        nonlocal state_count
+        for m in messages:
+            state.apply(m)
+            place = type(m).__name__, m.sequence
+            if place in states:
+                check(seen(state) == states[place], f"the state after {place} is {seen(state)}")
+                state_count += 1
+
+    first = sessions["session"]
+    follow(State(), first, v1_states)
+    state = State()
+    follow(state, first[:[type(m).__name__ for m in first].index("Heartbeat") + 1], {})
+    _, welcome, subscribe, *rest = sessions["resumed_session"]
+    check(state.place == subscribe[6:], f"the place is {state.place}")
+    state.resume(welcome.epoch)
+    follow(state, rest, v2_states)
+    check((state.epoch, state.sequence, state.snapshots, len(state.gaps)) == (8, 0, 2, 2), "the end of the session")
+    check(state_count == len(v1_states) + len(v2_states), f"only {state_count} states were met")
+    return frame_count, state_count
+
+
+# ---- Command line ----------------------------------------------------------------------------------------------
+
+def _number(kind, low):
+    def number(text):
+        if not low <= (value := kind(text)) < float("inf"):
+            raise ValueError
+        return value
+    return number
+
+
+def _address(text):
+    host, _, port = text.rpartition(":")
+    if not host or not 0 < int(port) < 65536:
+        raise ValueError
+    return host.strip("[]"), int(port)
+
+
+def _connect_unix(path):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.connect(path)
+    return sock
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Follows a market-data relay and prints the state it ends with.")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--unix", metavar="PATH", help="join the relay on this unix socket")
+    what.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="join the relay on this address")
+    what.add_argument("--self-test", metavar="DIR", help="check this program against golden files (v1/ and v2/)")
+    parser.add_argument("--drop-after", metavar="N", type=_number(int, 1),
+                        help="leave once, after N live messages, and come back")
+    parser.add_argument("--pause", metavar="SECONDS", type=_number(float, 0), default=0.0,
+                        help="how long to stay away then")
+    parser.add_argument("--messages", metavar="N", type=_number(int, 0),
+                        help="end at the first state that may be traded on after N live messages")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    args = parser.parse_args()
+    if args.self_test is not None:
+        frames, states = self_test(args.self_test)
+        print(f"{frames} frames and {states} states are as they should be")
+        return
+    connect = (functools.partial(_connect_unix, args.unix) if args.unix is not None
+               else functools.partial(socket.create_connection, args.tcp, timeout=Client.SILENCE_MAX))
+    log = (lambda text: None) if args.quiet else functools.partial(print, file=sys.stderr, flush=True)
+    client = Client(connect, args.drop_after, args.pause, args.messages, log)
+    client.run()
+    print(json.dumps({**client.state.report(), "joins": client.joins}, sort_keys=True, separators=(",", ":")))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (OSError, RelayError, KeyboardInterrupt) as error:
+        sys.exit(f"relay_client: {error or type(error).__name__}")

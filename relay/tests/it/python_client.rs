@@ -1,0 +1,170 @@
+//! A client in another language, written from the page alone, ends with the relay's own state.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use alphapulse_protocol::message::PoolKind;
+use alphapulse_protocol::replica::{PoolState, Replica};
+use alphapulse_relay::{Relay, RelayConfig};
+use serde_json::{Value, json};
+
+use super::fake_chain::FakeChain;
+use super::fake_market::Change;
+use super::subscriber::{Subscriber, config};
+
+/// Messages that the client follows at the least.
+const MESSAGES: u64 = 10_000;
+/// After so many it is cut off, and stays away for as long as a hundred blocks take.
+const DROP_AFTER: u64 = 3_000;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn client() -> Command {
+    let mut command = Command::new("python3");
+    command.arg(repository().join("docs/examples/relay_client.py"));
+    command
+}
+
+/// Whether the test can run; says loudly when not.
+fn has_python() -> bool {
+    let has = Command::new("python3").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has {
+        eprintln!("ignored: no python3, so the example client is not run");
+    }
+    has
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold("0x".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The mirror as the client prints its own.
+fn state(replica: &Replica) -> Value {
+    let context = replica.context().unwrap();
+    let pools = replica.pools().iter().zip(replica.states()).map(|(info, state)| {
+        let mut pool = json!({
+            "address": hex(&info.address), "kind": info.kind as u8, "fee_ppm": info.fee.0,
+            "tokens": [info.tokens[0].0, info.tokens[1].0],
+        });
+        match state {
+            PoolState::V2(v2) => pool["reserves"] = json!([v2.reserve_0.to_string(), v2.reserve_1.to_string()]),
+            PoolState::V3(v3) => {
+                assert_eq!(info.kind, PoolKind::UniswapV3);
+                pool["known_ticks"] = json!([info.known_ticks.0, info.known_ticks.1]);
+                pool["tick_spacing"] = json!(info.tick_spacing);
+                pool["sqrt_price_x96"] = json!(v3.sqrt_price_x96.to_string());
+                pool["tick"] = json!(v3.tick);
+                pool["liquidity"] = json!(v3.liquidity.to_string());
+                let ticks = v3.ticks.iter();
+                pool["ticks"] = ticks
+                    .map(|tick| json!([tick.tick, tick.liquidity_net.to_string(), tick.liquidity_gross.to_string()]))
+                    .collect();
+            }
+        }
+        pool
+    });
+    let tokens = replica.tokens().iter();
+    let tokens =
+        tokens.map(|token| json!({"address": hex(&token.address), "decimals": token.decimals, "symbol": token.symbol}));
+    json!({
+        "block": {"hash": hex(&context.hash), "number": context.number.get()},
+        "chain_id": replica.chain_id().0, "epoch": replica.epoch().0, "sequence": replica.sequence().0,
+        "is_tradable": replica.is_tradable(),
+        "pools": pools.collect::<Vec<_>>(), "tokens": tokens.collect::<Vec<_>>(),
+    })
+}
+
+fn busy(salt: u64) -> Vec<Change> {
+    let each = |at: u64| {
+        let bits = salt.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(u32::try_from(at).unwrap());
+        match at % 3 {
+            0 => Change::Mint { lower: i32::try_from(bits % 20).unwrap() - 10, width: 3, amount: bits >> 24 | 1 },
+            1 => Change::Swap { tick: i32::try_from(bits % 1800).unwrap() - 900 },
+            _ => Change::Burn { position: usize::try_from(bits % 8).unwrap(), is_whole: bits % 16 < 8 },
+        }
+    };
+    (0..40).map(each).collect()
+}
+
+async fn mine(chain: &FakeChain, mirror: &mut Subscriber, salt: u64) {
+    chain.announce(chain.mine(&busy(salt)));
+    mirror.settle(chain).await;
+}
+
+async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Runs the client against the relay until that ends; gives what it printed.
+fn spawn(socket: &Path) -> Child {
+    let mut command = client();
+    command.arg("--unix").arg(socket).args(["--drop-after", &DROP_AFTER.to_string(), "--pause", "0.5", "--quiet"]);
+    command.stdout(Stdio::piped()).spawn().unwrap()
+}
+
+#[tokio::test]
+async fn it_joins_late_follows_is_cut_off_recovers_and_holds_the_relays_state() {
+    if !has_python() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("relay.sock");
+    let config =
+        RelayConfig { listen_unix: Some(socket.clone()), lane_slots: 1 << 14, recent_slots: 1 << 14, ..config() };
+    let chain = FakeChain::new();
+    let relay = Relay::start_from(config, chain.clone()).await.unwrap();
+    let mut mirror = Subscriber::join(&relay);
+    for salt in 0..20 {
+        mine(&chain, &mut mirror, salt).await;
+    }
+    let client = spawn(&socket);
+    wait_for("the client's join", || relay.stats().joins == 2).await;
+    let joined_at = mirror.replica.sequence().0;
+    let mut salt = 1_000;
+    while mirror.replica.sequence().0 < joined_at + MESSAGES || relay.stats().gaps_replayed == 0 {
+        mine(&chain, &mut mirror, salt).await;
+        salt += 1;
+        assert!(salt < 10_000, "the client does not come back: {:?}", relay.stats());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    chain.rollback(3);
+    for salt in 0..5 {
+        mine(&chain, &mut mirror, salt).await;
+    }
+    let stats = relay.stats();
+    relay.stop().await.unwrap();
+    let output = tokio::task::spawn_blocking(move || client.wait_with_output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (key, value) in state(&mirror.replica).as_object().unwrap() {
+        assert_eq!(&printed[key], value, "{key}");
+    }
+    assert!(printed["live_messages"].as_u64().unwrap() >= MESSAGES, "{printed}");
+    assert_eq!(printed["joins"], 2);
+    assert_eq!(printed["snapshots"], 1, "the gap was repaired by a replay");
+    let gap = &printed["gaps"][0];
+    assert_eq!((&gap["recovery"], &gap["reason"]), (&json!(1), &json!(2)), "{printed}");
+    assert_eq!(stats.evicted, 0);
+}
+
+#[test]
+fn it_reads_the_golden_bytes() {
+    if !has_python() {
+        return;
+    }
+    let golden = repository().join("protocol/tests/golden");
+    let output = client().arg("--self-test").arg(golden).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
