@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::config::ConfigCommand;
 use crate::commands::demo::DemoArguments;
+use crate::commands::executor::ExecutorCommand;
 use crate::commands::kill::KillArguments;
 use crate::commands::quote::QuoteArguments;
 use crate::commands::relay::RelayArguments;
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Wallet(WalletArguments),
     /// Write, check and show configurations
     Config(ConfigCommand),
+    /// The contract that trades go through
+    Executor(ExecutorCommand),
     /// Stop a node's trading by its kill file
     Kill(KillArguments),
 }
@@ -61,7 +64,8 @@ impl Command {
     /// Log level of the command when nobody sets one: what runs for days tells more than what answers a question.
     pub(crate) const fn log_default(&self) -> &'static str {
         match self {
-            Self::Run(_) | Self::Relay(_) => "info",
+            // The node's own words on its connections; the library repeats them for every connection and attempt.
+            Self::Run(_) | Self::Relay(_) => "info,alloy_pubsub=off,alloy_transport_ipc=off,alloy_transport_ws=off",
             // These end their own chain before the connections to it, which complain.
             Self::Demo(_) | Self::Testnet(_) => "warn,alloy_pubsub=off,alloy_transport_ipc=off,alloy_transport_ws=off",
             _ => "warn",

@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod executor;
 pub(crate) mod kill;
 mod market_file;
 pub(crate) mod quote;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Wallet(arguments) => wallet::run(&arguments),
         Command::Config(command) => config::run(command),
+        Command::Executor(command) => executor::run(&command),
         Command::Kill(arguments) => kill::run(&arguments),
     }
 }

@@ -19,10 +19,11 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Watches for SIGINT and SIGTERM from now on.
+    /// Watches for SIGINT, SIGTERM and SIGHUP from now on: a terminal that is closed must not end a node in the middle.
     pub(crate) fn watch() -> Result<Self, Failure> {
-        let signals =
-            || -> io::Result<[Signal; 2]> { Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]) };
+        let signals = || -> io::Result<[Signal; 3]> {
+            Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?])
+        };
         let signals = signals().context("cannot watch for signals")?;
         let (ask, asked) = watch::channel(false);
         tokio::spawn(follow(signals, ask));
@@ -38,11 +39,12 @@ impl Interrupt {
     }
 }
 
-async fn follow([mut interrupt, mut terminate]: [Signal; 2], ask: watch::Sender<bool>) {
+async fn follow([mut interrupt, mut terminate, mut hangup]: [Signal; 3], ask: watch::Sender<bool>) {
     let mut next = async || {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
     };
     next().await;

@@ -14,12 +14,35 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::{ContextKind, ErrorKind};
 
 use crate::cli::Arguments;
+use crate::exit::Failure;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     let outcome = logging::start(&arguments).and_then(|()| commands::run(arguments.command));
     let exit = outcome.unwrap_or_else(|failure| failure.report());
     exit.into()
+}
+
+/// Help, or what is wrong with the arguments. Of `wallet` an argument that is not expected is not repeated: it may be a key
+/// that was pasted in the wrong place.
+fn usage(error: &clap::Error) -> ExitCode {
+    let is_wallet = std::env::args_os().nth(1).is_some_and(|noun| noun == "wallet");
+    let is_stray = matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand);
+    // The name of a flag is no secret, and worth hearing.
+    let is_flag = error.get(ContextKind::InvalidArg).is_some_and(|argument| argument.to_string().starts_with('-'));
+    if is_wallet && is_stray && !is_flag {
+        return Failure::usage("an argument is not expected there; it is not repeated here, for it may be a key")
+            .next("keys and passwords are not taken as arguments, see `alphapulse wallet --help`; treat one that was as exposed")
+            .report()
+            .into();
+    }
+    // A closed terminal is nobody's failure.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }

@@ -14,7 +14,7 @@ use crate::assembly::{self, AssemblyError};
 use crate::config::{self, ConfigError};
 use crate::core::{Core, Effects};
 use crate::decision_hash::DecisionHash;
-use crate::ledger::{JOURNAL_FOLDER, Manifest, ManifestError};
+use crate::ledger::{JOURNAL_FOLDER, Ledger, Manifest, ManifestError};
 use crate::risk::Approved;
 use crate::trade::Trade;
 
@@ -62,9 +62,9 @@ pub struct ReplayReport {
     pub discontinuities: u64,
     /// Opportunities found.
     pub opportunities: u64,
-    /// Verdicts that approved.
+    /// Opportunities whose last verdict is an approval.
     pub approved: u64,
-    /// Verdicts that refused.
+    /// Opportunities whose last verdict is a refusal.
     pub rejected: u64,
     /// Bytes of an unfinished record at the journal's end that were left out.
     pub torn_bytes: u64,
@@ -83,8 +83,7 @@ pub fn replay(run_dir: &Path, on_decision: impl FnMut(&Message<'_>)) -> Result<R
     let mut core = assembly::core(&config, manifest.is_live)?;
     let path = run_dir.join(JOURNAL_FOLDER);
     let mut journal = JournalReader::open(&path)?;
-    let mut decisions =
-        Decisions { on_decision, hash: DecisionHash::default(), opportunities: 0, approved: 0, rejected: 0 };
+    let mut decisions = Decisions { on_decision, hash: DecisionHash::default(), ledger: Ledger::compact() };
     let mut recorded = DecisionHash::default();
     let (mut records, mut messages, mut discontinuities) = (0_u64, 0_u64, 0_u64);
     // What comes before the first market message was taken from earlier runs.
@@ -105,15 +104,16 @@ pub fn replay(run_dir: &Path, on_decision: impl FnMut(&Message<'_>)) -> Result<R
             discontinuities += u64::from(!is_continued);
         }
     }
+    let totals = decisions.ledger.totals();
     Ok(ReplayReport {
         decision_hash: decisions.hash.value().to_string(),
         recorded_decision_hash: recorded.value().to_string(),
         matches_recording: decisions.hash == recorded,
         messages,
         discontinuities,
-        opportunities: decisions.opportunities,
-        approved: decisions.approved,
-        rejected: decisions.rejected,
+        opportunities: totals.opportunities,
+        approved: totals.approved,
+        rejected: totals.rejected,
         torn_bytes: journal.torn_bytes(),
         seconds: started.elapsed().as_secs_f64(),
     })
@@ -151,20 +151,13 @@ pub(crate) fn is_input(message: &Message<'_>) -> bool {
 struct Decisions<F> {
     on_decision: F,
     hash: DecisionHash,
-    opportunities: u64,
-    approved: u64,
-    rejected: u64,
+    ledger: Ledger,
 }
 
 impl<F: FnMut(&Message<'_>)> Effects for Decisions<F> {
     fn record(&mut self, message: Message<'_>) {
         self.hash.record(&message);
-        match message {
-            Message::Opportunity(_) => self.opportunities += 1,
-            Message::Verdict(verdict) if verdict.is_approved() => self.approved += 1,
-            Message::Verdict(_) => self.rejected += 1,
-            _ => {}
-        }
+        self.ledger.record(&message);
         (self.on_decision)(&message);
     }
 

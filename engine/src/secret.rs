@@ -18,6 +18,12 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SecretError {
+    /// The descriptor is an output of this process: what could be read there is not what was meant.
+    #[error("descriptor {descriptor} is an output; pass the secret on 0 (stdin) or on 3 and above")]
+    Output {
+        /// Descriptor named.
+        descriptor: u32,
+    },
     /// The file or descriptor cannot be read.
     #[error("cannot read the secret from {origin}; check that it exists and that you may read it")]
     Io {
@@ -63,9 +69,14 @@ impl Secret {
     /// First line of an open file descriptor, such as one that a shell or service manager passed.
     ///
     /// # Errors
-    /// As [`Secret::from_file`].
+    /// As [`Secret::from_file`]; [`SecretError::Output`] for 1 and 2, which are written to.
     pub fn from_fd(descriptor: u32) -> Result<Self, SecretError> {
-        Self::from_file(Path::new(&format!("/dev/fd/{descriptor}")))
+        match descriptor {
+            0 => Self::from_reader(io::stdin().lock(), "stdin"),
+            1 | 2 => Err(SecretError::Output { descriptor }),
+            // Without `unsafe` a descriptor cannot be taken over; the system's own name for it is opened instead.
+            _ => Self::from_file(Path::new(&format!("/dev/fd/{descriptor}"))),
+        }
     }
 
     /// First line of a stream, without its line break. `origin` names the stream in errors.

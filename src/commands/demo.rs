@@ -23,7 +23,8 @@ Examples:
   alphapulse demo                            a live view on a terminal, plain lines elsewhere
   alphapulse demo --blocks 200 --block-time 0 --seed 3
   alphapulse demo --journal runs/demo        keep the run, to be replayed with `alphapulse replay runs/demo`
-  alphapulse demo --block 18884864           a recorded block of Ethereum, transaction by transaction
+  alphapulse demo --block 18884864           a recorded block of Ethereum, transaction by transaction (needs the recording
+                                             in ALPHAPULSE_DATA, see CONTRIBUTING.md)
 
 A dev node is started with tokens, Uniswap V2 and V3, a V2 fork and our executor. Scripted traders move the prices, the
 engine takes what they leave, and at the end the books are held against the chain to the wei: exit code 1 if they differ.

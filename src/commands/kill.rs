@@ -37,7 +37,11 @@ pub(crate) struct KillArguments {
 pub(crate) fn run(arguments: &KillArguments) -> Outcome {
     let path = match &arguments.file {
         Some(path) => path.clone(),
-        None => configured(&arguments.settings)?,
+        None => {
+            let path = configured(&arguments.settings)?;
+            make_folder(&path)?;
+            path
+        }
     };
     write(&path, &arguments.reason)
         .with_context(|| format!("cannot write kill file {}", path.display()))
@@ -49,7 +53,8 @@ pub(crate) fn run(arguments: &KillArguments) -> Outcome {
 }
 
 fn configured(settings: &ConfigArguments) -> Result<PathBuf, Failure> {
-    settings.load()?.kill_file.ok_or_else(|| {
+    let by_hand = "give the node's kill file itself: alphapulse kill --file FILE; or stop its process";
+    settings.load().map_err(|failure| failure.next(by_hand))?.kill_file.ok_or_else(|| {
         let error = anyhow::anyhow!(
             "{} names no kill file: a node that runs with it cannot be stopped so",
             settings.config.display()
@@ -58,11 +63,15 @@ fn configured(settings: &ConfigArguments) -> Result<PathBuf, Failure> {
     })
 }
 
+/// A configured file may lie in a folder that nothing has made yet. One that is named by hand may not: a misspelt folder
+/// would be made, and the node would trade on.
+fn make_folder(path: &Path) -> Result<(), Failure> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    Ok(fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?)
+}
+
 /// Existence is what counts; it must hold over a crash of the machine.
 fn write(path: &Path, reason: &str) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)?;
-    }
     let mut file = OpenOptions::new().append(true).create(true).open(path)?;
     writeln!(file, "{reason}")?;
     file.sync_all()

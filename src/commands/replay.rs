@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use alphapulse_engine::replay::{ReplayReport, replay};
+use alphapulse_engine::replay::{ReplayError, ReplayReport, replay};
 use alphapulse_engine::risk::Reject;
 use alphapulse_protocol::message::Message;
 use clap::Args;
@@ -48,8 +48,15 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Outcome {
         return Err(failure);
     }
     let report = report.map_err(|error| {
+        let next = match &error {
+            ReplayError::Manifest(_) => "give the folder of a run, one that holds manifest.json and journal",
+            ReplayError::Config(_) | ReplayError::Assembly(_) => {
+                "replay it with the version that its manifest.json names"
+            }
+            _ => "the journal is damaged: restore it from a copy",
+        };
         let failure = anyhow::Error::new(error).context(format!("cannot replay {}", arguments.run.display()));
-        Failure::from(failure).next("give the folder of a run, one that holds manifest.json and journal")
+        Failure::from(failure).next(next)
     })?;
     if arguments.json {
         let report = serde_json::to_string(&report).expect("text and numbers serialise");
@@ -66,7 +73,11 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Outcome {
         report.decision_hash,
         report.recorded_decision_hash
     ))
-    .next("replay it with the version that the run's manifest.json names"))
+    .next(if report.torn_bytes > 0 {
+        "the journal is cut short, so the last decisions may be missing from it: restore it from a copy"
+    } else {
+        "replay it with the version that the run's manifest.json names"
+    }))
 }
 
 fn print_report(output: &mut Output, report: &ReplayReport) -> Result<(), Failure> {

@@ -50,7 +50,7 @@ pub(crate) struct ScanArguments {
     limit: usize,
 
     /// One plan of trades that are best taken together (not in this release)
-    #[arg(long)]
+    #[arg(long, hide = true)]
     joint: bool,
 
     /// JSON lines, also on a terminal

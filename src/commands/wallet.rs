@@ -137,6 +137,7 @@ pub(crate) fn run(arguments: &WalletArguments) -> Outcome {
             seal(&new.seal, &PrivateKey::generate().map_err(keystore_failure)?, &password)
         }
         Verb::Import(import) => {
+            import.check_sources()?;
             let key = PrivateKey::from_hex(&import.key()?).map_err(keystore_failure)?;
             seal(&import.seal, &key, &import.seal.password.new_password()?)
         }
@@ -221,6 +222,19 @@ impl PasswordArguments {
 }
 
 impl ImportArguments {
+    /// One stream gives one secret: a second reader would take what is left for a password.
+    fn check_sources(&self) -> Result<(), Failure> {
+        let key = match (&self.key_file, self.key_fd) {
+            (None, None) => Some(0),
+            (_, descriptor) => descriptor,
+        };
+        if key.is_some() && key == self.seal.password.password_fd {
+            return Err(Failure::usage("key and password cannot both come from one descriptor")
+                .next("give one of them by a file, or by a descriptor of its own"));
+        }
+        Ok(())
+    }
+
     fn key(&self) -> Result<Secret, Failure> {
         let secret = match (&self.key_file, self.key_fd) {
             (Some(path), _) => Secret::from_file(path),
@@ -233,7 +247,8 @@ impl ImportArguments {
 }
 
 fn secret_failure(error: SecretError) -> Failure {
-    Failure::new(Exit::Failure, error)
+    let exit = if matches!(error, SecretError::Output { .. }) { Exit::Usage } else { Exit::Failure };
+    Failure::new(exit, error)
 }
 
 fn keystore_failure(error: KeystoreError) -> Failure {

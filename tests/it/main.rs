@@ -5,6 +5,7 @@ mod auction;
 mod command;
 mod config;
 mod demo;
+mod docs;
 mod help;
 mod node;
 mod quote;

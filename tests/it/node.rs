@@ -193,3 +193,31 @@ async fn the_wrong_chain_stops_the_start() {
         assert!(ran.stdout.is_empty(), "{ran:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_executor_that_the_command_prints_is_the_one_that_a_node_accepts() {
+    use alloy::primitives::{Address, Bytes};
+    use alloy::providers::Provider as _;
+    use alphapulse_engine::execution::executor_code;
+
+    let chain = Chain::start().await;
+    let (owner, guardian) = (Address::repeat_byte(1), Address::repeat_byte(2));
+    let printed = chain
+        .command(&["executor", "code", "--owner", &owner.to_string(), "--guardian", &guardian.to_string()], &[])
+        .output()
+        .expect("it runs");
+    assert!(printed.status.success(), "{printed:?}");
+    let code: Bytes = String::from_utf8(printed.stdout).expect("text").trim().parse().expect("hexadecimal");
+    let node = &chain.testnet.node;
+    let from = chain.testnet.deployment.deployer.address();
+    let request = serde_json::json!({"from": from, "data": code, "gas": "0x4c4b40"});
+    let hash: alloy::primitives::B256 = node.call("eth_sendTransaction", (request,)).await.expect("accepted");
+    node.mine().await.expect("a block");
+    let receipt = node.provider().get_transaction_receipt(hash).await.expect("answers").expect("included");
+    let executor = receipt.contract_address.filter(|_| receipt.status()).expect("created");
+    let deployed = node.provider().get_code_at(executor).await.expect("answers");
+    assert!(executor_code::is_ours(&deployed));
+    let ours = node.provider().get_code_at(chain.testnet.deployment.executor).await.expect("answers");
+    assert_eq!(deployed.len(), ours.len());
+    assert!(deployed != ours, "another owner and guardian");
+}

@@ -8,13 +8,12 @@ use crate::config::Configured;
 const PASSWORD: &str = "correct horse battery staple";
 
 /// Changes that make the example a live configuration, with its keystore at `keys/hot`.
-const LIVE: [(&str, &str); 6] = [
+const LIVE: [(&str, &str); 5] = [
     ("mode = \"paper\"", "mode = \"live\""),
     ("# executor = \"0x…\"", "executor = \"0x00000000000000000000000000000000000000e1\""),
     ("# profit_address = \"0x…\"", "profit_address = \"0x00000000000000000000000000000000000000e2\""),
     ("# keystore = ", "keystore = "),
     ("# password_file = ", "password_file = "),
-    ("# kill_file = ", "kill_file = "),
 ];
 
 /// A live configuration with a keystore, and this text as its password file.
@@ -63,7 +62,7 @@ fn a_node_that_cannot_be_reached_is_named_without_its_key() {
 
 #[test]
 fn a_kill_file_stops_the_next_start_too() {
-    let configured = Configured::with(&[("# kill_file = \"KILL\"", "kill_file = \"KILL\"")]);
+    let configured = Configured::with(&[]);
     let killed = configured.run(&["kill", "--reason", "drill"]);
     assert_eq!(killed.code, Some(0), "{killed:?}");
     let path = configured.folder.path().join("KILL");
@@ -74,12 +73,17 @@ fn a_kill_file_stops_the_next_start_too() {
 
 #[test]
 fn a_kill_without_a_kill_file_says_what_to_do_instead() {
-    Configured::with(&[]).run(&["kill"]).must_fail(3, &["kill_file", "stop the node"]);
+    let without = ("kill_file = \"KILL\"", "# kill_file = \"KILL\"");
+    Configured::with(&[without]).run(&["kill"]).must_fail(3, &["kill_file", "stop the node"]);
+    Configured::with(&[("fee_max", "fee_maks")]).run(&["kill"]).must_fail(3, &["fee_maks", "kill --file FILE"]);
     let folder = folder();
-    let path = folder.path().join("deep/KILL");
+    let path = folder.path().join("KILL");
     let ran = run(["kill", "--file", path.to_str().expect("UTF-8")]);
     assert_eq!(ran.code, Some(0), "a broken configuration does not stand in the way: {ran:?}");
     assert!(path.exists());
+    let misspelt = folder.path().join("nonexistent/KILL");
+    run(["kill", "--file", misspelt.to_str().expect("UTF-8")]).must_fail(1, &["nonexistent", "next: "]);
+    assert!(!misspelt.exists(), "it is not made, for no node looks there");
 }
 
 #[test]

@@ -112,3 +112,26 @@ fn a_password_is_asked_for_by_name_when_there_is_no_terminal() {
     run(["wallet", "new", "--dir", &place.path("keys"), "--password-file", &absent]).must_fail(1, &["absent"]);
     run(["wallet", "new", "--password", PASSWORD]).must_fail(2, &["--password"]);
 }
+
+#[test]
+fn an_argument_that_may_be_a_key_is_not_repeated() {
+    let key = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+    for arguments in [vec!["wallet", "import", key], vec!["wallet", key], vec!["wallet", "new", "--name", "x", key]] {
+        let ran = run(arguments);
+        ran.must_fail(2, &["not taken as arguments", "next: "]);
+        assert!(!ran.stderr.contains("ac0974") && !ran.stdout.contains("ac0974"), "{ran:?}");
+    }
+}
+
+#[test]
+fn one_stream_is_not_both_key_and_password_and_an_output_is_neither() {
+    let folder = folder();
+    let dir = folder.path().to_str().expect("UTF-8");
+    let import = ["wallet", "import", "--light", "--dir", dir, "--name", "x"];
+    let both = run(import.into_iter().chain(["--password-fd", "0"]));
+    both.must_fail(2, &["one descriptor", "next: "]);
+    for output in ["1", "2"] {
+        run(["wallet", "new", "--light", "--dir", dir, "--password-fd", output]).must_fail(2, &["is an output"]);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("ours").count(), 0, "nothing was made");
+}

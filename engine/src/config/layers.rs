@@ -38,6 +38,8 @@ pub(super) fn read<'a>(
     let mut sources = Sources::new(path, text);
     let root = DeTable::parse(text).map_err(|error| vec![syntax_problem(&error, &sources)])?;
     let (mut root, profiles) = split_profiles(root, &sources)?;
+    // What is wrong with the file itself is not a profile's fault.
+    deserialize(&root, &sources).map_err(|problem| vec![problem])?;
     for (name, table) in &profiles {
         // A profile that is not chosen must be right as well: it will be, on another day.
         let mut other = root.clone();

@@ -192,10 +192,15 @@ fn numbers_have_bounds_and_both_sides_of_them_are_right() {
 fn live_trading_needs_what_paper_does_not() {
     let error = edited("mode = \"paper\"", "mode = \"live\"").unwrap_err();
     let keys: Vec<&str> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(keys, ["execution.executor", "execution.profit_address", "execution.keystore", "risk.kill_file"]);
-    let text =
-        RawConfig::example().replacen("mode = \"paper\"", "mode = \"live\"", 1).replacen("dir = \"runs\"", "", 1);
-    assert!(from_toml(&text).unwrap_err().problems().iter().any(|problem| problem.key == "journal.dir"));
+    assert_eq!(keys, ["execution.executor", "execution.profit_address", "execution.keystore"]);
+    for (line, key) in [("dir = \"runs\"", "journal.dir"), ("kill_file = \"KILL\"", "risk.kill_file")] {
+        let text = RawConfig::example().replacen("mode = \"paper\"", "mode = \"live\"", 1).replacen(line, "", 1);
+        assert!(from_toml(&text).unwrap_err().problems().iter().any(|problem| problem.key == key), "{key}");
+    }
+    let on_base =
+        RawConfig::example().replacen("mode = \"paper\"", "mode = \"live\"", 1).replacen("id = 1 ", "id = 8453 ", 1);
+    let error = from_toml(&on_base).unwrap_err();
+    assert!(error.problems().iter().any(|problem| problem.key == "chain.id"), "{error}");
     assert!(edited("dir = \"runs\"", "").is_ok());
     refused("simulation = \"off\"", "simulation = \"required\"", "execution.executor", "simulated");
 }

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use alloy::primitives::{Address, B256, Bytes, Log, U256, hex};
 use alloy::sol_types::{SolCall, SolEvent, SolValue};
+use alphapulse_protocol::message::PoolKind;
+use alphapulse_relay::VenueSpec;
 use serde::Deserialize;
 
 /// Most legs that one plan may have; the contract's LEGS_MAX.
@@ -274,6 +276,16 @@ pub fn deployment_code(owner: Address, guardian: Address, profit_recipient: Addr
 }
 
 impl Venue {
+    /// A configured venue as the executor is to know it.
+    #[must_use]
+    pub fn of(venue: &VenueSpec) -> Self {
+        let kind = match venue.kind {
+            PoolKind::UniswapV2 => VenueKind::V2 { fee_ppm: venue.fee.0 },
+            _ => VenueKind::V3,
+        };
+        Self { factory: venue.factory, init_code_hash: venue.init_code_hash, kind }
+    }
+
     /// The venue as the contract keeps it.
     #[must_use]
     pub fn to_abi(&self) -> IExecutor::Venue {

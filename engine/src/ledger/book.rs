@@ -38,6 +38,8 @@ pub struct Trade {
     pub strategy: u16,
     /// Predicted profit before gas, raw units of the profit token.
     pub predicted: U256,
+    /// Profit after gas that its last verdict expected, wei.
+    pub expected_net: i128,
     /// Where it stands.
     pub state: TradeState,
     /// Whether it was judged on paper, where an approval is the end.
@@ -147,6 +149,7 @@ impl Ledger {
             found_on_hash: found.block_hash,
             strategy: found.strategy.get(),
             predicted: found.profit(),
+            expected_net: 0,
             state: TradeState::Found,
             is_paper: false,
             tx_hash: None,
@@ -160,6 +163,7 @@ impl Ledger {
     fn judge(&mut self, verdict: &message::Verdict) {
         if let Some(trade) = self.trades.get_mut(&verdict.opportunity.get()) {
             trade.is_paper = verdict.is_live == 0;
+            trade.expected_net = verdict.net_profit.get();
             trade.state = match verdict.reject.get() {
                 0 => TradeState::Approved,
                 code => TradeState::Rejected(code),
@@ -250,7 +254,10 @@ fn add(totals: &mut Totals, trade: &Trade) {
             totals.realised_profit = totals.realised_profit.saturating_add(realised);
         }
     }
-    totals.approved += u64::from(trade.state != TradeState::Found);
+    if trade.state != TradeState::Found {
+        totals.approved += 1;
+        totals.approved_net_profit = totals.approved_net_profit.saturating_add(trade.expected_net);
+    }
 }
 
 /// Name of a refusal, also one of a newer version.

@@ -1,5 +1,6 @@
 //! A run's folder: its journal and a manifest that says what wrote it.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -13,6 +14,8 @@ pub const JOURNAL_FOLDER: &str = "journal";
 pub const MANIFEST_FILE: &str = "manifest.json";
 /// Format named in every manifest.
 const FORMAT: &str = "alphapulse.run/1";
+/// What the formats of all versions begin with.
+const FORMAT_FAMILY: &str = "alphapulse.run/";
 
 /// What a journal cannot say of itself: who wrote it, with which settings. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +49,7 @@ pub struct Manifest {
 #[non_exhaustive]
 pub enum ManifestError {
     /// The manifest cannot be read or written.
-    #[error("{}: {source}; is this the folder of a run?", path.display())]
+    #[error("{}: {source}", path.display())]
     Io {
         /// File concerned.
         path: PathBuf,
@@ -93,12 +96,34 @@ impl Manifest {
     pub fn create(&self, run_dir: &Path) -> Result<(), ManifestError> {
         let path = run_dir.join(MANIFEST_FILE);
         let io = |source| ManifestError::Io { path: path.clone(), source };
-        if path.exists() {
-            return Err(ManifestError::Occupied { path: run_dir.to_owned() });
-        }
-        fs::create_dir_all(run_dir).map_err(io)?;
         let text = serde_json::to_string_pretty(self).map_err(|source| io(source.into()))?;
-        fs::write(&path, text + "\n").map_err(io)
+        fs::create_dir_all(run_dir).map_err(io)?;
+        // Made, not opened: of two runs that begin at once in one folder, one is told so.
+        match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => file.write_all((text + "\n").as_bytes()).map_err(io),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(ManifestError::Occupied { path: run_dir.to_owned() })
+            }
+            Err(error) => Err(io(error)),
+        }
+    }
+
+    /// As [`Manifest::read`], but `None` for a file of that name that is not ours and never was.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`] for one that is, or cannot be told from one.
+    pub fn read_if_ours(run_dir: &Path) -> Result<Option<Self>, ManifestError> {
+        let path = run_dir.join(MANIFEST_FILE);
+        let text = fs::read_to_string(&path).map_err(|source| ManifestError::Io { path: path.clone(), source })?;
+        let is_foreign = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|value| {
+            let format = value.get("format").and_then(serde_json::Value::as_str);
+            !format.is_some_and(|format| format.starts_with(FORMAT_FAMILY))
+        });
+        if is_foreign {
+            tracing::warn!(path = %path.display(), "not a run of ours; passed over");
+            return Ok(None);
+        }
+        Self::read(run_dir).map(Some)
     }
 
     /// Reads the manifest of a run's folder.

@@ -17,6 +17,9 @@ pub struct Totals {
     pub opportunities: u64,
     /// Opportunities whose last verdict is an approval.
     pub approved: u64,
+    /// Sum over them of the profit after gas that was expected at the approval, wei. On paper this is the result; each is what
+    /// that trade would have brought by itself, for nothing on paper moves the market.
+    pub approved_net_profit: i128,
     /// Opportunities whose last verdict is a refusal.
     pub rejected: u64,
     /// Last refusals by reason.

@@ -72,7 +72,7 @@ impl Earlier {
         let mut earlier = Self::default();
         let runs = runs_of(run_dir, journal_dir);
         for run in runs.map_err(|source| NodeError::Earlier { path: run_dir.to_owned(), source })? {
-            let manifest = Manifest::read(&run)?;
+            let Some(manifest) = Manifest::read_if_ours(&run)? else { continue };
             if identity.has_made(&manifest) {
                 earlier.read_run(&run).map_err(|source| NodeError::EarlierRun { run: run.clone(), source })?;
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::Address;
-use alphapulse_protocol::message::{CloseReason, NonceLease, PoolKind};
+use alphapulse_protocol::message::{CloseReason, NonceLease};
 use alphapulse_protocol::{Epoch, HashBytes};
 use alphapulse_relay::journal::JournalWriter;
 use alphapulse_relay::{Feed, FeedError, Relay, RelayConfig, RelayError};
@@ -25,7 +25,7 @@ use super::{Node, NodeError, Running};
 use crate::assembly;
 use crate::clock::WallClock;
 use crate::config::{Mode, NodeConfig};
-use crate::execution::calldata::{Venue, VenueKind, abi::IExecutor};
+use crate::execution::calldata::{Venue, abi::IExecutor};
 use crate::execution::caller::Caller;
 use crate::execution::chain::ChainPort;
 use crate::execution::keystore;
@@ -245,10 +245,7 @@ async fn check_executor(config: &NodeConfig, chain: &ChainPort, executor: Addres
     for venue in &config.venues {
         let index = alloy::primitives::U256::from(venue.id.0);
         let known = chain.view(executor, &IExecutor::venueCall { index }).await?.ok_or_else(not_ours)?;
-        let kind =
-            if venue.kind == PoolKind::UniswapV2 { VenueKind::V2 { fee_ppm: venue.fee.0 } } else { VenueKind::V3 };
-        let expected = Venue { factory: venue.factory, init_code_hash: venue.init_code_hash, kind };
-        if known != expected.to_abi() {
+        if known != Venue::of(venue).to_abi() {
             return Err(refuse(format!(
                 "its venue {} is not `{}` in factory, init code hash, kind and fee; venues must be in the executor's order",
                 venue.id, venue.name

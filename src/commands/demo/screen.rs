@@ -94,7 +94,10 @@ fn next_key() -> io::Result<Option<Key>> {
 const fn key_of(key: KeyEvent) -> Option<Key> {
     match key.code {
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Key::Stop),
-        KeyCode::Char('q') | KeyCode::Esc => Some(Key::Stop),
+        KeyCode::Esc => Some(Key::Stop),
+        // A stray control byte (an end of file typed early, or NUL) reads as a key with Ctrl: it must not pause a demo.
+        KeyCode::Char(_) if !key.modifiers.is_empty() => None,
+        KeyCode::Char('q') => Some(Key::Stop),
         KeyCode::Char(' ' | 'p') => Some(Key::Pause),
         _ => None,
     }

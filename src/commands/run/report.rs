@@ -61,6 +61,7 @@ pub(crate) fn print_summary(
             "reorgs": totals.reorgs,
             "opportunities": totals.opportunities,
             "approved": totals.approved,
+            "approved_net_profit_wei": totals.approved_net_profit.to_string(),
             "rejected": totals.rejected,
             "rejected_by_reason": totals.rejected_by_reason,
             "submitted": totals.submitted,
@@ -71,8 +72,8 @@ pub(crate) fn print_summary(
             "mispredicted": totals.mispredicted,
             "core": status.core,
             "feed": status.feed,
-            "predicted_profit": totals.predicted_profit.to_string(),
-            "realised_profit": totals.realised_profit.to_string(),
+            "predicted_profit_wei": totals.predicted_profit.to_string(),
+            "realised_profit_wei": totals.realised_profit.to_string(),
             "gas_spent_wei": totals.gas_spent.to_string(),
             "halted": status.halted,
         }))?;
@@ -80,7 +81,8 @@ pub(crate) fn print_summary(
     }
     output.line(format!("blocks          {} ({} reorgs)", totals.blocks, totals.reorgs))?;
     output.line(format!("opportunities   {}", totals.opportunities))?;
-    output.line(format!("approved        {}", totals.approved))?;
+    output
+        .line(format!("approved        {}, {} wei expected after gas", totals.approved, totals.approved_net_profit))?;
     output.line(format!("rejected        {}", totals.rejected))?;
     for (reason, count) in &totals.rejected_by_reason {
         output.line(format!("  {reason:<30} {count}"))?;
@@ -90,10 +92,8 @@ pub(crate) fn print_summary(
             "submitted       {} ({} included, {} reverted, {} cancelled, {} open)",
             totals.submitted, totals.included, totals.reverted, totals.cancelled, totals.unknown
         ))?;
-        output.line(format!(
-            "profit          {} raw units, predicted {}",
-            totals.realised_profit, totals.predicted_profit
-        ))?;
+        output
+            .line(format!("profit          {} wei, predicted {}", totals.realised_profit, totals.predicted_profit))?;
         output.line(format!("gas             {} wei", totals.gas_spent))?;
     }
     let (core, feed) = (&status.core, &status.feed);
