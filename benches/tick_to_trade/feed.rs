@@ -59,7 +59,8 @@ pub(crate) fn context(number: u64) -> BlockContext {
         number: number.into(),
         hash: hash_of(number),
         parent_hash: hash_of(number - 1),
-        timestamp: number.into(),
+        // The year 2100: ahead of every clock, so that no block is old by its own time.
+        timestamp: (4_102_444_800 + number).into(),
         base_fee: GWEI.into(),
         gas_used: 15_000_000.into(),
         gas_limit: 30_000_000.into(),
@@ -97,18 +98,19 @@ impl Frames {
             let tokens = pool.tokens.map(|token| TokenId(id(token)));
             let (address, fee) = (pool_address(index).into(), FeePpm(pool.fee_ppm));
             let described = PoolMessage::uniswap_v2(pool_id, VenueId(pool.venue), address, tokens, fee);
-            match &pool.state {
-                PoolState::V2(_) => frame::write(out, &described),
-                PoolState::V3(state) => {
-                    frame::write(out, &described.with_ticks(pool.tick_spacing, (MIN_TICK, MAX_TICK)));
-                    for tick in &state.ticks {
-                        frame::write(out, &V3Tick::new(pool_id, tick.tick, tick.liquidity_net, tick.liquidity_gross));
-                        written += 1;
-                    }
-                }
-            }
+            let described = match &pool.state {
+                PoolState::V2(_) => described,
+                PoolState::V3(_) => described.with_ticks(pool.tick_spacing, (MIN_TICK, MAX_TICK)),
+            };
+            frame::write(out, &described);
             write_slot(out, &Change { pool: index, slot: pool.slot() }, Sequence(0));
             written += 2;
+            if let PoolState::V3(state) = &pool.state {
+                for tick in &state.ticks {
+                    frame::write(out, &V3Tick::new(pool_id, tick.tick, tick.liquidity_net, tick.liquidity_gross));
+                    written += 1;
+                }
+            }
         }
         frame::write(out, &SnapshotEnd::new(written));
     }
