@@ -5,8 +5,10 @@ use clap::{Parser, Subcommand};
 use crate::commands::config::ConfigCommand;
 use crate::commands::demo::DemoArguments;
 use crate::commands::executor::ExecutorCommand;
+use crate::commands::journal::JournalCommand;
 use crate::commands::kill::KillArguments;
 use crate::commands::quote::QuoteArguments;
+use crate::commands::record::RecordArguments;
 use crate::commands::relay::RelayArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
@@ -42,6 +44,10 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Relay a node's market data to nodes of ours
     Relay(RelayArguments),
+    /// Record a node's market data in a journal, without serving it
+    Record(RecordArguments),
+    /// Check and look into a journal
+    Journal(JournalCommand),
     /// Decide a recorded run again, without a chain
     Replay(ReplayArguments),
     /// Measure the engine on a chain with the real contracts
@@ -65,7 +71,9 @@ impl Command {
     pub(crate) const fn log_default(&self) -> &'static str {
         match self {
             // The node's own words on its connections; the library repeats them for every connection and attempt.
-            Self::Run(_) | Self::Relay(_) => "info,alloy_pubsub=off,alloy_transport_ipc=off,alloy_transport_ws=off",
+            Self::Run(_) | Self::Relay(_) | Self::Record(_) => {
+                "info,alloy_pubsub=off,alloy_transport_ipc=off,alloy_transport_ws=off"
+            }
             // These end their own chain before the connections to it, which complain.
             Self::Demo(_) | Self::Testnet(_) => "warn,alloy_pubsub=off,alloy_transport_ipc=off,alloy_transport_ws=off",
             _ => "warn",

@@ -3,9 +3,11 @@
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod executor;
+pub(crate) mod journal;
 pub(crate) mod kill;
 mod market_file;
 pub(crate) mod quote;
+pub(crate) mod record;
 pub(crate) mod relay;
 pub(crate) mod replay;
 pub(crate) mod run;
@@ -34,6 +36,8 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Wallet(arguments) => wallet::run(&arguments),
         Command::Config(command) => config::run(command),
         Command::Executor(command) => executor::run(&command),
+        Command::Journal(command) => journal::run(&command),
+        Command::Record(arguments) => record::run(&arguments),
         Command::Kill(arguments) => kill::run(&arguments),
     }
 }

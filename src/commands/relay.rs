@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use alphapulse_relay::{Relay, RelayError, SourceError};
+use alphapulse_relay::{Relay, RelayConfig, RelayError, SourceError};
 use clap::Args;
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -37,23 +37,27 @@ pub(crate) fn run(arguments: &RelayArguments) -> Outcome {
         return Err(Failure::new(Exit::Config, error).next("set `relay.listen_unix` or `relay.listen_tcp`"));
     }
     let journal = arguments.journal.clone().or_else(|| Some(config.journal_dir.as_ref()?.join(JOURNAL_FOLDER)));
-    super::block_on(async {
-        let mut interrupt = Interrupt::watch()?;
-        let relay = tokio::select! {
-            relay = Relay::start(config.relay_config(journal)) => relay.map_err(failure)?,
-            () = interrupt.asked() => return Ok(Exit::Interrupted),
-        };
-        let unix = relay.unix_path().map(|path| path.display().to_string());
-        tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), "serving");
-        let is_interrupted = tokio::select! {
-            () = interrupt.asked() => true,
-            () = relay.ended() => false,
-        };
-        let stats = relay.stats();
-        relay.stop().await.map_err(failure)?;
-        tracing::info!(blocks = stats.blocks, messages = stats.messages, reorgs = stats.reorgs, "stopped");
-        Ok(if is_interrupted { Exit::Interrupted } else { Exit::Failure })
-    })
+    super::block_on(operate(config.relay_config(journal)))
+}
+
+/// Runs a relay until a stop is asked for or it ends by itself.
+pub(super) async fn operate(config: RelayConfig) -> Outcome {
+    let mut interrupt = Interrupt::watch()?;
+    let journal = config.journal_dir.as_ref().map(|dir| dir.display().to_string());
+    let relay = tokio::select! {
+        relay = Relay::start(config) => relay.map_err(failure)?,
+        () = interrupt.asked() => return Ok(Exit::Interrupted),
+    };
+    let unix = relay.unix_path().map(|path| path.display().to_string());
+    tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), journal, "relaying");
+    let is_interrupted = tokio::select! {
+        () = interrupt.asked() => true,
+        () = relay.ended() => false,
+    };
+    let stats = relay.stats();
+    relay.stop().await.map_err(failure)?;
+    tracing::info!(blocks = stats.blocks, messages = stats.messages, reorgs = stats.reorgs, "stopped");
+    Ok(if is_interrupted { Exit::Interrupted } else { Exit::Failure })
 }
 
 /// What a relay's failure asks of the operator.

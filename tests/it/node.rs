@@ -164,7 +164,7 @@ async fn a_node_trades_on_the_feed_of_a_relay_of_its_own() {
     let mut chain = Chain::start().await;
     let socket = chain.path("relay.sock");
     let mut relay = Running::start(chain.command(&["relay"], &[("RELAY__LISTEN_UNIX", &socket)]));
-    relay.must_say("serving");
+    relay.must_say("relaying");
     let off: &Path = "false".as_ref();
     let settings = [("RELAY__EMBEDDED", off), ("RELAY__UNIX", &socket)];
     let mut node = Running::start(chain.command(&["run", "--json"], &settings));
@@ -220,4 +220,52 @@ async fn the_executor_that_the_command_prints_is_the_one_that_a_node_accepts() {
     let ours = node.provider().get_code_at(chain.testnet.deployment.executor).await.expect("answers");
     assert_eq!(deployed.len(), ours.len());
     assert!(deployed != ours, "another owner and guardian");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_feed_is_whole_counted_and_looked_into() {
+    const BLOCKS: usize = 5;
+    let mut chain = Chain::start().await;
+    let dir = chain.path("feed");
+    let feed = dir.to_str().expect("UTF-8");
+    let before = chain.testnet.node.block_number().await.expect("the chain answers");
+    let mut record = Running::start(chain.command(&["record", feed], &[]));
+    record.must_say("relaying");
+    chain.trade(BLOCKS).await;
+    let look = || -> Value {
+        serde_json::from_str(&crate::command::run(["journal", "stat", feed, "--json"]).stdout).expect("JSON")
+    };
+    // It may be looked into while it is written.
+    let started = Instant::now();
+    while look()["last_block"] != before + BLOCKS as u64 {
+        assert!(started.elapsed() < PATIENCE, "the blocks are not recorded: {}", look());
+    }
+    let ran = record.interrupt();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+
+    let stat = look();
+    assert_eq!(
+        (&stat["first_block"], &stat["last_block"]),
+        (&before.into(), &(before + BLOCKS as u64).into()),
+        "{stat}"
+    );
+    assert_eq!(
+        (&stat["by_kind"]["Block"], &stat["by_kind"]["BlockEnd"], &stat["epochs"]),
+        (&5.into(), &5.into(), &1.into())
+    );
+    let verified = crate::command::run(["journal", "verify", feed]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    let tail = crate::command::run(["journal", "tail", feed, "-n", "2", "--json"]);
+    let records: Vec<Value> = tail.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((records.len(), &records[1]["record"]), (2, &"BlockEnd".into()));
+
+    let segment = dir.join("00000000.apj");
+    let mut bytes = std::fs::read(&segment).expect("the journal's first segment");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, &bytes).expect("ours");
+    for verb in ["verify", "stat", "tail"] {
+        crate::command::run(["journal", verb, feed]).must_fail(1, &["00000000.apj", "damaged at byte", "next: "]);
+    }
+    crate::command::run(["journal", "verify", "/nonexistent"]).must_fail(1, &["holds no journal", "next: "]);
 }
