@@ -32,12 +32,19 @@ fn main() -> ExitCode {
 /// Help, or what is wrong with the arguments. Of `wallet` an argument that is not expected is not repeated: it may be a key
 /// that was pasted in the wrong place.
 fn usage(error: &clap::Error) -> ExitCode {
-    let is_wallet = std::env::args_os().nth(1).is_some_and(|noun| noun == "wallet");
-    let is_stray = matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand);
+    let is_wallet = std::env::args_os().any(|argument| argument == "wallet");
+    let is_stray = matches!(
+        error.kind(),
+        ErrorKind::UnknownArgument
+            | ErrorKind::InvalidSubcommand
+            | ErrorKind::InvalidValue
+            | ErrorKind::ValueValidation
+    );
     // The name of a flag is no secret, and worth hearing.
-    let is_flag = error.get(ContextKind::InvalidArg).is_some_and(|argument| argument.to_string().starts_with('-'));
+    let is_flag = error.kind() == ErrorKind::UnknownArgument
+        && error.get(ContextKind::InvalidArg).is_some_and(|argument| argument.to_string().starts_with('-'));
     if is_wallet && is_stray && !is_flag {
-        return Failure::usage("an argument is not expected there; it is not repeated here, for it may be a key")
+        return Failure::usage("an argument or a value is not one that is expected there; it is not repeated here, for it may be a key")
             .next("keys and passwords are not taken as arguments, see `alphapulse wallet --help`; treat one that was as exposed")
             .report()
             .into();

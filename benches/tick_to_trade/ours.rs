@@ -106,7 +106,7 @@ impl Ours {
             gas_max: limits.gas_max,
         };
         let signer = Signer::new(&account::key()?, policy, kill.clone());
-        let mut nonces = NonceManager::resume(signer.address(), LEASE_COUNT, 0, &[])?;
+        let mut nonces = NonceManager::resume(signer.address(), LEASE_COUNT, 0, &[], None)?;
         nonces.top_up(&mut Memory)?;
         let caller = Caller { executor: EXECUTOR, profit_min: NET_MIN };
         let core = Core::new(market, strategies, RiskManager::new(limits, kill.clone()), kill, rules);

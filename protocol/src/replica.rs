@@ -264,8 +264,12 @@ impl Replica {
 
     /// A mirror without a state has nothing to lose by a gap.
     fn note_gap(&mut self, gap: &Gap) -> Result<Change, ReplicaError> {
-        match (self.phase, GapRecovery::from_wire(gap.recovery.get())) {
+        let recovery = GapRecovery::from_wire(gap.recovery.get());
+        let has_extent = recovery == Some(GapRecovery::Snapshot) || gap.last >= gap.first;
+        let follows = self.sequence.0.checked_add(1) == Some(gap.first.get());
+        match (self.phase, recovery) {
             (Phase::Empty, _) => Ok(Change::None),
+            _ if !has_extent || !follows => Err(ReplicaError::OutOfPlace("Gap")),
             (_, Some(GapRecovery::Snapshot)) => {
                 self.phase = Phase::Empty;
                 Ok(Change::Voided)

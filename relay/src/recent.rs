@@ -39,7 +39,8 @@ impl Recent {
     /// All messages behind `seen`, as they lie on the wire; `None` when some are not kept any more, when `seen` is not of
     /// this stream, or when they go back below `base`, where a reader that began there cannot follow.
     pub(crate) fn behind(&self, seen: Sequence, base: BlockNumber) -> Option<Vec<u8>> {
-        let skipped = (seen.0 + 1).checked_sub(self.first.0)?;
+        // The number comes from the reader, who may say what he likes.
+        let skipped = seen.0.checked_add(1)?.checked_sub(self.first.0)?;
         let skipped = usize::try_from(skipped).ok().filter(|skipped| *skipped <= self.frames.len())?;
         let missed = || self.frames.iter().skip(skipped);
         let goes_below = |frame: &FrameBuf| match Message::decode(frame.message_bytes()) {
@@ -84,6 +85,7 @@ mod tests {
         assert_eq!(recent.behind(Sequence(1), all), Some(two_to_four));
         assert_eq!(recent.behind(Sequence(4), all), Some(Vec::new()));
         assert_eq!(recent.behind(Sequence(5), all), None);
+        assert_eq!(recent.behind(Sequence(u64::MAX), all), None);
         recent.clear();
         recent.extend(&[end(1)]);
         assert_eq!(recent.behind(Sequence(0), all), Some(end(1).as_bytes().to_vec()));

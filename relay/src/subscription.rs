@@ -130,7 +130,7 @@ impl Feed {
     /// Whether more is there already: what was read so far is not the newest.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        !self.unpacking.frames.is_empty() || self.lane.is_ready()
+        self.unpacking.at < self.unpacking.frames.len() || self.lane.is_ready()
     }
 
     /// Waits until a frame may be there, a [`FeedWaker`] woke it, or `at_most` is over. May return early.

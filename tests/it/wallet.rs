@@ -116,7 +116,13 @@ fn a_password_is_asked_for_by_name_when_there_is_no_terminal() {
 #[test]
 fn an_argument_that_may_be_a_key_is_not_repeated() {
     let key = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
-    for arguments in [vec!["wallet", "import", key], vec!["wallet", key], vec!["wallet", "new", "--name", "x", key]] {
+    for arguments in [
+        vec!["wallet", "import", key],
+        vec!["wallet", key],
+        vec!["wallet", "new", "--name", "x", key],
+        vec!["--log", "debug", "wallet", "import", key],
+        vec!["wallet", "import", "--key-fd", key],
+    ] {
         let ran = run(arguments);
         ran.must_fail(2, &["not taken as arguments", "next: "]);
         assert!(!ran.stderr.contains("ac0974") && !ran.stdout.contains("ac0974"), "{ran:?}");

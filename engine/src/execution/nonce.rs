@@ -34,9 +34,9 @@ pub enum NonceError {
         /// Nonces concerned.
         range: Range<u64>,
     },
-    /// The chain counts transactions that we never leased: someone else uses the key.
+    /// The chain counts transactions that we never signed: someone else uses the key.
     #[error(
-        "account {sender} has {chain_nonce} transactions on chain, but only nonces below {leased_end} were leased: \
+        "account {sender} has {chain_nonce} transactions on chain, but only nonces below {known_end} are ours: \
          another program uses its key; stop it, or, if these were yours, start with --confirm-account-use"
     )]
     Foreign {
@@ -44,8 +44,8 @@ pub enum NonceError {
         sender: Address,
         /// Next nonce by the chain.
         chain_nonce: u64,
-        /// First nonce not leased.
-        leased_end: u64,
+        /// First nonce that we have not used.
+        known_end: u64,
     },
     /// The nonces of the account are used up.
     #[error("the account has no nonces left")]
@@ -84,30 +84,39 @@ impl NonceManager {
     /// `leases` are all records of earlier runs, in any order, of any account. What they leased and the chain has not
     /// counted is in doubt.
     ///
+    /// `signed_end` is the first nonce that no earlier run has signed, by records that are whole; `None` when some may be
+    /// lost, and then every leased nonce may have been signed.
+    ///
     /// # Errors
-    /// [`NonceError::Foreign`] when there are leases and the chain counts beyond them.
+    /// [`NonceError::Foreign`] when there are leases and the chain counts beyond what was signed under them.
     pub fn resume(
         sender: Address,
         lease_count: u32,
         chain_nonce: u64,
         leases: &[NonceLease],
+        signed_end: Option<u64>,
     ) -> Result<Self, NonceError> {
-        let ends = leases.iter().filter(|lease| lease.sender == sender.0.0).map(lease_end);
-        let leased_end = match ends.max() {
-            Some(leased_end) if chain_nonce > leased_end => {
-                return Err(NonceError::Foreign { sender, chain_nonce, leased_end });
-            }
-            Some(leased_end) => leased_end,
-            None => chain_nonce,
+        let ours = || leases.iter().filter(|lease| lease.sender == sender.0.0);
+        let Some(leased_end) = ours().map(lease_end).max() else {
+            return Ok(Self::at(sender, lease_count, chain_nonce, chain_nonce));
         };
-        Ok(Self {
+        let first = ours().map(|lease| lease.first.get()).min().unwrap_or(chain_nonce);
+        let known_end = signed_end.map_or(leased_end, |end| end.clamp(first, leased_end));
+        if chain_nonce > known_end {
+            return Err(NonceError::Foreign { sender, chain_nonce, known_end });
+        }
+        Ok(Self::at(sender, lease_count, chain_nonce, leased_end))
+    }
+
+    fn at(sender: Address, lease_count: u32, chain_nonce: u64, leased_end: u64) -> Self {
+        Self {
             sender,
             lease_count: lease_count.max(1),
             next: chain_nonce,
             leased_end,
             doubt: chain_nonce..leased_end,
             is_poisoned: false,
-        })
+        }
     }
 
     /// Account concerned.
@@ -128,9 +137,9 @@ impl NonceManager {
     /// # Errors
     /// [`NonceError::Foreign`] when the chain counts beyond what we gave out.
     pub fn confirm(&mut self, chain_nonce: u64) -> Result<(), NonceError> {
-        if chain_nonce > self.next.max(self.doubt.end) {
-            let leased_end = self.leased_end;
-            return Err(NonceError::Foreign { sender: self.sender, chain_nonce, leased_end });
+        let known_end = self.next.max(self.doubt.end);
+        if chain_nonce > known_end {
+            return Err(NonceError::Foreign { sender: self.sender, chain_nonce, known_end });
         }
         self.doubt.start = chain_nonce.clamp(self.doubt.start, self.doubt.end);
         self.next = self.next.max(chain_nonce);
@@ -139,9 +148,12 @@ impl NonceManager {
 
     /// Ends the doubt by decision: whoever calls this knows that nothing signed earlier can still harm, because its
     /// block window is over. What is signed next may replace it; the chain takes one of the two.
-    pub fn accept_doubt(&mut self) {
+    ///
+    /// `may_land` says whether something that was signed earlier and is on no record may still be counted.
+    pub fn accept_doubt(&mut self, may_land: bool) {
         self.next = self.next.max(self.doubt.start);
-        self.doubt = self.doubt.end..self.doubt.end;
+        let end = if may_land { self.doubt.end } else { self.next };
+        self.doubt = end..end;
     }
 
     /// Leases more when less than half a lease is left, so that a lease's sync is not waited for when a trade is. Call
@@ -235,7 +247,7 @@ mod tests {
     #[test]
     fn nonces_rise_by_one_and_each_is_leased_before_it_is_given() {
         let mut log = Log::default();
-        let mut nonces = NonceManager::resume(SENDER, 3, 10, &[]).expect("first start");
+        let mut nonces = NonceManager::resume(SENDER, 3, 10, &[], None).expect("first start");
         for expected in 10..20 {
             let nonce = nonces.allocate(&mut log).expect("leased");
             assert_eq!(nonce.get(), expected);
@@ -248,7 +260,7 @@ mod tests {
     #[test]
     fn a_lease_that_is_not_durable_gives_no_nonce_and_is_never_retried() {
         let mut log = Log { is_broken: true, ..Log::default() };
-        let mut nonces = NonceManager::resume(SENDER, 3, 0, &[]).expect("first start");
+        let mut nonces = NonceManager::resume(SENDER, 3, 0, &[], None).expect("first start");
         assert!(matches!(nonces.allocate(&mut log), Err(NonceError::NotDurable(_))));
         log.is_broken = false;
         assert!(matches!(nonces.allocate(&mut log), Err(NonceError::Poisoned)));
@@ -259,7 +271,7 @@ mod tests {
     #[test]
     fn nonces_left_in_a_poisoned_lease_are_not_given_either() {
         let mut log = Log::default();
-        let mut nonces = NonceManager::resume(SENDER, 4, 0, &[]).expect("first start");
+        let mut nonces = NonceManager::resume(SENDER, 4, 0, &[], None).expect("first start");
         for _ in 0..2 {
             let _ = nonces.allocate(&mut log).expect("leased");
         }
@@ -271,7 +283,7 @@ mod tests {
     #[test]
     fn top_up_leases_ahead_of_need_and_only_then() {
         let mut log = Log::default();
-        let mut nonces = NonceManager::resume(SENDER, 4, 0, &[]).expect("first start");
+        let mut nonces = NonceManager::resume(SENDER, 4, 0, &[], None).expect("first start");
         nonces.top_up(&mut log).expect("leases");
         nonces.top_up(&mut log).expect("enough");
         assert_eq!(leased(&log), [(0, 4)]);
@@ -286,7 +298,7 @@ mod tests {
     fn after_a_restart_leased_nonces_are_in_doubt_until_the_chain_counts_them() {
         let mut log = Log::default();
         let leases = [NonceLease::new(SENDER.0.0, 10, 4), NonceLease::new([9; 20], 500, 4)];
-        let mut nonces = NonceManager::resume(SENDER, 4, 12, &leases).expect("within the lease");
+        let mut nonces = NonceManager::resume(SENDER, 4, 12, &leases, None).expect("within the lease");
         assert_eq!(nonces.in_doubt(), 12..14);
         assert!(matches!(nonces.allocate(&mut log), Err(NonceError::InDoubt { range }) if range == (12..14)));
         nonces.confirm(13).expect("counted");
@@ -299,8 +311,8 @@ mod tests {
     fn doubt_that_is_accepted_leaves_no_hole() {
         let mut log = Log::default();
         let leases = [NonceLease::new(SENDER.0.0, 10, 4)];
-        let mut nonces = NonceManager::resume(SENDER, 4, 11, &leases).expect("within the lease");
-        nonces.accept_doubt();
+        let mut nonces = NonceManager::resume(SENDER, 4, 11, &leases, None).expect("within the lease");
+        nonces.accept_doubt(true);
         assert_eq!(nonces.allocate(&mut log).expect("leased before").get(), 11);
         assert!(log.leases.is_empty(), "the old lease still covers it");
     }
@@ -309,8 +321,8 @@ mod tests {
     fn an_old_transaction_that_lands_after_all_is_skipped_over() {
         let mut log = Log::default();
         let leases = [NonceLease::new(SENDER.0.0, 10, 4)];
-        let mut nonces = NonceManager::resume(SENDER, 4, 11, &leases).expect("within the lease");
-        nonces.accept_doubt();
+        let mut nonces = NonceManager::resume(SENDER, 4, 11, &leases, None).expect("within the lease");
+        nonces.accept_doubt(true);
         nonces.confirm(12).expect("an old one was mined");
         assert_eq!(nonces.allocate(&mut log).expect("leased before").get(), 12);
     }
@@ -318,20 +330,34 @@ mod tests {
     #[test]
     fn a_transaction_that_we_never_leased_is_foreign() {
         let leases = [NonceLease::new(SENDER.0.0, 10, 4)];
-        assert!(NonceManager::resume(SENDER, 4, 14, &leases).is_ok());
+        assert!(NonceManager::resume(SENDER, 4, 14, &leases, None).is_ok());
         assert!(matches!(
-            NonceManager::resume(SENDER, 4, 15, &leases),
-            Err(NonceError::Foreign { chain_nonce: 15, leased_end: 14, .. })
+            NonceManager::resume(SENDER, 4, 15, &leases, None),
+            Err(NonceError::Foreign { chain_nonce: 15, known_end: 14, .. })
         ));
-        let mut nonces = NonceManager::resume(SENDER, 4, 5, &[]).expect("first start");
+        let mut nonces = NonceManager::resume(SENDER, 4, 5, &[], None).expect("first start");
         nonces.confirm(5).expect("nothing happened");
         assert!(matches!(nonces.confirm(6), Err(NonceError::Foreign { .. })));
     }
 
     #[test]
+    fn with_whole_records_a_leased_nonce_that_was_not_signed_is_foreign_when_the_chain_counts_it() {
+        let leases = [NonceLease::new(SENDER.0.0, 10, 16)];
+        let resume = |chain_nonce, signed_end| NonceManager::resume(SENDER, 16, chain_nonce, &leases, Some(signed_end));
+        assert!(resume(13, 13).is_ok());
+        assert!(matches!(resume(14, 13), Err(NonceError::Foreign { chain_nonce: 14, known_end: 13, .. })));
+        assert!(matches!(resume(11, 0), Err(NonceError::Foreign { known_end: 10, .. })), "nothing was signed at all");
+        let mut nonces = resume(12, 13).expect("one of ours is open");
+        nonces.accept_doubt(false);
+        assert_eq!(nonces.allocate(&mut Log::default()).expect("leased before").get(), 12);
+        nonces.confirm(13).expect("ours");
+        assert!(matches!(nonces.confirm(14), Err(NonceError::Foreign { known_end: 13, .. })));
+    }
+
+    #[test]
     fn only_the_last_nonce_can_be_given_back() {
         let mut log = Log::default();
-        let mut nonces = NonceManager::resume(SENDER, 4, 0, &[]).expect("first start");
+        let mut nonces = NonceManager::resume(SENDER, 4, 0, &[], None).expect("first start");
         let first = nonces.allocate(&mut log).expect("leased");
         let second = nonces.allocate(&mut log).expect("leased");
         let first = nonces.give_back(first).expect_err("a later one is out");

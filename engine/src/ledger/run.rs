@@ -98,9 +98,15 @@ impl Manifest {
         let io = |source| ManifestError::Io { path: path.clone(), source };
         let text = serde_json::to_string_pretty(self).map_err(|source| io(source.into()))?;
         fs::create_dir_all(run_dir).map_err(io)?;
-        // Made, not opened: of two runs that begin at once in one folder, one is told so.
-        match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(mut file) => file.write_all((text + "\n").as_bytes()).map_err(io),
+        // The name appears with its content or not at all, and of two runs that begin at once in one folder one is told so.
+        let draft = run_dir.join(format!("{MANIFEST_FILE}.{}.new", std::process::id()));
+        let mut file = fs::File::create(&draft).map_err(io)?;
+        let written = file.write_all((text + "\n").as_bytes()).and_then(|()| file.sync_all());
+        let linked = written.and_then(|()| fs::hard_link(&draft, &path));
+        // What is left of a draft harms nobody.
+        let _ = fs::remove_file(&draft);
+        match linked {
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(ManifestError::Occupied { path: run_dir.to_owned() })
             }

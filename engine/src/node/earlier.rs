@@ -49,6 +49,8 @@ impl Identity {
 pub(super) struct Earlier {
     signed: Vec<Signed>,
     leases: Vec<NonceLease>,
+    /// Whether a crash cut a journal short: something may have been signed that no record tells of.
+    is_torn: bool,
 }
 
 /// A nonce that a run signed: the trade, and what was signed to take its place.
@@ -96,6 +98,12 @@ impl Earlier {
             }
         }
         Ok(self.records(now))
+    }
+
+    /// First nonce that none of these runs has signed; `None` when that is not certain.
+    pub(super) fn signed_end(&self) -> Option<u64> {
+        let last = self.signed.iter().map(|signed| signed.trade.nonce.get()).max();
+        (!self.is_torn).then(|| last.map_or(0, |last| last.saturating_add(1)))
     }
 
     /// What was leased, run by run.
@@ -172,7 +180,11 @@ impl Earlier {
         match JournalReader::open(run.join(JOURNAL_FOLDER)) {
             // The first record is on disk before anything is signed: this run ended before it began.
             Err(JournalError::Missing(_)) => {}
-            journal => self.signed.extend(read_signed(journal?, &mut self.leases)?.into_values()),
+            journal => {
+                let mut journal = journal?;
+                self.signed.extend(read_signed(&mut journal, &mut self.leases)?.into_values());
+                self.is_torn |= journal.torn_bytes() > 0;
+            }
         }
         Ok(())
     }
@@ -180,7 +192,7 @@ impl Earlier {
 
 /// What a run signed, by nonce; its leases are added to `leases`.
 fn read_signed(
-    mut journal: JournalReader,
+    journal: &mut JournalReader,
     leases: &mut Vec<NonceLease>,
 ) -> Result<BTreeMap<u64, Signed>, JournalError> {
     let mut signed = BTreeMap::new();

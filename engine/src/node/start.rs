@@ -207,8 +207,9 @@ async fn connect(
                 &Identity { chain_id: expected, genesis, account: owner },
             )?;
             let leases = if options.is_account_use_confirmed { Vec::new() } else { earlier.leases().to_vec() };
+            let signed_end = earlier.signed_end();
             let records = earlier.resolve(&desk, clock.now()).await?;
-            let nonces = resume_nonces(config, &desk, &leases).await?;
+            let nonces = resume_nonces(config, &desk, &leases, signed_end).await?;
             (Live::signing(caller, signer, nonces, key_lock), records)
         }
         _ => (Live::paper(Some(caller)), Vec::new()),
@@ -296,7 +297,12 @@ fn lock_keystore(path: &Path) -> Result<File, NodeError> {
 
 /// Nonces that go on from earlier runs, all of whose trades are decided or past their blocks. The chain and the node's
 /// pool must agree that nothing of ours is on its way.
-async fn resume_nonces(config: &NodeConfig, desk: &Desk, leases: &[NonceLease]) -> Result<NonceManager, NodeError> {
+async fn resume_nonces(
+    config: &NodeConfig,
+    desk: &Desk,
+    leases: &[NonceLease],
+    signed_end: Option<u64>,
+) -> Result<NonceManager, NodeError> {
     let account = desk.account;
     let (mined, pending) = (desk.chain.nonce(account).await?, desk.chain.pending_nonce(account).await?);
     if mined != pending {
@@ -305,7 +311,7 @@ async fn resume_nonces(config: &NodeConfig, desk: &Desk, leases: &[NonceLease]) 
             pending.saturating_sub(mined)
         )));
     }
-    let mut nonces = NonceManager::resume(account, config.execution.lease_nonces, mined, leases)?;
+    let mut nonces = NonceManager::resume(account, config.execution.lease_nonces, mined, leases, signed_end)?;
     let doubt = nonces.in_doubt();
     if !doubt.is_empty() {
         // No record says that they were signed, and what a crash kept from the disk has expired with its block window or is
@@ -315,7 +321,7 @@ async fn resume_nonces(config: &NodeConfig, desk: &Desk, leases: &[NonceLease]) 
             end = doubt.end,
             "nonces that an earlier run leased and never used are taken up"
         );
-        nonces.accept_doubt();
+        nonces.accept_doubt(signed_end.is_none());
     }
     Ok(nonces)
 }

@@ -42,7 +42,7 @@ pub(crate) fn sign(key: &PrivateKey, wanted: &Wanted) -> Result<SignedTransactio
         gas_max: Gas(u64::MAX),
     };
     let mut signer = Signer::new(key, policy, KillSwitch::new());
-    let mut nonces = NonceManager::resume(key.address(), 1, wanted.nonce, &[]).unwrap();
+    let mut nonces = NonceManager::resume(key.address(), 1, wanted.nonce, &[], None).unwrap();
     let nonce = nonces.allocate(&mut Leases).unwrap();
     let calldata = Bytes::copy_from_slice(&wanted.calldata);
     signer.sign(approve(wanted), nonce, calldata, wanted.to).map_err(|unsigned| unsigned.error)

@@ -163,4 +163,6 @@ fn a_gap_that_does_not_start_where_the_reader_stands_is_an_error() {
         replica.apply(&Message::from(&gap)).expect_err("the reader stands at 4");
         assert!(replica.position().is_none());
     }
+    let without_extent = Gap::new(Sequence(4), None, GapRecovery::Replay, GapReason::Lapped);
+    reader.replica.apply(&Message::from(&without_extent)).expect_err("nobody could say when it is over");
 }

@@ -37,7 +37,7 @@ fn policy() -> SignerPolicy {
 }
 
 fn nonces() -> NonceManager {
-    NonceManager::resume(key().address(), 16, 9, &[]).expect("first start")
+    NonceManager::resume(key().address(), 16, 9, &[], None).expect("first start")
 }
 
 fn nonce(nonces: &mut NonceManager) -> LeasedNonce {
