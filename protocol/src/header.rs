@@ -13,7 +13,7 @@ pub const SCHEMA_ID: u16 = u16::from_le_bytes(*b"AP");
 
 /// Newest version of the schema that this build speaks. A reader accepts any version whose templates it knows and skips
 /// appended fields.
-pub const SCHEMA_VERSION: u16 = 2;
+pub const SCHEMA_VERSION: u16 = 3;
 
 /// Start of every message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]

@@ -38,6 +38,14 @@ impl PoolKind {
         }
     }
 
+    /// Schema version in which the kind came: a peer that speaks an older one cannot hold pools of it.
+    #[must_use]
+    pub const fn since_version(self) -> u16 {
+        match self {
+            Self::UniswapV2 | Self::UniswapV3 => 1,
+        }
+    }
+
     /// Name as in snapshot files and configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Writes the golden frames from the tables of docs/WIRE.md, without any of the Rust code.
 
-Layout comes from the page, values from VALUES and the sessions below. `generate.py` writes v1/*.hex, v2/*.hex: each version
-holds the messages that got their form in it; `generate.py --check`
-writes nothing and fails when a file differs. Files of a released version must never change.
+Layout comes from the page, values from VALUES and the sessions below. `generate.py` writes v1/*.hex, v2/*.hex, v3/*.hex: each
+version holds the messages that got their form in it; `generate.py --check` writes nothing and fails when a file differs. Files of a released version must never change.
 """
 
 import re
