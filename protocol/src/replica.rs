@@ -100,6 +100,8 @@ pub struct Replica {
     reorg_depth_max: usize,
     /// Last message of a gap that is being replayed; the state is old until it is applied.
     replay_until: Sequence,
+    /// Whether the relay said that the chain cannot be trusted, and has not taken it back.
+    is_cautioned: bool,
 }
 
 impl Default for Replica {
@@ -125,6 +127,7 @@ impl Replica {
             undo: VecDeque::new(),
             reorg_depth_max,
             replay_until: Sequence(0),
+            is_cautioned: false,
         }
     }
 
@@ -152,11 +155,12 @@ impl Replica {
         self.context.as_ref()
     }
 
-    /// Whether the state is whole and of the newest block known to the relay. After a reorg it is not until a block
-    /// came, even when the chain ends at the ancestor.
+    /// Whether the state is whole and of the newest block known to the relay, which trusts its nodes. After a reorg it is
+    /// not until a block came, even when the chain ends at the ancestor.
     #[must_use]
     pub fn is_tradable(&self) -> bool {
         self.is_whole()
+            && !self.is_cautioned
             && self.sequence >= self.replay_until
             && self.context.is_some_and(|context| context.number.get() >= self.head_number.0)
     }
@@ -237,6 +241,11 @@ impl Replica {
             Message::BlockEnd(end) => self.end_block(end.block(), end.update_count.get()),
             Message::Reorg(reorg) => self.rewind(reorg.old_head(), reorg.ancestor()),
             Message::Gap(gap) => self.note_gap(gap),
+            Message::Skip(skip) => self.skip(skip.count.get()),
+            Message::Caution(caution) => {
+                self.is_cautioned = caution.is_safe == 0;
+                Ok(Change::None)
+            }
             _ => Ok(Change::None),
         }
     }
@@ -246,14 +255,21 @@ impl Replica {
     fn check_sequence(&mut self, message: &Message<'_>) -> Result<(), ReplicaError> {
         let is_repeat = match message {
             Message::SnapshotBegin(_) => return Ok(()),
-            Message::Heartbeat(_) | Message::Gap(_) => true,
+            Message::Heartbeat(_) | Message::Gap(_) | Message::Caution(_) => true,
             _ if message.is_market() => matches!(self.phase, Phase::Snapshot { .. }),
             _ => return Ok(()),
         };
-        if self.phase == Phase::Empty {
+        // What is said of the nodes stands apart from the state, which may be none.
+        let is_apart = matches!(message, Message::Caution(_)) && self.position().is_none();
+        if self.phase == Phase::Empty || is_apart {
             return Ok(());
         }
-        let due = if is_repeat { Some(self.sequence.0) } else { self.sequence.0.checked_add(1) };
+        let step = match message {
+            _ if is_repeat => 0,
+            Message::Skip(skip) => u64::from(skip.count.get()),
+            _ => 1,
+        };
+        let due = self.sequence.0.checked_add(step);
         let got = message.header().sequence();
         if due != Some(got.0) {
             return Err(ReplicaError::Gap { expected: Sequence(due.unwrap_or(u64::MAX)), got });
@@ -283,7 +299,8 @@ impl Replica {
     }
 
     fn begin_snapshot(&mut self, begin: &SnapshotBegin) -> Change {
-        *self = Self::new(self.reorg_depth_max);
+        // What was said of the nodes is not about the state.
+        *self = Self { is_cautioned: self.is_cautioned, ..Self::new(self.reorg_depth_max) };
         self.chain_id = ChainId(begin.chain_id.get());
         self.epoch = Epoch(begin.epoch.get());
         self.sequence = begin.header.sequence();

@@ -8,7 +8,6 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -18,12 +17,12 @@ use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, Subscribe
 use alphapulse_protocol::{ChainId, DecodeError, Position};
 
 use crate::error::FeedError;
-use crate::lane::{Ending, Lane, Parcel, Wake};
+use crate::lane::{Ending, LaneWriter, Wake, lane};
 use crate::subscription::Feed;
 use crate::wait::Waiter;
 
 /// Frames read ahead of the consumer.
-const LANE_SLOTS: usize = 4096;
+const LANE_BYTES: usize = 1 << 20;
 /// The relay answers a greeting at once; this leaves room for a slow network.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Pause of the reader thread while its lane is full.
@@ -118,7 +117,7 @@ fn join(mut socket: Socket, address: &str, position: Option<Position>) -> Result
     let mut decoder = FrameDecoder::new();
     let (chain_id, version) = greet(&mut socket, &mut decoder, address)?;
     let waiter = Waiter::new();
-    let lane = Lane::new(LANE_SLOTS, Wake::Thread(waiter.unparker()));
+    let (lane, reader_end) = lane(LANE_BYTES, 0, Wake::Thread(waiter.unparker()));
     let connect_error = |source| FeedError::Connect { address: address.to_owned(), source };
     if version >= VERSION_RESUME {
         let mut request = Vec::new();
@@ -126,9 +125,9 @@ fn join(mut socket: Socket, address: &str, position: Option<Position>) -> Result
         socket.write_all(&request).map_err(connect_error)?;
     }
     let kept = socket.try_clone().map_err(connect_error)?;
-    let reader = Reader { socket, decoder, lane: Arc::clone(&lane) };
+    let reader = Reader { socket, decoder, lane };
     thread::Builder::new().name("relay-client".into()).spawn(move || reader.run()).map_err(connect_error)?;
-    Ok(Feed::remote(lane, waiter, Connection { socket: kept, chain_id }))
+    Ok(Feed::remote(reader_end, waiter, Connection { socket: kept, chain_id }))
 }
 
 /// Sends the greeting and reads the answer: the chain and the version that will be spoken.
@@ -183,7 +182,7 @@ fn ending_of(close: &Close) -> Ending {
 }
 
 /// A frame that no live message of ours has.
-fn too_long(message: &[u8]) -> DecodeError {
+pub(crate) fn too_long(message: &[u8]) -> DecodeError {
     DecodeError::FrameLength {
         minimum: size_of::<MessageHeader>(),
         maximum: frame::FRAME_BYTES_MAX,
@@ -195,7 +194,7 @@ fn too_long(message: &[u8]) -> DecodeError {
 struct Reader {
     socket: Socket,
     decoder: FrameDecoder,
-    lane: Arc<Lane>,
+    lane: LaneWriter,
 }
 
 impl Reader {
@@ -235,13 +234,12 @@ impl Reader {
             Ok(_) => {}
         }
         let frame = FrameBuf::from_message_bytes(message).ok_or_else(|| Ending::Malformed(too_long(message)))?;
-        let mut parcel = Parcel::Frame(frame);
-        while let Err(back) = self.lane.push(parcel) {
+        let frame = bytes::Bytes::copy_from_slice(frame.as_bytes());
+        while !self.lane.push(&frame) {
             if self.lane.is_abandoned() {
                 return Err(Ending::Disconnected);
             }
             thread::sleep(FULL_PAUSE);
-            parcel = back;
         }
         Ok(true)
     }

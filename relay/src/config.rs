@@ -13,8 +13,8 @@ use alphapulse_protocol::{ChainId, FeePpm, VenueId};
 
 use crate::error::RelayError;
 
-/// A greeting, a gap and a snapshot must find room in a lane that was just half emptied.
-const LANE_SLOTS_MIN: usize = 8;
+/// A gap and a heartbeat must find room in a lane that was just half emptied.
+const LANE_BYTES_MIN: usize = 512;
 
 /// A factory and the rule its pools follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,10 +109,10 @@ pub struct RelayConfig {
     pub backfill_blocks_max: u64,
     /// Blocks that can be taken back; a deeper reorg is met with a fresh snapshot.
     pub reorg_depth_max: usize,
-    /// Messages a subscriber may lag before it is lapped: then it is told of a gap, and what it missed is repaired.
-    pub lane_slots: usize,
-    /// Newest messages kept to repair gaps without a snapshot, for all subscribers together.
-    pub recent_slots: usize,
+    /// Bytes that may wait for a subscriber before it is lapped: then it is told of a gap, and what it missed is repaired.
+    pub lane_bytes: usize,
+    /// Bytes of the newest messages kept to repair gaps without a snapshot, for all subscribers together.
+    pub recent_bytes: usize,
     /// A sign of life is sent after this long without a message.
     pub heartbeat: Duration,
     /// Unix socket to serve on.
@@ -136,7 +136,7 @@ impl RelayConfig {
         require(!self.heartbeat.is_zero(), "`heartbeat` must be above zero")?;
         require(self.backfill_blocks_max > 0, "`backfill_blocks_max` must be above zero")?;
         require(self.reorg_depth_max > 0, "`reorg_depth_max` must be above zero")?;
-        require(self.lane_slots >= LANE_SLOTS_MIN, "`lane_slots` must be at least 8")?;
+        require(self.lane_bytes >= LANE_BYTES_MIN, "`lane_bytes` must be at least 512")?;
         require(self.subscribers_max > 0, "`subscribers_max` must be above zero")?;
         let mut venues = BTreeSet::new();
         for venue in &self.venues {

@@ -1,19 +1,25 @@
 //! The writer's end of all lanes.
 //!
 //! A lane that is full laps its subscriber: nothing more is queued, and once there is room it is told of the gap before
-//! anything else. What it missed follows from memory; when that does not reach back far enough, a snapshot does. A
-//! subscriber whose version knows no gaps is evicted instead.
+//! anything else. What it missed follows from memory, as its lane takes it; when that does not reach back far enough, a
+//! snapshot does. A subscriber whose version knows no gaps is evicted instead.
 
 use std::sync::Arc;
 
 use alphapulse_protocol::frame::{self, FrameBuf};
-use alphapulse_protocol::message::{CloseReason, Gap, GapReason, GapRecovery, VERSION_RESUME};
+use alphapulse_protocol::message::{
+    Caution, CautionCause, CloseReason, Gap, GapReason, GapRecovery, VERSION_RESUME, VERSION_SELECT, WireMessage,
+};
 use alphapulse_protocol::{BlockNumber, Position, Sequence};
 use bytes::Bytes;
 
-use crate::lane::{Ending, Lane, Parcel};
+use crate::clock::now;
+use crate::lane::{Ending, LaneWriter};
 use crate::metrics::Metrics;
-use crate::recent::Recent;
+use crate::recent::{Event, Recent};
+use crate::roster::Entry;
+use crate::selection::{Passed, Selection, View};
+use crate::sequencer::Sequencer;
 
 /// Where a subscriber stands.
 #[derive(Debug, Clone, Copy)]
@@ -22,91 +28,211 @@ enum Standing {
     Waiting(Option<Position>),
     /// It has everything that was sent.
     Live,
-    /// It missed what came behind this place.
+    /// It missed what came behind this place, and has not been told yet.
     Behind { seen: Position, reason: GapReason },
+    /// It was told, and is given what it missed: this message is next.
+    Replaying { next: Sequence },
 }
 
 /// One subscriber as the writer sees it.
 #[derive(Debug)]
 struct Subscriber {
-    lane: Arc<Lane>,
+    lane: LaneWriter,
     version: u16,
     standing: Standing,
     /// Block below which it cannot go back: that of its last snapshot.
     base: BlockNumber,
+    view: usize,
+    selection: Selection,
+    entry: Arc<Entry>,
 }
 
 impl Subscriber {
     const fn knows_gaps(&self) -> bool {
         self.version >= VERSION_RESUME
     }
+
+    const fn knows_cautions(&self) -> bool {
+        self.version >= VERSION_SELECT
+    }
+
+    /// Queues frames, all or none.
+    fn push<const PARCELS: usize>(&mut self, frames: [&Bytes; PARCELS]) -> bool {
+        let is_queued = self.lane.push_all(frames);
+        if is_queued {
+            self.entry.sent_bytes.add(frames.iter().map(|frames| frames.len() as u64).sum());
+        }
+        self.entry.waiting_bytes.set(self.lane.waiting_bytes() as u64);
+        is_queued
+    }
+
+    /// Queues what is left of `messages` of the stream.
+    fn push_passed(&mut self, passed: &Passed, messages: u64) -> bool {
+        let is_queued = self.push([&passed.frames]);
+        if is_queued {
+            self.entry.sent_messages.add(messages - passed.skipped);
+            self.entry.skipped_messages.add(passed.skipped);
+        }
+        is_queued
+    }
 }
 
 /// How a lane is to be served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Terms {
     /// Schema version that both sides speak.
     pub(crate) version: u16,
     /// Where the reader's own state stands, if it has one.
     pub(crate) position: Option<Position>,
+    /// What the reader asks for.
+    pub(crate) selection: Selection,
+    pub(crate) entry: Arc<Entry>,
 }
 
-/// The stream as it stands between two events, for those who have to catch up with it.
+/// The stream as it stands between two events.
 pub(crate) struct Stream<'a> {
+    /// Last message.
     pub(crate) position: Position,
     pub(crate) recent: &'a Recent,
-    /// Tells who missed nothing that this is so.
-    pub(crate) sign: Option<FrameBuf>,
+    pub(crate) sequencer: &'a Sequencer,
+    /// Whether the nodes are trusted.
+    pub(crate) caution: CautionCause,
     /// Block and frames of the whole state; `None` while it is void. Made at most once.
     pub(crate) snapshot: &'a mut dyn FnMut() -> Option<(BlockNumber, Bytes)>,
+}
+
+impl Stream<'_> {
+    /// What is said of the nodes, to a reader whose last message is `last`.
+    fn caution_behind(&self, last: Sequence) -> Bytes {
+        frame_of(&Caution::new(last, self.caution))
+    }
 }
 
 /// All subscribers.
 #[derive(Debug)]
 pub(crate) struct Fanout {
     subscribers: Vec<Subscriber>,
+    /// What is asked for, once for all who ask for the same. Those nobody uses any more are taken for new ones.
+    views: Vec<View>,
     metrics: Arc<Metrics>,
 }
 
 impl Fanout {
     pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { subscribers: Vec::new(), metrics }
+        Self { subscribers: Vec::new(), views: Vec::new(), metrics }
     }
 
     /// Adds a lane. `greeting` goes first; then what its reader missed, or a snapshot, at once or when there is one.
     pub(crate) fn add(
         &mut self,
-        lane: Arc<Lane>,
+        lane: LaneWriter,
         greeting: Option<Bytes>,
         terms: Terms,
         stream: Option<&mut Stream<'_>>,
     ) {
         self.metrics.joins.add(1);
-        if let Some(greeting) = greeting {
-            // A lane has room for at least one parcel.
-            let _ = lane.push(Parcel::Frames(greeting));
-        }
+        terms.entry.version.set(terms.version.into());
         let standing = Standing::Waiting(terms.position);
-        self.subscribers.push(Subscriber { lane, version: terms.version, standing, base: BlockNumber(0) });
+        let view = self.view_of(terms.selection.of_states());
+        let mut joined = Subscriber {
+            lane,
+            version: terms.version,
+            standing,
+            base: BlockNumber(0),
+            view,
+            selection: terms.selection,
+            entry: terms.entry,
+        };
+        if let Some(greeting) = &greeting {
+            // A new lane has room.
+            joined.push([greeting]);
+        }
         if let Some(stream) = stream {
-            let joined = self.subscribers.last_mut().expect("just added");
-            if !start(joined, stream, &self.metrics) {
-                self.subscribers.pop();
+            let view = &mut self.views[view];
+            view.sync(stream.sequencer.replica(), false);
+            if !start(&mut joined, view, stream, &self.metrics) {
+                return self.count_subscribers();
             }
         }
+        self.subscribers.push(joined);
         self.count_subscribers();
     }
 
-    /// Sends live frames, the first of which follows `before`, to everyone who has what comes before them.
-    pub(crate) fn publish(&mut self, before: Position, frames: &[FrameBuf]) {
-        self.retain(|subscriber, metrics| publish_to(subscriber, before, frames, metrics));
+    fn view_of(&mut self, selection: Selection) -> usize {
+        if let Some(index) = self.views.iter().position(|view| *view.selection() == selection) {
+            return index;
+        }
+        let is_used = |index: &usize| self.subscribers.iter().any(|subscriber| subscriber.view == *index);
+        match (0..self.views.len()).find(|index| !is_used(index)) {
+            Some(free) => {
+                self.views[free] = View::new(selection);
+                free
+            }
+            None => {
+                self.views.push(View::new(selection));
+                self.views.len() - 1
+            }
+        }
+    }
+
+    /// Sends the stream's newest event to everyone who has what comes before it. A reader that began above a reorg's
+    /// ancestor has nothing to go back to and gets a snapshot in the reorg's place.
+    pub(crate) fn publish(&mut self, event: &Event, stream: &mut Stream<'_>) {
+        let before = Position { epoch: stream.position.epoch, sequence: Sequence(event.first.0 - 1) };
+        self.sync_views(stream, event.ancestor.is_some());
+        self.retain(|subscriber, view, metrics| {
+            if !matches!(subscriber.standing, Standing::Live) {
+                return true;
+            }
+            if event.ancestor.is_none_or(|ancestor| subscriber.base <= ancestor) {
+                return publish_to(subscriber, view, before, event, metrics);
+            }
+            subscriber.standing = if subscriber.knows_gaps() {
+                Standing::Behind { seen: before, reason: GapReason::Reorg }
+            } else {
+                Standing::Waiting(None)
+            };
+            start(subscriber, view, stream, metrics)
+        });
+    }
+
+    fn sync_views(&mut self, stream: &Stream<'_>, is_anew: bool) {
+        self.views.iter_mut().for_each(|view| view.sync(stream.sequencer.replica(), is_anew));
     }
 
     /// Sends a sign of life to those who have everything. One that finds no room is not missed.
     pub(crate) fn pulse(&mut self, frame: &FrameBuf) {
-        self.retain(|subscriber, _| {
+        let frame = Bytes::copy_from_slice(frame.as_bytes());
+        self.retain(|subscriber, _, _| {
             if matches!(subscriber.standing, Standing::Live) {
-                let _ = subscriber.lane.push(Parcel::Frame(*frame));
+                subscriber.push([&frame]);
+            }
+            true
+        });
+    }
+
+    /// Gives a side message to everyone who asked for its template, whether they have the rest or not.
+    pub(crate) fn publish_side(&mut self, template: u16, frame: &Bytes) {
+        self.retain(|subscriber, _, metrics| {
+            if subscriber.selection.wants_side(template) && subscriber.lane.push_side(frame) {
+                subscriber.entry.side_dropped.add(1);
+                metrics.side_dropped.add(1);
+            }
+            true
+        });
+    }
+
+    /// Tells everyone who can be told whether the nodes are trusted. One whose lane is full is lapped: it is told before it
+    /// has caught up, and until then may not trade either.
+    pub(crate) fn caution(&mut self, stream: &Stream<'_>) {
+        self.retain(|subscriber, _, metrics| {
+            let last = match subscriber.standing {
+                Standing::Live => stream.position.sequence,
+                Standing::Replaying { next } => Sequence(next.0 - 1),
+                Standing::Waiting(_) | Standing::Behind { .. } => return true,
+            };
+            if subscriber.knows_cautions() && !subscriber.push([&stream.caution_behind(last)]) {
+                lap(subscriber, Position { epoch: stream.position.epoch, sequence: last }, metrics);
             }
             true
         });
@@ -114,51 +240,42 @@ impl Fanout {
 
     /// Gives everyone a new start: `last` is the end of the epoch that is over.
     pub(crate) fn restart(&mut self, last: Option<Position>, stream: &mut Stream<'_>) {
-        self.retain(|subscriber, metrics| {
-            match (subscriber.standing, last) {
-                (Standing::Live, Some(last)) if subscriber.knows_gaps() => {
-                    subscriber.standing = Standing::Behind { seen: last, reason: GapReason::Epoch };
+        self.sync_views(stream, true);
+        self.retain(|subscriber, view, metrics| {
+            let seen = match (subscriber.standing, last) {
+                (Standing::Live, last) => last,
+                (Standing::Replaying { next }, Some(last)) => {
+                    Some(Position { epoch: last.epoch, sequence: Sequence(next.0 - 1) })
                 }
-                (Standing::Live, _) => subscriber.standing = Standing::Waiting(None),
-                (Standing::Waiting(_) | Standing::Behind { .. }, _) => {}
+                _ => None,
+            };
+            match seen {
+                Some(seen) if subscriber.knows_gaps() => {
+                    subscriber.standing = Standing::Behind { seen, reason: GapReason::Epoch };
+                }
+                _ if matches!(subscriber.standing, Standing::Live) => subscriber.standing = Standing::Waiting(None),
+                _ => {}
             }
-            start(subscriber, stream, metrics)
-        });
-    }
-
-    /// Sends a reorg to those who can go back that far. A mirror that began above the ancestor has nothing below to go
-    /// back to and gets a snapshot in the reorg's place.
-    pub(crate) fn reorg(
-        &mut self,
-        before: Position,
-        ancestor: BlockNumber,
-        frames: &[FrameBuf],
-        stream: &mut Stream<'_>,
-    ) {
-        self.retain(|subscriber, metrics| {
-            if matches!(subscriber.standing, Standing::Live) && subscriber.base > ancestor {
-                subscriber.standing = if subscriber.knows_gaps() {
-                    Standing::Behind { seen: before, reason: GapReason::Reorg }
-                } else {
-                    Standing::Waiting(None)
-                };
-                return start(subscriber, stream, metrics);
-            }
-            publish_to(subscriber, before, frames, metrics)
+            start(subscriber, view, stream, metrics)
         });
     }
 
     /// Lets everyone catch up for whom there is room now, and drops those who left.
     pub(crate) fn catch_up(&mut self, stream: &mut Stream<'_>) {
-        self.retain(|subscriber, metrics| match subscriber.standing {
-            Standing::Behind { .. } if subscriber.lane.has_room() => start(subscriber, stream, metrics),
+        self.retain(|subscriber, view, metrics| match subscriber.standing {
+            Standing::Behind { .. } | Standing::Replaying { .. } if subscriber.lane.is_half_empty() => {
+                start(subscriber, view, stream, metrics)
+            }
             _ => true,
         });
     }
 
     /// Whether somebody is behind.
     pub(crate) fn is_catching_up(&self) -> bool {
-        self.subscribers.iter().any(|subscriber| matches!(subscriber.standing, Standing::Behind { .. }))
+        let is_behind = |subscriber: &Subscriber| {
+            matches!(subscriber.standing, Standing::Behind { .. } | Standing::Replaying { .. })
+        };
+        self.subscribers.iter().any(is_behind)
     }
 
     /// Tells everyone that the relay ends.
@@ -170,10 +287,12 @@ impl Fanout {
     }
 
     /// Keeps those for whom `serve` says so, and who have not left.
-    fn retain(&mut self, mut serve: impl FnMut(&mut Subscriber, &Metrics) -> bool) {
+    fn retain(&mut self, mut serve: impl FnMut(&mut Subscriber, &mut View, &Metrics) -> bool) {
         let before = self.subscribers.len();
-        let metrics = &self.metrics;
-        self.subscribers.retain_mut(|subscriber| !subscriber.lane.is_abandoned() && serve(subscriber, metrics));
+        let (metrics, views) = (&self.metrics, &mut self.views);
+        self.subscribers.retain_mut(|subscriber| {
+            !subscriber.lane.is_abandoned() && serve(subscriber, &mut views[subscriber.view], metrics)
+        });
         if self.subscribers.len() < before {
             self.count_subscribers();
         }
@@ -184,24 +303,29 @@ impl Fanout {
     }
 }
 
-/// Queues frames; a lane that is full laps its reader, or ends. Says whether the subscriber is kept.
-fn publish_to(subscriber: &mut Subscriber, before: Position, frames: &[FrameBuf], metrics: &Metrics) -> bool {
-    if !matches!(subscriber.standing, Standing::Live) {
+/// Queues an event; a lane that is full laps its reader, or ends. Says whether the subscriber is kept.
+fn publish_to(
+    subscriber: &mut Subscriber,
+    view: &mut View,
+    before: Position,
+    event: &Event,
+    metrics: &Metrics,
+) -> bool {
+    if subscriber.push_passed(&view.event(event), event.messages()) {
         return true;
     }
-    for (frame, sent) in frames.iter().zip(0..) {
-        if subscriber.lane.push(Parcel::Frame(*frame)).is_ok() {
-            continue;
-        }
-        if !subscriber.knows_gaps() {
-            return evict(subscriber, metrics);
-        }
-        metrics.lapped.add(1);
-        let seen = Position { epoch: before.epoch, sequence: Sequence(before.sequence.0 + sent) };
-        subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
-        return true;
+    if !subscriber.knows_gaps() {
+        return evict(subscriber, metrics);
     }
+    lap(subscriber, before, metrics);
     true
+}
+
+#[cold]
+fn lap(subscriber: &mut Subscriber, seen: Position, metrics: &Metrics) {
+    metrics.lapped.add(1);
+    subscriber.entry.lapped.add(1);
+    subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
 }
 
 #[cold]
@@ -211,62 +335,128 @@ fn evict(subscriber: &Subscriber, metrics: &Metrics) -> bool {
     false
 }
 
-/// Brings a subscriber to the stream's place, if its lane has room: the gap first, then what was missed or a snapshot.
-/// Says whether the subscriber is kept.
-fn start(subscriber: &mut Subscriber, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
+/// Brings a subscriber towards the stream's place, as far as its lane has room: the gap first, then what was missed or a
+/// snapshot. Says whether the subscriber is kept.
+fn start(subscriber: &mut Subscriber, view: &View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
     let (seen, reason) = match subscriber.standing {
         Standing::Live => return true,
+        Standing::Replaying { next } => return replay(subscriber, view, next, stream, metrics),
         Standing::Waiting(position) => (position, GapReason::Away),
         Standing::Behind { seen, reason } => (Some(seen), reason),
     };
     let here = stream.position;
     let of_epoch = seen.filter(|seen| seen.epoch == here.epoch);
-    let missed = of_epoch.and_then(|seen| stream.recent.behind(seen.sequence, subscriber.base));
-    let (parcels, counter) = match (seen, missed) {
-        (Some(_), Some(missed)) if missed.is_empty() => {
-            (stream.sign.iter().map(|frame| Bytes::copy_from_slice(frame.as_bytes())).collect(), None)
-        }
-        (Some(seen), Some(missed)) => {
-            let gap = Gap::new(seen.sequence, Some(here.sequence), GapRecovery::Replay, reason);
-            (vec![Bytes::from([gap_frame(&gap), missed].concat())], Some(&metrics.gaps_replayed))
-        }
-        (seen, None) => {
-            let Some((base, snapshot)) = (stream.snapshot)() else { return true };
-            subscriber.base = base;
-            let gap = seen.map(|seen| {
-                let reason = if seen.epoch == here.epoch { reason } else { GapReason::Epoch };
-                let last = of_epoch.map(|_| here.sequence);
-                Bytes::from(gap_frame(&Gap::new(seen.sequence, last, GapRecovery::Snapshot, reason)))
-            });
-            let counter = gap.is_some().then_some(&metrics.gaps_snapshot);
-            (gap.into_iter().chain([snapshot]).collect(), counter)
-        }
-        (None, Some(_)) => unreachable!("nothing is missed by who has nothing"),
+    let Some(missed_from) = of_epoch.filter(|seen| stream.recent.reaches(seen.sequence, subscriber.base)) else {
+        return begin_anew(subscriber, view, seen, reason, stream, metrics);
     };
-    if subscriber.lane.free_slots() < parcels.len() {
+    if missed_from.sequence == here.sequence {
+        return greet_back(subscriber, stream);
+    }
+    let gap = Gap::new(missed_from.sequence, Some(here.sequence), GapRecovery::Replay, reason);
+    if !tell_gap(subscriber, &gap, stream) {
         // Nothing was told yet; it is when there is room.
-        return subscriber.knows_gaps() || evict(subscriber, metrics);
+        return true;
     }
-    for parcel in parcels {
-        let _ = subscriber.lane.push(Parcel::Frames(parcel));
+    metrics.gaps_replayed.add(1);
+    subscriber.entry.gaps.add(1);
+    let next = Sequence(missed_from.sequence.0 + 1);
+    subscriber.standing = Standing::Replaying { next };
+    replay(subscriber, view, next, stream, metrics)
+}
+
+/// A gap that is met with a replay, and what to think of the nodes, if there is room.
+fn tell_gap(subscriber: &mut Subscriber, gap: &Gap, stream: &Stream<'_>) -> bool {
+    let told = frame_of(gap);
+    if subscriber.knows_cautions() {
+        subscriber.push([&told, &stream.caution_behind(gap.header.sequence())])
+    } else {
+        subscriber.push([&told])
     }
-    if let Some(counter) = counter {
-        counter.add(1);
+}
+
+/// Tells who missed nothing that this is so.
+fn greet_back(subscriber: &mut Subscriber, stream: &Stream<'_>) -> bool {
+    let Some(sign) = stream.sequencer.heartbeat(now()) else { return true };
+    let sign = Bytes::copy_from_slice(sign.as_bytes());
+    let is_told = if subscriber.knows_cautions() {
+        // The caution first: behind the sign the reader may trade.
+        subscriber.push([&stream.caution_behind(stream.position.sequence), &sign])
+    } else {
+        subscriber.push([&sign])
+    };
+    if is_told {
+        subscriber.standing = Standing::Live;
+    }
+    true
+}
+
+/// Gives what was missed from memory, event by event. What leaves memory before it was given is another gap.
+fn replay(
+    subscriber: &mut Subscriber,
+    view: &View,
+    mut next: Sequence,
+    stream: &mut Stream<'_>,
+    metrics: &Metrics,
+) -> bool {
+    let here = stream.position;
+    while next.0 <= here.sequence.0 {
+        let base = subscriber.base;
+        let below_base = |event: &Event| event.ancestor.is_some_and(|ancestor| ancestor < base);
+        let Some((frames, event)) = stream.recent.at(next).filter(|(_, event)| !below_base(event)) else {
+            let seen = Position { epoch: here.epoch, sequence: Sequence(next.0 - 1) };
+            subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
+            return begin_anew(subscriber, view, Some(seen), GapReason::Lapped, stream, metrics);
+        };
+        if !subscriber.push_passed(&view.pass(&frames), event.last.0 + 1 - next.0) {
+            subscriber.standing = Standing::Replaying { next };
+            return true;
+        }
+        next = Sequence(event.last.0 + 1);
     }
     subscriber.standing = Standing::Live;
     true
 }
 
-fn gap_frame(gap: &Gap) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(frame::FRAME_HEADER_BYTES + size_of::<Gap>());
-    frame::write(&mut bytes, gap);
-    bytes
+/// The gap, to who had something, and a snapshot; when both find room and there is one.
+fn begin_anew(
+    subscriber: &mut Subscriber,
+    view: &View,
+    seen: Option<Position>,
+    reason: GapReason,
+    stream: &mut Stream<'_>,
+    metrics: &Metrics,
+) -> bool {
+    let here = stream.position;
+    let Some((base, snapshot)) = (stream.snapshot)() else { return true };
+    let passed = view.pass(&snapshot);
+    let gap = seen.map(|seen| {
+        let is_of_epoch = seen.epoch == here.epoch;
+        let reason = if is_of_epoch { reason } else { GapReason::Epoch };
+        frame_of(&Gap::new(seen.sequence, is_of_epoch.then_some(here.sequence), GapRecovery::Snapshot, reason))
+    });
+    // Before the snapshot: behind it the reader may trade.
+    let caution = subscriber.knows_cautions().then(|| stream.caution_behind(here.sequence));
+    let is_told = match (&gap, &caution) {
+        (Some(gap), Some(caution)) => subscriber.push([gap, caution, &passed.frames]),
+        (Some(gap), None) => subscriber.push([gap, &passed.frames]),
+        (None, Some(caution)) => subscriber.push([caution, &passed.frames]),
+        (None, None) => subscriber.push([&passed.frames]),
+    };
+    if !is_told {
+        // Nothing was told yet; it is when there is room.
+        return subscriber.knows_gaps() || evict(subscriber, metrics);
+    }
+    subscriber.entry.skipped_messages.add(passed.skipped);
+    if gap.is_some() {
+        metrics.gaps_snapshot.add(1);
+        subscriber.entry.gaps.add(1);
+    }
+    (subscriber.base, subscriber.standing) = (base, Standing::Live);
+    true
 }
 
-impl Drop for Fanout {
-    fn drop(&mut self) {
-        for subscriber in &self.subscribers {
-            subscriber.lane.end(Ending::Disconnected);
-        }
-    }
+fn frame_of<T: WireMessage>(message: &T) -> Bytes {
+    let mut bytes = Vec::with_capacity(frame::FRAME_HEADER_BYTES + size_of::<T>());
+    frame::write(&mut bytes, message);
+    bytes.into()
 }

@@ -2,102 +2,71 @@
 
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
-use alphapulse_protocol::message::{CloseReason, Welcome};
-use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence, UnixNanos};
+use alphapulse_protocol::message::{CautionCause, CloseReason, Welcome};
+use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::clock::now;
 use crate::config::RelayConfig;
 use crate::error::{JournalError, RelayError};
 use crate::fanout::{Fanout, Stream, Terms};
 use crate::follower::ChainEvent;
 use crate::journal::JournalWriter;
-use crate::lane::{Ending, Lane, Wake};
+use crate::lane::{self, LaneReader, LaneWriter, Wake};
 use crate::metrics::Metrics;
-use crate::recent::Recent;
+use crate::recent::{Event, Recent};
+use crate::roster::Roster;
 use crate::sequencer::Sequencer;
+use crate::side::SideSequencer;
 use crate::source::MarketImage;
+
+/// Side messages that may wait for a subscriber.
+const SIDE_SLOTS: usize = 256;
 
 /// How often it is looked whether those who are behind have room again, while nothing else happens.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
+
+/// A lane on its way to the writer.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    lane: LaneWriter,
+    terms: Terms,
+    is_greeted: bool,
+}
 
 /// What the writer is asked to do.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Serve a lane.
-    Join { lane: Joining, terms: Terms, is_greeted: bool },
+    Join(Box<Joining>),
+    /// Tell everyone whether the nodes can be believed.
+    Caution(CautionCause),
     /// End in order.
     Stop,
-}
-
-/// A lane on its way to the writer. One that does not arrive, because the writer is gone, ends: its reader must not wait
-/// for ever.
-#[derive(Debug)]
-pub(crate) struct Joining(Option<Arc<Lane>>);
-
-impl Joining {
-    /// Arrived: from here on the fan-out ends it.
-    fn take(mut self) -> Arc<Lane> {
-        self.0.take().expect("taken once, for it takes the whole")
-    }
-}
-
-impl Drop for Joining {
-    fn drop(&mut self) {
-        if let Some(lane) = self.0.take() {
-            lane.end(Ending::Disconnected);
-        }
-    }
 }
 
 /// Opens lanes. Cloned to every door of the relay.
 #[derive(Debug, Clone)]
 pub(crate) struct Joiner {
     pub(crate) commands: mpsc::UnboundedSender<Command>,
-    pub(crate) count: Arc<AtomicUsize>,
-    pub(crate) subscribers_max: usize,
-    pub(crate) lane_slots: usize,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) lane_bytes: usize,
     pub(crate) chain_id: ChainId,
     pub(crate) epoch: Arc<AtomicU64>,
 }
 
-/// A reader's place among the subscribers, free again when the reader drops it.
-#[derive(Debug)]
-pub(crate) struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Joiner {
-    /// A place among the subscribers.
-    pub(crate) fn reserve(&self) -> Result<Place, RelayError> {
-        let below_max = |count: usize| (count < self.subscribers_max).then_some(count + 1);
-        self.count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, below_max)
-            .map_err(|_| RelayError::Full(self.subscribers_max))?;
-        Ok(Place(Arc::clone(&self.count)))
-    }
-
     /// A lane that the writer will fill, for who has a place. One that is not greeted yet gets the relay's answer first.
-    pub(crate) fn open_lane(
-        &self,
-        _place: &Place,
-        wake: Wake,
-        terms: Terms,
-        is_greeted: bool,
-    ) -> Result<Arc<Lane>, RelayError> {
-        let lane = Lane::new(self.lane_slots, wake);
-        let command = Command::Join { lane: Joining(Some(Arc::clone(&lane))), terms, is_greeted };
-        self.commands.send(command).map_err(|_| RelayError::Stopped)?;
-        Ok(lane)
+    pub(crate) fn open_lane(&self, wake: Wake, terms: Terms, is_greeted: bool) -> Result<LaneReader, RelayError> {
+        let (lane, reader) = lane::lane(self.lane_bytes, SIDE_SLOTS, wake);
+        let joining = Box::new(Joining { lane, terms, is_greeted });
+        self.commands.send(Command::Join(joining)).map_err(|_| RelayError::Stopped)?;
+        Ok(reader)
     }
 
     /// The relay's answer to a greeting, as of now.
@@ -123,6 +92,8 @@ pub(crate) struct Hub {
     recent: Recent,
     /// Last message that subscribers were given. The sequencer may be ahead of it by a block that did not fit.
     published: Position,
+    caution: CautionCause,
+    side_sequencer: SideSequencer,
     epoch: Arc<AtomicU64>,
 }
 
@@ -142,8 +113,10 @@ impl Hub {
             metrics,
             frames: Vec::new(),
             snapshot: None,
-            recent: Recent::new(config.recent_slots),
+            recent: Recent::new(config.recent_bytes),
             published: Position { epoch: Epoch(0), sequence: Sequence(0) },
+            caution: CautionCause::None,
+            side_sequencer: SideSequencer::default(),
             epoch: Arc::default(),
         }
     }
@@ -158,14 +131,15 @@ impl Hub {
         mut self,
         mut events: mpsc::Receiver<ChainEvent>,
         mut commands: mpsc::UnboundedReceiver<Command>,
+        mut sides: mpsc::Receiver<Vec<u8>>,
         heartbeat: Duration,
     ) -> Result<(), RelayError> {
-        let result = self.serve(&mut events, &mut commands, heartbeat).await;
+        let result = self.serve(&mut events, &mut commands, &mut sides, heartbeat).await;
         // Nobody may join any more; who asked already is told like the others.
         commands.close();
         while let Ok(command) = commands.try_recv() {
-            if let Command::Join { lane, terms, .. } = command {
-                self.fanout.add(lane.take(), None, terms, None);
+            if let Command::Join(joining) = command {
+                self.fanout.add(joining.lane, None, joining.terms, None);
             }
         }
         self.fanout.close(CloseReason::Shutdown);
@@ -177,6 +151,7 @@ impl Hub {
         &mut self,
         events: &mut mpsc::Receiver<ChainEvent>,
         commands: &mut mpsc::UnboundedReceiver<Command>,
+        sides: &mut mpsc::Receiver<Vec<u8>>,
         heartbeat: Duration,
     ) -> Result<(), JournalError> {
         let mut pulse = interval(heartbeat);
@@ -193,9 +168,15 @@ impl Hub {
                     None => return Ok(()),
                 },
                 command = commands.recv() => match command {
-                    Some(Command::Join { lane, terms, is_greeted }) => self.on_join(lane.take(), terms, is_greeted),
+                    Some(Command::Join(joining)) => self.on_join(*joining),
+                    Some(Command::Caution(cause)) => self.on_caution(cause),
                     Some(Command::Stop) | None => return Ok(()),
                 },
+                Some(message) = sides.recv() => {
+                    let (template, frame) = self.side_sequencer.number(message);
+                    self.metrics.sides.add(1);
+                    self.fanout.publish_side(template, &frame);
+                }
                 () = sleep(CATCH_UP_EVERY), if self.fanout.is_catching_up() => self.catch_up(),
                 _ = pulse.tick() => self.on_pulse(),
             }
@@ -211,35 +192,26 @@ impl Hub {
             // Until the snapshot that was asked for comes, there is nothing that these could continue.
             _ if !self.sequencer.is_whole() => Ok(()),
             ChainEvent::Block { context, head_number, updates } => {
-                let before = self.published;
                 match self.sequencer.block(context, head_number, &updates, &mut self.frames) {
-                    Ok(()) => {
-                        self.recent.extend(&self.frames);
-                        self.published = self.sequencer.position();
-                        self.fanout.publish(before, &self.frames);
-                        self.after_event()
-                    }
+                    Ok(()) => self.publish(None),
                     Err(error) => self.on_contradiction(&error),
                 }
             }
             ChainEvent::Reorg { ancestor, old_head } => {
-                let before = self.published;
                 match self.sequencer.reorg(ancestor, old_head, &mut self.frames) {
-                    Ok(()) => {
-                        self.recent.extend(&self.frames);
-                        self.published = self.sequencer.position();
-                        let frames = std::mem::take(&mut self.frames);
-                        self.with_stream(|fanout, stream| fanout.reorg(before, ancestor.number, &frames, stream));
-                        self.frames = frames;
-                        self.after_event()
-                    }
+                    Ok(()) => self.publish(Some(ancestor.number)),
                     Err(error) => self.on_contradiction(&error),
                 }
             }
         }
     }
 
-    fn after_event(&mut self) -> Result<(), JournalError> {
+    /// Gives the frames at hand to everyone: to memory, the lanes, and the journal.
+    fn publish(&mut self, ancestor: Option<BlockNumber>) -> Result<(), JournalError> {
+        let event = Event::new(&self.frames, self.published.sequence, ancestor);
+        self.recent.push(event.clone());
+        self.published = self.sequencer.position();
+        self.with_stream(|fanout, stream| fanout.publish(&event, stream));
         if self.fanout.is_catching_up() {
             self.catch_up();
         }
@@ -252,15 +224,15 @@ impl Hub {
 
     /// Gives the fan-out what those need who have to catch up. The snapshot is made when the first of them asks.
     fn with_stream(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>)) {
-        let Self { sequencer, snapshot, recent, published, fanout, .. } = self;
+        let Self { sequencer, snapshot, recent, published, fanout, caution, .. } = self;
         let mut taken = || {
             if snapshot.is_none() {
                 *snapshot = sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
             }
             snapshot.clone()
         };
-        let sign = sequencer.heartbeat(UnixNanos(now_ns()));
-        serve(fanout, &mut Stream { position: *published, recent, sign, snapshot: &mut taken });
+        let (position, caution) = (*published, *caution);
+        serve(fanout, &mut Stream { position, recent, sequencer, caution, snapshot: &mut taken });
     }
 
     fn on_snapshot(&mut self, image: &MarketImage) -> Result<(), JournalError> {
@@ -304,7 +276,7 @@ impl Hub {
         journal.flush()
     }
 
-    fn on_join(&mut self, lane: Arc<Lane>, terms: Terms, is_greeted: bool) {
+    fn on_join(&mut self, Joining { lane, terms, is_greeted }: Joining) {
         let greeting = (!is_greeted).then(|| welcome(self.chain_id, self.sequencer.epoch(), terms.version));
         let is_whole = self.sequencer.is_whole();
         self.with_stream(|fanout, stream| {
@@ -313,9 +285,20 @@ impl Hub {
         });
     }
 
+    fn on_caution(&mut self, cause: CautionCause) {
+        if self.caution == cause {
+            return;
+        }
+        if self.caution == CautionCause::None {
+            self.metrics.cautions.add(1);
+        }
+        self.caution = cause;
+        self.with_stream(|fanout, stream| fanout.caution(stream));
+    }
+
     fn on_pulse(&mut self) {
         self.catch_up();
-        if let Some(heartbeat) = self.sequencer.heartbeat(UnixNanos(now_ns())) {
+        if let Some(heartbeat) = self.sequencer.heartbeat(now()) {
             self.metrics.heartbeats.add(1);
             self.fanout.pulse(&heartbeat);
         }
@@ -323,7 +306,7 @@ impl Hub {
 
     /// The clock makes epochs of different runs differ; the comparison those of one run, whatever the clock does.
     fn next_epoch(&self) -> Epoch {
-        Epoch(now_ns().max(self.sequencer.epoch().0 + 1))
+        Epoch(now().0.max(self.sequencer.epoch().0 + 1))
     }
 }
 
@@ -331,9 +314,4 @@ fn welcome(chain_id: ChainId, epoch: Epoch, version: u16) -> Bytes {
     let mut frames = Vec::with_capacity(FRAME_HEADER_BYTES + size_of::<Welcome>());
     frame::write(&mut frames, &Welcome::new(chain_id, epoch, version));
     frames.into()
-}
-
-/// Wall clock. Only labels come from it (epochs, heartbeats), no decision does.
-fn now_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

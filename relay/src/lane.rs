@@ -1,31 +1,26 @@
 //! One subscriber's bounded queue, between the single writer and whoever reads.
 //!
-//! A full lane takes nothing more; what that means for the reader is the fan-out's to say. What was queued is read before
-//! any [`Ending`]; nothing is dropped in between.
+//! What lies in a slot are the frames of a whole event, shared by all lanes: a message is written once, however many read
+//! it. A lane that is full takes nothing more; what that means for the reader is the fan-out's to say. What was queued is
+//! read before any [`Ending`]; nothing is dropped in between.
+//!
+//! Beside the stream runs a small ring of side messages, which nothing depends on: when it is full the oldest goes.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use alphapulse_protocol::DecodeError;
-use alphapulse_protocol::frame::FrameBuf;
 use alphapulse_protocol::message::CloseReason;
 use bytes::Bytes;
 use crossbeam::queue::ArrayQueue;
 use crossbeam::sync::Unparker;
+use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
-/// What lies in a slot.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "frames are the rule and live by value; a box would allocate per message"
-)]
-#[derive(Debug)]
-pub(crate) enum Parcel {
-    /// One live frame.
-    Frame(FrameBuf),
-    /// Many frames in a row that take one slot: a snapshot is not bounded by the lane.
-    Frames(Bytes),
-}
+/// Bytes of a small event, by which the slots of a lane follow from its bytes.
+const EVENT_BYTES: usize = 256;
+/// Fewest and most slots: a greeting, a gap and a snapshot must fit, and empty slots cost memory too.
+const SLOTS: (usize, usize) = (16, 8192);
 
 /// Why nothing more will come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,87 +39,159 @@ pub(crate) enum Wake {
     /// A thread that may be parked.
     Thread(Unparker),
     /// A task that may be waiting.
-    Task(Notify),
+    Task(Arc<Notify>),
 }
 
-/// The queue both sides share.
+/// What both ends see.
 #[derive(Debug)]
-pub(crate) struct Lane {
-    queue: ArrayQueue<Parcel>,
+struct Shared {
+    /// Bytes queued and not yet taken.
+    waiting: AtomicUsize,
+    side: Option<ArrayQueue<Bytes>>,
     ending: OnceLock<Ending>,
     is_abandoned: AtomicBool,
     wake: Wake,
 }
 
-impl Lane {
-    pub(crate) fn new(slots: usize, wake: Wake) -> Arc<Self> {
-        Arc::new(Self {
-            queue: ArrayQueue::new(slots),
-            ending: OnceLock::new(),
-            is_abandoned: AtomicBool::new(false),
-            wake,
-        })
+/// A new lane in which at most about `bytes_max` bytes wait, or one event, however large; and `side_slots` side messages.
+pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWriter, LaneReader) {
+    let (producer, consumer) = RingBuffer::new((bytes_max / EVENT_BYTES).clamp(SLOTS.0, SLOTS.1));
+    let shared = Arc::new(Shared {
+        waiting: AtomicUsize::new(0),
+        side: (side_slots > 0).then(|| ArrayQueue::new(side_slots)),
+        ending: OnceLock::new(),
+        is_abandoned: AtomicBool::new(false),
+        wake,
+    });
+    let writer = LaneWriter { queue: producer, bytes_max, shared: Arc::clone(&shared) };
+    (writer, LaneReader { queue: consumer, shared })
+}
+
+/// The writer's end. Dropped without an ending, it leaves one: its reader must not wait for ever.
+#[derive(Debug)]
+pub(crate) struct LaneWriter {
+    queue: Producer<Bytes>,
+    bytes_max: usize,
+    shared: Arc<Shared>,
+}
+
+impl LaneWriter {
+    /// Queues whole frames and wakes the reader, or says that there is no room. Never blocks, never allocates.
+    pub(crate) fn push(&mut self, frames: &Bytes) -> bool {
+        self.push_all([frames])
     }
 
-    /// Producer: queues a parcel and wakes the reader. Gives the parcel back when the lane is full. Never blocks.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the parcel goes back by value; boxing it would allocate on the hot path"
-    )]
-    pub(crate) fn push(&self, parcel: Parcel) -> Result<(), Parcel> {
-        self.queue.push(parcel)?;
-        self.wake_reader();
-        Ok(())
+    /// The same for several parcels: all or none.
+    pub(crate) fn push_all<'b, I: IntoIterator<Item = &'b Bytes> + Clone>(&mut self, parcels: I) -> bool {
+        let sizes = parcels.clone().into_iter().fold((0, 0), |(count, bytes), next| (count + 1, bytes + next.len()));
+        if !self.has_room_for(sizes) {
+            return false;
+        }
+        self.shared.waiting.fetch_add(sizes.1, Ordering::Relaxed);
+        for frames in parcels {
+            if self.queue.push(frames.clone()).is_err() {
+                unreachable!("only this end fills slots, and enough were free");
+            }
+        }
+        self.shared.wake_reader();
+        true
     }
 
-    /// Producer: parcels that can be queued now. Only the reader changes that, and only upwards.
-    pub(crate) fn free_slots(&self) -> usize {
-        self.queue.capacity() - self.queue.len()
+    /// Queues a side message, in the place of the oldest where there is no room. Says whether one was dropped.
+    pub(crate) fn push_side(&self, frames: &Bytes) -> bool {
+        let Some(side) = &self.shared.side else { return false };
+        let is_dropped = side.force_push(frames.clone()).is_some();
+        self.shared.wake_reader();
+        is_dropped
     }
 
-    /// Producer: whether a reader that was lapped has caught up far enough to be worth serving again.
-    pub(crate) fn has_room(&self) -> bool {
-        self.free_slots() * 2 >= self.queue.capacity()
+    /// Whether so many parcels and bytes find room now. An empty lane takes any size: a snapshot is not bounded by it.
+    fn has_room_for(&self, (parcels, bytes): (usize, usize)) -> bool {
+        let waiting = self.waiting_bytes();
+        self.queue.slots() >= parcels && (waiting == 0 || waiting.saturating_add(bytes) <= self.bytes_max)
     }
 
-    /// Producer: nothing more will come. The first ending stands.
+    /// Whether a reader that was lapped has caught up far enough to be worth serving again.
+    pub(crate) fn is_half_empty(&self) -> bool {
+        self.waiting_bytes() * 2 <= self.bytes_max && self.queue.slots() * 2 >= self.queue.buffer().capacity()
+    }
+
+    /// Bytes queued and not yet taken.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Nothing more will come. The first ending stands.
     pub(crate) fn end(&self, ending: Ending) {
-        // `OnceLock` publishes with Release: a reader that sees the ending also sees every parcel pushed before it.
-        let _ = self.ending.set(ending);
-        self.wake_reader();
+        self.shared.end(ending);
     }
 
-    /// Producer: whether the reader left.
+    /// Whether the reader left.
     pub(crate) fn is_abandoned(&self) -> bool {
-        self.is_abandoned.load(Ordering::Relaxed)
+        self.shared.is_abandoned.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for LaneWriter {
+    fn drop(&mut self) {
+        self.shared.end(Ending::Disconnected);
+    }
+}
+
+/// The reader's end. Dropping it leaves the lane.
+#[derive(Debug)]
+pub(crate) struct LaneReader {
+    queue: Consumer<Bytes>,
+    shared: Arc<Shared>,
+}
+
+impl LaneReader {
+    /// Next frames; those of the stream first. Never blocks.
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        match self.queue.pop() {
+            Ok(frames) => {
+                self.shared.waiting.fetch_sub(frames.len(), Ordering::Relaxed);
+                Some(frames)
+            }
+            Err(_) => self.shared.side.as_ref()?.pop(),
+        }
     }
 
-    /// Reader: next parcel. Never blocks.
-    pub(crate) fn pop(&self) -> Option<Parcel> {
-        self.queue.pop()
-    }
-
-    /// Reader: the ending, once everything before it was read.
+    /// The ending, once everything before it was read.
     pub(crate) fn ended(&self) -> Option<Ending> {
-        let ending = self.ending.get()?;
-        self.queue.is_empty().then_some(*ending)
+        let ending = self.shared.ending.get()?;
+        self.is_empty().then_some(*ending)
     }
 
-    /// Reader: whether there is a reason to look.
+    /// Whether there is a reason to look.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.queue.is_empty() || self.ending.get().is_some()
+        !self.is_empty() || self.shared.ending.get().is_some()
     }
 
-    /// Reader: leaves; the producer drops the lane when it next uses it.
-    pub(crate) fn abandon(&self) {
-        self.is_abandoned.store(true, Ordering::Relaxed);
+    fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.shared.side.as_ref().is_none_or(ArrayQueue::is_empty)
     }
 
     /// Reader of a task lane: waits until there may be a reason to look.
-    pub(crate) async fn readable(&self) {
-        match &self.wake {
+    pub(crate) async fn readable(&mut self) {
+        match &self.shared.wake {
             Wake::Task(notify) => notify.notified().await,
             Wake::Thread(_) => unreachable!("a thread's lane is waited for by its thread"),
+        }
+    }
+}
+
+impl Drop for LaneReader {
+    fn drop(&mut self) {
+        self.shared.is_abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn end(&self, ending: Ending) {
+        // `OnceLock` publishes with Release: a reader that sees the ending also sees every parcel pushed before it.
+        if self.ending.set(ending).is_ok() {
+            self.wake_reader();
         }
     }
 
@@ -140,20 +207,61 @@ impl Lane {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_was_queued_is_read_before_the_ending() {
-        let lane = Lane::new(2, Wake::Task(Notify::new()));
-        lane.push(Parcel::Frames(Bytes::from_static(b"a"))).expect("the lane is empty");
-        lane.end(Ending::Closed(CloseReason::Evicted));
-        assert_eq!(lane.ended(), None);
-        assert!(lane.pop().is_some());
-        assert_eq!(lane.ended(), Some(Ending::Closed(CloseReason::Evicted)));
+    fn task_lane(bytes_max: usize) -> (LaneWriter, LaneReader) {
+        lane(bytes_max, 2, Wake::Task(Arc::default()))
     }
 
     #[test]
-    fn a_full_lane_gives_the_parcel_back() {
-        let lane = Lane::new(1, Wake::Task(Notify::new()));
-        lane.push(Parcel::Frames(Bytes::new())).expect("the lane is empty");
-        assert!(lane.push(Parcel::Frames(Bytes::new())).is_err());
+    fn of_side_messages_the_oldest_goes_and_the_stream_goes_first() {
+        let (mut writer, mut reader) = task_lane(100);
+        let dropped = [&b"1"[..], b"2", b"3"].map(|message| writer.push_side(&Bytes::from_static(message)));
+        assert_eq!(dropped, [false, false, true]);
+        assert!(writer.push(&Bytes::from_static(b"stream")));
+        let read: Vec<Bytes> = core::iter::from_fn(|| reader.pop()).collect();
+        assert_eq!(read, [&b"stream"[..], b"2", b"3"]);
+    }
+
+    #[test]
+    fn what_was_queued_is_read_before_the_ending() {
+        let (mut writer, mut reader) = task_lane(2);
+        assert!(writer.push(&Bytes::from_static(b"a")));
+        writer.end(Ending::Closed(CloseReason::Evicted));
+        drop(writer);
+        assert_eq!(reader.ended(), None);
+        assert!(reader.pop().is_some());
+        assert_eq!(reader.ended(), Some(Ending::Closed(CloseReason::Evicted)));
+    }
+
+    #[test]
+    fn a_full_lane_takes_nothing_and_an_empty_one_takes_one_parcel_of_any_size() {
+        let (mut writer, mut reader) = task_lane(4);
+        assert!(writer.push(&Bytes::from_static(b"longer than four bytes")));
+        assert!(!writer.push(&Bytes::from_static(b"a")));
+        assert_eq!(reader.pop().as_deref(), Some(&b"longer than four bytes"[..]));
+        assert!(writer.push(&Bytes::from_static(b"abcd")));
+        assert!(!writer.push(&Bytes::from_static(b"e")));
+        assert_eq!(writer.waiting_bytes(), 4);
+    }
+
+    #[test]
+    fn slots_are_bounded_too() {
+        let (mut writer, mut reader) = task_lane(1);
+        for _ in 0..SLOTS.0 {
+            assert!(writer.push(&Bytes::new()));
+        }
+        assert!(!writer.push(&Bytes::new()));
+        assert!(!writer.is_half_empty());
+        (0..SLOTS.0 / 2).for_each(|_| drop(reader.pop()));
+        assert!(writer.is_half_empty());
+    }
+
+    #[test]
+    fn each_end_notices_that_the_other_is_gone() {
+        let (writer, reader) = task_lane(1);
+        drop(reader);
+        assert!(writer.is_abandoned());
+        let (writer, reader) = task_lane(1);
+        drop(writer);
+        assert_eq!(reader.ended(), Some(Ending::Disconnected));
     }
 }

@@ -27,6 +27,7 @@
 //! ```
 
 mod client;
+mod clock;
 mod config;
 mod error;
 mod fanout;
@@ -38,8 +39,11 @@ mod lane;
 mod metrics;
 mod recent;
 mod relay;
+mod roster;
+mod selection;
 mod sequencer;
 mod server;
+mod side;
 pub mod source;
 mod subscription;
 mod wait;
@@ -48,5 +52,8 @@ pub use crate::config::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
 pub use crate::error::{FeedError, JournalError, RelayError, SourceError};
 pub use crate::metrics::RelayStats;
 pub use crate::relay::Relay;
-pub use crate::subscription::Feed;
+pub use crate::roster::SubscriberStatus;
+pub use crate::selection::Selection;
+pub use crate::side::SidePublisher;
+pub use crate::subscription::{Feed, SubscribeOptions};
 pub use crate::wait::FeedWaker;

@@ -71,6 +71,12 @@ counters! {
     gaps_replayed,
     /// Gaps that were repaired by a snapshot.
     gaps_snapshot,
+    /// Side messages sent.
+    sides,
+    /// Side messages dropped because the relay or a subscriber had no room.
+    side_dropped,
+    /// Times that the nodes could no longer be believed.
+    cautions,
     /// Subscribers dropped because they read too slowly and their version knows no gaps.
     evicted,
     /// Connections refused because the relay was full.

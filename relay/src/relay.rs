@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use alphapulse_protocol::header::SCHEMA_VERSION;
+use alphapulse_protocol::message::CautionCause;
 use alphapulse_protocol::{Epoch, Position};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::clock::now;
 use crate::config::RelayConfig;
 use crate::error::RelayError;
 use crate::fanout::Terms;
@@ -19,9 +19,11 @@ use crate::hub::{Command, Hub, Joiner};
 use crate::journal::JournalWriter;
 use crate::lane::Wake;
 use crate::metrics::{Metrics, RelayStats};
+use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
+use crate::side::SidePublisher;
 use crate::source::{Dial, NodeDial};
-use crate::subscription::Feed;
+use crate::subscription::{Feed, SubscribeOptions};
 use crate::wait::Waiter;
 
 /// Events between the follower and the writer. When it is full the follower waits: the writer is not outrun.
@@ -31,6 +33,7 @@ const EVENTS_QUEUED: usize = 64;
 #[derive(Debug)]
 pub struct Relay {
     joiner: Joiner,
+    sides: SidePublisher,
     metrics: Arc<Metrics>,
     server: Option<Server>,
     hub: JoinHandle<Result<(), RelayError>>,
@@ -88,17 +91,17 @@ impl Relay {
 
         let joiner = Joiner {
             commands: commands_in,
-            count: Arc::new(AtomicUsize::new(0)),
-            subscribers_max: config.subscribers_max,
-            lane_slots: config.lane_slots,
+            roster: Roster::new(config.subscribers_max),
+            lane_bytes: config.lane_bytes,
             chain_id: config.chain_id,
             epoch: hub.epoch(),
         };
         let server = Server::start(listeners, &joiner, &metrics);
-        let hub = tokio::spawn(hub.run(events, commands, config.heartbeat));
+        let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
+        let hub = tokio::spawn(hub.run(events, commands, sides_out, config.heartbeat));
         let follower = tokio::spawn(follower.run(source));
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
-        Ok(Self { joiner, metrics, server: Some(server), hub, follower, _tasks: tasks })
+        Ok(Self { joiner, sides, metrics, server: Some(server), hub, follower, _tasks: tasks })
     }
 
     /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment
@@ -116,11 +119,45 @@ impl Relay {
     /// # Errors
     /// As [`Self::subscribe`].
     pub fn subscribe_from(&self, position: Option<Position>) -> Result<Feed, RelayError> {
+        self.subscribe_with(SubscribeOptions { position, ..SubscribeOptions::default() })
+    }
+
+    /// An embedded subscription on these terms.
+    ///
+    /// # Errors
+    /// As [`Self::subscribe`].
+    pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<Feed, RelayError> {
         let waiter = Waiter::new();
-        let terms = Terms { version: SCHEMA_VERSION, position };
-        let place = self.joiner.reserve()?;
-        let lane = self.joiner.open_lane(&place, Wake::Thread(waiter.unparker()), terms, true)?;
+        let place = self.joiner.roster.reserve("embedded")?;
+        let terms = Terms {
+            version: SCHEMA_VERSION,
+            position: options.position,
+            selection: options.selection,
+            entry: Arc::clone(place.entry()),
+        };
+        let lane = self.joiner.open_lane(Wake::Thread(waiter.unparker()), terms, true)?;
         Ok(Feed::embedded(lane, waiter, place))
+    }
+
+    /// Tells subscribers whether the nodes can be believed: while they cannot, no state may be traded on. For who knows
+    /// better than the relay, an operator or a watchdog.
+    ///
+    /// # Errors
+    /// [`RelayError::Stopped`].
+    pub fn caution(&self, cause: CautionCause) -> Result<(), RelayError> {
+        self.joiner.commands.send(Command::Caution(cause)).map_err(|_| RelayError::Stopped)
+    }
+
+    /// Where side messages are handed in.
+    #[must_use]
+    pub fn side_publisher(&self) -> SidePublisher {
+        self.sides.clone()
+    }
+
+    /// Everyone who is served now, and how.
+    #[must_use]
+    pub fn subscribers(&self) -> Vec<SubscriberStatus> {
+        self.joiner.roster.read()
     }
 
     /// Counters since the start.
@@ -169,7 +206,5 @@ impl Relay {
 /// The journal continues over restarts: each start is a new segment and a new epoch.
 fn open_journal(config: &RelayConfig) -> Result<Option<JournalWriter>, RelayError> {
     let Some(dir) = &config.journal_dir else { return Ok(None) };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let epoch = Epoch(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-    JournalWriter::open_append(dir, config.chain_id, epoch).map(Some).map_err(RelayError::Journal)
+    JournalWriter::open_append(dir, config.chain_id, Epoch(now().0)).map(Some).map_err(RelayError::Journal)
 }

@@ -48,6 +48,11 @@ impl Sequencer {
         self.replica.is_whole()
     }
 
+    /// The state that the stream describes.
+    pub(crate) const fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
     /// Block whose state this is.
     pub(crate) fn head(&self) -> Option<BlockRef> {
         self.replica.context().filter(|_| self.is_whole()).map(BlockContext::block)

@@ -1,7 +1,9 @@
 //! The doors to other processes: a unix socket and TCP, the same bytes on both.
 //!
-//! A peer may send one greeting and one request, and then nothing. It is given a second for them, at most [`INBOUND_BYTES_MAX`] bytes of our
-//! memory, and a bounded lane after it; whatever it does, the relay's writer never waits for it.
+//! A peer may send one greeting, its rules and one request, and then nothing. It is given a second for them, at most
+//! [`INBOUND_BYTES_MAX`] bytes of our memory, and a bounded lane after it; whatever it does, the relay's writer never waits
+//! for it. Where more are greeting than there are places for that, the one that has taken longest makes room: an honest
+//! peer is done within a round trip.
 
 use core::future::Future;
 use core::time::Duration;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 
 use alphapulse_protocol::frame::{self, FrameDecoder};
 use alphapulse_protocol::header::SCHEMA_VERSION;
-use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, VERSION_RESUME};
+use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, VERSION_RESUME, VERSION_SELECT};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -23,9 +25,11 @@ use tokio::time::{sleep, timeout};
 use crate::config::RelayConfig;
 use crate::error::RelayError;
 use crate::fanout::Terms;
-use crate::hub::{Joiner, Place};
-use crate::lane::{Ending, Lane, Parcel, Wake};
+use crate::hub::Joiner;
+use crate::lane::{Ending, LaneReader, Wake};
 use crate::metrics::Metrics;
+use crate::roster::Place;
+use crate::selection::{RULES_MAX, Selection};
 
 /// Time for the greeting.
 const HANDSHAKE: Duration = Duration::from_secs(1);
@@ -126,7 +130,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(listeners: Listeners, joiner: &Joiner, metrics: &Arc<Metrics>) -> Self {
-        let places_max = joiner.subscribers_max.saturating_add(HANDSHAKES_MAX).min(Semaphore::MAX_PERMITS);
+        let places_max = joiner.roster.places_max().saturating_add(HANDSHAKES_MAX).min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(places_max));
         let door = Door { joiner: joiner.clone(), metrics: Arc::clone(metrics), places: Arc::clone(&places) };
         let mut tasks = JoinSet::new();
@@ -161,25 +165,31 @@ impl Server {
 trait Accept: Send + Sync + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// The next connection, and where it comes from.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, String)>> + Send;
 }
 
 impl Accept for UnixListener {
     type Stream = UnixStream;
 
-    async fn accept(&self) -> io::Result<UnixStream> {
-        Self::accept(self).await.map(|(stream, _)| stream)
+    async fn accept(&self) -> io::Result<(UnixStream, String)> {
+        let (stream, _) = Self::accept(self).await?;
+        let name = match stream.peer_cred() {
+            Ok(peer) => format!("uid {} pid {}", peer.uid(), peer.pid().unwrap_or(0)),
+            Err(_) => "unix".to_owned(),
+        };
+        Ok((stream, name))
     }
 }
 
 impl Accept for TcpListener {
     type Stream = TcpStream;
 
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let (stream, _) = Self::accept(self).await?;
+    async fn accept(&self) -> io::Result<(TcpStream, String)> {
+        let (stream, address) = Self::accept(self).await?;
         // A frame is worth more now than in a full packet later.
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok((stream, address.to_string()))
     }
 }
 
@@ -197,8 +207,8 @@ impl Door {
         let mut connections = JoinSet::new();
         loop {
             match listener.accept().await {
-                Ok(stream) => match Arc::clone(&self.places).try_acquire_owned() {
-                    Ok(place) => drop(connections.spawn(self.clone().serve(stream, place))),
+                Ok((stream, name)) => match Arc::clone(&self.places).try_acquire_owned() {
+                    Ok(place) => drop(connections.spawn(self.clone().serve(stream, name, place))),
                     Err(_) => self.metrics.refused.add(1),
                 },
                 Err(error) => {
@@ -210,16 +220,16 @@ impl Door {
         }
     }
 
-    async fn serve<S>(self, stream: S, place: OwnedSemaphorePermit)
+    async fn serve<S>(self, stream: S, name: String, place: OwnedSemaphorePermit)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let _place = place;
         let mut peer = Peer { stream, out: Vec::with_capacity(WRITE_BYTES) };
-        let joined = match peer.shake_hands(&self.joiner).await {
+        let joined = match peer.shake_hands(&self.joiner, &name).await {
             Ok((terms, place)) => {
                 let is_greeted = terms.version >= VERSION_RESUME;
-                match self.joiner.open_lane(&place, Wake::Task(Notify::new()), terms, is_greeted) {
+                match self.joiner.open_lane(Wake::Task(Arc::new(Notify::new())), terms, is_greeted) {
                     Ok(lane) => Ok((lane, place)),
                     Err(_) => Err(Some(CloseReason::Shutdown)),
                 }
@@ -234,11 +244,7 @@ impl Door {
             }
         };
         let reason = match joined {
-            Ok((lane, _place)) => {
-                let reason = peer.stream_lane(&lane).await;
-                lane.abandon();
-                reason
-            }
+            Ok((lane, _place)) => peer.stream_lane(lane).await,
             Err(reason) => reason,
         };
         if let Some(reason) = reason {
@@ -254,30 +260,47 @@ struct Peer<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
-    /// Learns what the peer speaks and where it stands. The error is the reason to state, if there is still somebody to
-    /// state it to.
-    async fn shake_hands(&mut self, joiner: &Joiner) -> Result<(Terms, Place), Option<CloseReason>> {
+    /// Learns what the peer speaks, what it wants and where it stands. The error is the reason to state, if there is still
+    /// somebody to state it to.
+    async fn shake_hands(&mut self, joiner: &Joiner, name: &str) -> Result<(Terms, Place), Option<CloseReason>> {
         let mut decoder = FrameDecoder::new();
-        let terms = async {
-            let version = match self.read_message(&mut decoder).await? {
-                Message::Hello(hello) => common_version(hello).ok_or(Some(CloseReason::Version))?,
-                _ => return Err(Some(CloseReason::Malformed)),
-            };
-            // Before the answer: who is welcome has a place.
-            let place = joiner.reserve().map_err(|_| Some(CloseReason::Full))?;
-            if version < VERSION_RESUME {
-                return Ok((Terms { version, position: None }, place));
-            }
-            self.out.extend_from_slice(&joiner.welcome(version));
-            self.write_out().await.map_err(|_| None)?;
-            match self.read_message(&mut decoder).await? {
-                Message::Subscribe(subscribe) => Ok((Terms { version, position: subscribe.position() }, place)),
-                _ => Err(Some(CloseReason::Malformed)),
-            }
-        };
-        let terms = timeout(HANDSHAKE, terms).await.unwrap_or(Err(Some(CloseReason::HandshakeTimeout)))?;
+        let terms = timeout(HANDSHAKE, self.agree(joiner, name, &mut decoder));
+        let terms = terms.await.unwrap_or(Err(Some(CloseReason::HandshakeTimeout)))?;
         // Whoever is done says nothing more.
         if decoder.pending_bytes() > 0 { Err(Some(CloseReason::Malformed)) } else { Ok(terms) }
+    }
+
+    async fn agree(
+        &mut self,
+        joiner: &Joiner,
+        name: &str,
+        decoder: &mut FrameDecoder,
+    ) -> Result<(Terms, Place), Option<CloseReason>> {
+        let version = match self.read_message(decoder).await? {
+            Message::Hello(hello) => common_version(hello).ok_or(Some(CloseReason::Version))?,
+            _ => return Err(Some(CloseReason::Malformed)),
+        };
+        // Before the answer: who is welcome has a place.
+        let place = joiner.roster.reserve(name).map_err(|_| Some(CloseReason::Full))?;
+        let mut terms =
+            Terms { version, position: None, selection: Selection::everything(), entry: Arc::clone(place.entry()) };
+        if version < VERSION_RESUME {
+            return Ok((terms, place));
+        }
+        self.out.extend_from_slice(&joiner.welcome(version));
+        self.write_out().await.map_err(|_| None)?;
+        for _ in 0..=RULES_MAX {
+            match self.read_message(decoder).await? {
+                Message::Select(rule) if version >= VERSION_SELECT => terms.selection.add(rule),
+                Message::Subscribe(subscribe) if terms.selection.accepts_chain(joiner.chain_id) => {
+                    terms.position = subscribe.position();
+                    return Ok((terms, place));
+                }
+                Message::Subscribe(_) => return Err(Some(CloseReason::Chain)),
+                _ => return Err(Some(CloseReason::Malformed)),
+            }
+        }
+        Err(Some(CloseReason::Malformed))
     }
 
     /// The peer's next message. It is given little of our memory for it.
@@ -301,9 +324,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     /// Passes on what the lane gives until one side ends. The result is the reason to state, if any.
-    async fn stream_lane(&mut self, lane: &Lane) -> Option<CloseReason> {
+    async fn stream_lane(&mut self, mut lane: LaneReader) -> Option<CloseReason> {
         loop {
-            if let Some(ending) = self.gather(lane) {
+            if let Some(ending) = self.gather(&mut lane).await.ok()? {
                 return match ending {
                     Ending::Closed(reason) => Some(reason),
                     Ending::Disconnected | Ending::Malformed(_) => None,
@@ -324,23 +347,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         }
     }
 
-    /// Moves parcels from the lane to the next write; an ending only once all before it was written.
-    fn gather(&mut self, lane: &Lane) -> Option<Ending> {
+    /// Moves what the lane holds to the next write; an ending only once all before it was written. What is large, as a
+    /// snapshot is, is written from where it lies: all who get it share it.
+    async fn gather(&mut self, lane: &mut LaneReader) -> io::Result<Option<Ending>> {
         while self.out.len() < WRITE_BYTES {
             match lane.pop() {
-                Some(Parcel::Frame(frame)) => self.out.extend_from_slice(frame.as_bytes()),
-                Some(Parcel::Frames(frames)) => self.out.extend_from_slice(&frames),
+                Some(frames) if frames.len() < WRITE_BYTES => self.out.extend_from_slice(&frames),
+                Some(frames) => {
+                    self.write_out().await?;
+                    write_all(&mut self.stream, &frames).await?;
+                }
                 None => break,
             }
         }
-        if self.out.is_empty() { lane.ended() } else { None }
+        Ok(if self.out.is_empty() { lane.ended() } else { None })
     }
 
     async fn write_out(&mut self) -> io::Result<()> {
         let result = write_all(&mut self.stream, &self.out).await;
         self.out.clear();
-        // A snapshot may have made it large; its next use rarely needs that.
-        self.out.shrink_to(WRITE_BYTES);
         result
     }
 

@@ -4,7 +4,6 @@ use core::ops::Range;
 use core::time::Duration;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
 use alphapulse_protocol::{ChainId, Position};
@@ -12,9 +11,19 @@ use bytes::Bytes;
 
 use crate::client::{self, Connection};
 use crate::error::FeedError;
-use crate::hub::Place;
-use crate::lane::{Ending, Lane, Parcel};
+use crate::lane::{Ending, LaneReader};
+use crate::roster::Place;
+use crate::selection::Selection;
 use crate::wait::{FeedWaker, Waiter};
+
+/// What a subscriber wants. By default everything, from a snapshot on.
+#[derive(Debug, Clone, Default)]
+pub struct SubscribeOptions {
+    /// Place of a state that is kept: the stream goes on behind it.
+    pub position: Option<Position>,
+    /// Which states of pools.
+    pub selection: Selection,
+}
 
 /// A subscription: a snapshot or what was missed first, then every message in sequence. Where messages are missing a
 /// [`Gap`](alphapulse_protocol::message::Gap) comes before the next one.
@@ -24,7 +33,7 @@ use crate::wait::{FeedWaker, Waiter};
 /// Whoever applies the frames to one must subscribe again as well when it refuses one.
 #[derive(Debug)]
 pub struct Feed {
-    lane: Arc<Lane>,
+    lane: LaneReader,
     waiter: Waiter,
     unpacking: Unpacking,
     origin: Origin,
@@ -54,19 +63,20 @@ impl Unpacking {
             Split::Whole { frame_bytes, .. } => {
                 let message: Range<usize> = self.at + FRAME_HEADER_BYTES..self.at + frame_bytes;
                 self.at += frame_bytes;
-                let frame = FrameBuf::from_message_bytes(&self.frames[message]);
-                Ok(Some(frame.expect("the relay packs only frames that fit")))
+                let message = &self.frames[message];
+                let frame = FrameBuf::from_message_bytes(message);
+                frame.ok_or_else(|| FeedError::Malformed(client::too_long(message))).map(Some)
             }
         }
     }
 }
 
 impl Feed {
-    pub(crate) fn embedded(lane: Arc<Lane>, waiter: Waiter, place: Place) -> Self {
+    pub(crate) fn embedded(lane: LaneReader, waiter: Waiter, place: Place) -> Self {
         Self { lane, waiter, unpacking: Unpacking::default(), origin: Origin::Embedded { _place: place } }
     }
 
-    pub(crate) fn remote(lane: Arc<Lane>, waiter: Waiter, connection: Connection) -> Self {
+    pub(crate) fn remote(lane: LaneReader, waiter: Waiter, connection: Connection) -> Self {
         Self { lane, waiter, unpacking: Unpacking::default(), origin: Origin::Remote(connection) }
     }
 
@@ -115,8 +125,7 @@ impl Feed {
                 return Ok(Some(frame));
             }
             match self.lane.pop() {
-                Some(Parcel::Frame(frame)) => return Ok(Some(frame)),
-                Some(Parcel::Frames(frames)) => self.unpacking = Unpacking { frames, at: 0 },
+                Some(frames) => self.unpacking = Unpacking { frames, at: 0 },
                 None => match self.lane.ended() {
                     Some(ending) => return Err(ending.into()),
                     // A parcel may have come between the pop and the look at the ending.
@@ -144,12 +153,6 @@ impl Feed {
     #[must_use]
     pub fn waker(&self) -> FeedWaker {
         self.waiter.waker()
-    }
-}
-
-impl Drop for Feed {
-    fn drop(&mut self) {
-        self.lane.abandon();
     }
 }
 

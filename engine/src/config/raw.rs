@@ -203,10 +203,10 @@ section! {
         backfill_blocks_max: u64,
         /// Blocks that can be taken back.
         reorg_depth_max: u64,
-        /// Messages that a subscriber may lag.
-        lane_slots: u64,
-        /// Newest messages kept to repair gaps.
-        recent_slots: u64,
+        /// Bytes that may wait for a subscriber.
+        lane_bytes: u64,
+        /// Bytes of the newest messages kept to repair gaps.
+        recent_bytes: u64,
         /// Subscribers served at once.
         subscribers_max: u64,
         /// Unix socket to serve on.

@@ -116,10 +116,10 @@ pub struct RelaySettings {
     pub backfill_blocks_max: u64,
     /// Blocks that can be taken back.
     pub reorg_depth_max: usize,
-    /// Messages that a subscriber may lag.
-    pub lane_slots: usize,
-    /// Newest messages kept to repair gaps without a snapshot.
-    pub recent_slots: usize,
+    /// Bytes that may wait for a subscriber.
+    pub lane_bytes: usize,
+    /// Bytes of the newest messages kept to repair gaps without a snapshot.
+    pub recent_bytes: usize,
     /// Subscribers served at once.
     pub subscribers_max: usize,
     /// Unix socket to serve on.
@@ -172,8 +172,8 @@ impl NodeConfig {
             silence: self.relay.silence,
             backfill_blocks_max: self.relay.backfill_blocks_max,
             reorg_depth_max: self.relay.reorg_depth_max,
-            lane_slots: self.relay.lane_slots,
-            recent_slots: self.relay.recent_slots,
+            lane_bytes: self.relay.lane_bytes,
+            recent_bytes: self.relay.recent_bytes,
             heartbeat: self.relay.heartbeat,
             listen_unix: self.relay.listen_unix.clone(),
             listen_tcp: self.relay.listen_tcp,

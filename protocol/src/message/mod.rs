@@ -7,6 +7,7 @@ mod chain;
 mod ledger;
 mod market;
 mod session;
+mod subscription;
 
 use core::mem::size_of;
 
@@ -23,9 +24,11 @@ pub use self::market::{
 pub use self::session::{
     Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Subscribe, VERSION_RESUME, Welcome,
 };
+pub use self::subscription::{Caution, CautionCause, Scope, Select, Skip, VERSION_SELECT};
 
 use crate::error::DecodeError;
 use crate::header::{MessageHeader, SCHEMA_ID};
+use crate::id::PoolId;
 use crate::units::{Sequence, UnixNanos};
 
 /// A message struct that can stand on the wire.
@@ -170,9 +173,9 @@ macro_rules! messages {
 }
 
 messages! {
-    Hello, Welcome, Close, Heartbeat, Subscribe, Gap,
+    Hello, Welcome, Close, Heartbeat, Subscribe, Gap, Select, Caution,
     Block, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd,
-    Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick,
+    Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick, Skip,
     SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt,
 }
 
@@ -180,7 +183,31 @@ impl Message<'_> {
     /// Whether the message bears on the market's state: it describes it, or says that some of its description is missing.
     #[must_use]
     pub const fn is_feed(&self) -> bool {
-        self.is_market() || matches!(self, Message::Gap(_))
+        self.is_market() || matches!(self, Message::Gap(_) | Message::Caution(_))
+    }
+
+    /// Whether the message may stand beside the stream, where a subscriber asks for it: nothing of the state depends on it.
+    #[must_use]
+    pub const fn is_side(&self) -> bool {
+        matches!(self, Message::Opportunity(_) | Message::Outcome(_))
+    }
+
+    /// Pool whose state the message tells, where it tells one.
+    #[must_use]
+    pub const fn state_of(&self) -> Option<PoolId> {
+        Some(PoolId(match self {
+            Message::V2Reserves(m) => m.pool.get(),
+            Message::V3Swap(m) => m.pool.get(),
+            Message::V3Liquidity(m) => m.pool.get(),
+            Message::V3Tick(m) => m.pool.get(),
+            _ => return None,
+        }))
+    }
+
+    /// Whether the message brings what it tells of its pool to its new state by itself, whatever came before.
+    #[must_use]
+    pub const fn is_whole_state(&self) -> bool {
+        self.state_of().is_some() && !matches!(self, Message::V3Liquidity(_) | Message::V3Tick(_))
     }
 
     /// Whether the message describes the market: these are sequenced, and these a recorded feed consists of.
@@ -199,6 +226,7 @@ impl Message<'_> {
                 | Message::V3Swap(_)
                 | Message::V3Liquidity(_)
                 | Message::V3Tick(_)
+                | Message::Skip(_)
         )
     }
 }

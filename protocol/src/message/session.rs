@@ -96,6 +96,8 @@ pub enum CloseReason {
     Full = 6,
     /// The relay has no snapshot to give yet.
     NotReady = 7,
+    /// The relay serves another chain than the client selected.
+    Chain = 8,
 }
 
 impl CloseReason {
@@ -110,6 +112,7 @@ impl CloseReason {
             5 => Self::HandshakeTimeout,
             6 => Self::Full,
             7 => Self::NotReady,
+            8 => Self::Chain,
             _ => return None,
         })
     }
@@ -170,7 +173,7 @@ impl Heartbeat {
 /// Oldest schema version whose client sends [`Subscribe`] and is told of gaps.
 pub const VERSION_RESUME: u16 = 2;
 
-/// Second and last message of a client: where its stream is to begin.
+/// Last message of a client: where its stream is to begin.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Subscribe {

@@ -9,13 +9,29 @@ use crate::units::FeePpm;
 impl Replica {
     /// Counts a message towards the end mark of its snapshot or block.
     fn count_update(&mut self, name: &'static str) -> Result<(), ReplicaError> {
+        self.count_updates(1, name)
+    }
+
+    fn count_updates(&mut self, more: u32, name: &'static str) -> Result<(), ReplicaError> {
         match &mut self.phase {
             Phase::Snapshot { messages: count, .. } | Phase::InBlock { updates: count } => {
-                *count = count.checked_add(1).ok_or(ReplicaError::Incomplete(name))?;
+                *count = count.checked_add(more).ok_or(ReplicaError::Incomplete(name))?;
                 Ok(())
             }
             Phase::Empty | Phase::Ready => Err(ReplicaError::OutOfPlace(name)),
         }
+    }
+
+    /// Passes over states that were not asked for. In a snapshot they stand in the place of the newest pool's one state,
+    /// which stays as it is while nothing is known of it.
+    pub(super) fn skip(&mut self, count: u32) -> Result<Change, ReplicaError> {
+        self.count_updates(count, "Skip")?;
+        if let Phase::Snapshot { is_pool_open, .. } = &mut self.phase
+            && !core::mem::replace(is_pool_open, false)
+        {
+            return Err(ReplicaError::OutOfPlace("Skip"));
+        }
+        Ok(Change::None)
     }
 
     pub(super) fn add_token(&mut self, token: &Token) -> Result<Change, ReplicaError> {

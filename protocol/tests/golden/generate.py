@@ -55,6 +55,8 @@ VALUES = {
     "Heartbeat": ({"head_number": 18_884_864, "head_hash": run(0x21, 32)}, (77, 1_700_000_123_000_000_000)),
     "Subscribe": ({"resume_epoch": 0x0A0B0C0D01020304, "resume_sequence": 0x1122334455667788}, (0, 0)),
     "Gap": ({"first": 595, "last": 700, "recovery": 2, "reason": 1}, (594, 0)),
+    "Select": ({"scope": 5, "number": 0x2122232425262728, "address": run(0x81, 20)}, (0, 0)),
+    "Caution": ({"is_safe": 0, "cause": 2}, (594, 0)),
     "Block": ({"context": context(18_884_864), "head_number": 18_884_866}, (78, 1_700_000_123_000_000_000)),
     "BlockEnd": ({"number": 18_884_864, "hash": run(0x11, 32), "update_count": 513}, (592, 1_700_000_123_000_000_000)),
     "Reorg": (
@@ -125,6 +127,7 @@ VALUES = {
         {"pool": 1, "tick": -120, "liquidity_net": -5_000_000_000_000_000_000, "liquidity_gross": 1 << 127 | 9},
         (594, 1_700_000_125_000_000_000),
     ),
+    "Skip": ({"count": 0x01020304}, (0x0A0B0C0D0E0F1011, 1_700_000_125_000_000_000)),
     "SegmentBegin": ({"chain_id": 1, "epoch": 0x0A0B0C0D01020305, "segment_index": 0x01020304}, (0, 0)),
     "Clock": ({"now_ns": 1_700_000_125_987_654_321}, (0, 0)),
     "Opportunity": (

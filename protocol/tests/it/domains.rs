@@ -48,6 +48,8 @@ fn session_and_chain() -> Vec<Case> {
             rejected: vec![pair(("version_min", 4), ("version_max", 3))],
         },
         alone("Gap", "recovery", &[int(1), int(2)], &[int(0), int(3), int(65_535)]),
+        alone("Select", "scope", &(1..=7).map(int).collect::<Vec<_>>(), &[int(0), int(8), int(65_535)]),
+        alone("Caution", "is_safe", &[int(0), int(1)], &[int(2), int(255)]),
         alone("Block", "head_number", &head, &below),
         alone("SnapshotBegin", "head_number", &head, &below),
         Case {
@@ -152,6 +154,7 @@ fn pool_states() -> Vec<Case> {
         },
         alone("V3Tick", "tick", &ticks, &past_ticks),
         alone("V3Tick", "liquidity_gross", &[int(1)], &[int(0)]),
+        alone("Skip", "count", &[int(1), int(i128::from(u32::MAX))], &[int(0)]),
     ]
 }
 

@@ -4,10 +4,10 @@ use core::mem::{offset_of, size_of};
 
 use alphapulse_protocol::header::MessageHeader;
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, CATALOGUE, Clock, Close, CloseReason, Gap, GapReason, GapRecovery, Halt, Heartbeat,
-    Hello, HopRecord, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool, PoolKind, Reorg, SegmentBegin, Simulation,
-    SimulationStatus, SnapshotBegin, SnapshotEnd, Submission, Submitted, SubmittedStatus, Subscribe, Token, V2Reserves,
-    V3Liquidity, V3Swap, V3Tick, Verdict, Welcome,
+    Block, BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Clock, Close, CloseReason, Gap, GapReason,
+    GapRecovery, Halt, Heartbeat, Hello, HopRecord, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool, PoolKind,
+    Reorg, Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, Submission,
+    Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, Verdict, Welcome,
 };
 
 use crate::page;
@@ -40,6 +40,8 @@ fn layouts() -> Vec<Layout> {
         Heartbeat { header, head_number, head_hash }
         Subscribe { header, resume_epoch, resume_sequence, reserved }
         Gap { header, first, last, recovery, reason, reserved }
+        Select { header, scope, reserved_0, number, address, reserved_1 }
+        Caution { header, is_safe, reserved_0, cause, reserved_1 }
         Block { header, context, head_number }
         BlockEnd { header, number, hash, update_count, reserved }
         Reorg { header, ancestor_number, ancestor_hash, old_head_number, old_head_hash, depth, reserved }
@@ -54,6 +56,7 @@ fn layouts() -> Vec<Layout> {
         V3Swap { header, pool, tick, liquidity, sqrt_price_x96 }
         V3Liquidity { header, pool, tick_lower, tick_upper, reserved_0, liquidity_delta, reserved_1 }
         V3Tick { header, pool, tick, liquidity_net, liquidity_gross }
+        Skip { header, count, reserved }
         SegmentBegin { header, chain_id, epoch, segment_index, reserved }
         Clock { header, now_ns }
         Opportunity {
@@ -127,6 +130,8 @@ fn the_page_lists_exactly_the_codes_of_this_build() {
     check("Close reasons", known(all(), CloseReason::from_wire));
     check("Gap recovery", known(all(), GapRecovery::from_wire));
     check("Gap reasons", known(all(), GapReason::from_wire));
+    check("Scopes", known(all(), Scope::from_wire));
+    check("Causes of a caution", known(all(), CautionCause::from_wire));
     check("Pool kinds", known(all(), |code| PoolKind::from_wire(u8::try_from(code).ok()?)));
     check("Simulation status", known(all(), SimulationStatus::from_wire));
     check("Submitted status", known(all(), SubmittedStatus::from_wire));

@@ -169,7 +169,7 @@ fn start(pool: Address, first: &Row) -> MarketImage {
 async fn relayed(recording: Recording) -> Vec<Row> {
     let height = recording.blocks.len() as u64;
     let mut config = config();
-    (config.lane_slots, config.backfill_blocks_max) = (1 << 15, height);
+    (config.lane_bytes, config.backfill_blocks_max) = (1 << 23, height);
     let is_revealed = Arc::clone(&recording.is_revealed);
     let relay = Relay::start_from(config, recording).await.unwrap();
     let mut feed = relay.subscribe().unwrap();

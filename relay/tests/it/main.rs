@@ -6,6 +6,7 @@
 )]
 
 mod base_fee;
+mod caution;
 mod chain_faults;
 mod data;
 mod fake_chain;
@@ -15,5 +16,6 @@ mod log_vectors;
 mod python_client;
 mod random_chains;
 mod recovery;
+mod selection;
 mod sockets;
 mod subscriber;

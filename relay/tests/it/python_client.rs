@@ -122,7 +122,7 @@ async fn it_joins_late_follows_is_cut_off_recovers_and_holds_the_relays_state() 
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("relay.sock");
     let config =
-        RelayConfig { listen_unix: Some(socket.clone()), lane_slots: 1 << 14, recent_slots: 1 << 14, ..config() };
+        RelayConfig { listen_unix: Some(socket.clone()), lane_bytes: 1 << 21, recent_bytes: 1 << 21, ..config() };
     let chain = FakeChain::new();
     let relay = Relay::start_from(config, chain.clone()).await.unwrap();
     let mut mirror = Subscriber::join(&relay);

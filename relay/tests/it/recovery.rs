@@ -140,7 +140,9 @@ impl Consumer {
         let (got, here) = (message.header().sequence().0, self.replica.sequence().0);
         match message {
             Message::SnapshotBegin(_) => true,
-            Message::Heartbeat(_) | Message::Gap(_) => self.replica.position().is_none() || got == here,
+            Message::Heartbeat(_) | Message::Gap(_) | Message::Caution(_) => {
+                self.replica.position().is_none() || got == here
+            }
             _ if self.replica.position().is_some() => got == here + 1,
             _ => true,
         }
@@ -161,7 +163,7 @@ impl Consumer {
                 self.gap = None;
                 self.applied.insert(begin.epoch.get(), sequence);
             }
-            Message::Heartbeat(_) => {}
+            Message::Heartbeat(_) | Message::Caution(_) => {}
             _ if self.replica.position().is_none() => {}
             _ => {
                 let last = self.applied.entry(epoch).or_default();
@@ -199,9 +201,9 @@ struct Scene {
 impl Scene {
     async fn start(seed: u64) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
-        let lane_slots = random.random_range(8..64);
-        let recent_slots = random.random_range(4..256);
-        let config = RelayConfig { lane_slots, recent_slots, ..config() };
+        let lane_bytes = random.random_range(512..6_000);
+        let recent_bytes = random.random_range(400..25_000);
+        let config = RelayConfig { lane_bytes, recent_bytes, ..config() };
         let chain = FakeChain::new();
         let relay = Relay::start_from(config.clone(), chain.clone()).await.unwrap();
         let consumers = [0, 15, 60].map(Consumer::new).into();

@@ -236,7 +236,7 @@ async fn a_full_relay_says_so_and_a_place_that_is_left_is_free() {
 #[tokio::test]
 async fn a_remote_subscriber_of_version_1_that_does_not_read_is_evicted_and_its_memory_is_bounded() {
     let scene = Scene::new(|config| {
-        config.lane_slots = 1024;
+        config.lane_bytes = 100_000;
         // Nothing but blocks goes out.
         config.heartbeat = Duration::from_secs(3600);
     })

@@ -26,8 +26,8 @@ pub(crate) fn config() -> RelayConfig {
         silence: Duration::from_millis(20),
         backfill_blocks_max: BACKFILL_BLOCKS_MAX,
         reorg_depth_max: REORG_DEPTH_MAX,
-        lane_slots: 4096,
-        recent_slots: 4096,
+        lane_bytes: 1 << 20,
+        recent_bytes: 1 << 20,
         heartbeat: Duration::from_millis(10),
         listen_unix: None,
         listen_tcp: None,
@@ -53,8 +53,10 @@ pub(crate) fn assert_true_state(replica: &Replica, chain: &FakeChain) {
 pub(crate) struct Subscriber {
     feed: Option<Feed>,
     pub(crate) replica: Replica,
-    /// Names of the messages that came, heartbeats aside.
+    /// Names of the messages that came, heartbeats and cautions aside.
     pub(crate) seen: Vec<&'static str>,
+    /// Of each caution, whether it told to be careful.
+    pub(crate) cautions: Vec<bool>,
     pub(crate) heartbeats: u32,
     /// Blocks after which the state could be traded on.
     pub(crate) tradable_at: Vec<u64>,
@@ -66,6 +68,7 @@ impl Subscriber {
             feed: Some(feed),
             replica: Replica::new(REORG_DEPTH_MAX),
             seen: Vec::new(),
+            cautions: Vec::new(),
             heartbeats: 0,
             tradable_at: Vec::new(),
         }
@@ -89,10 +92,10 @@ impl Subscriber {
     pub(crate) fn drain(&mut self, chain: &FakeChain) -> Result<(), FeedError> {
         while let Some(frame) = self.feed.as_mut().map_or(Ok(None), Feed::try_next)? {
             let message = Message::decode(frame.message_bytes()).expect("the relay sends what it reads");
-            if matches!(message, Message::Heartbeat(_)) {
-                self.heartbeats += 1;
-            } else {
-                self.seen.push(message.name());
+            match message {
+                Message::Heartbeat(_) => self.heartbeats += 1,
+                Message::Caution(caution) => self.cautions.push(caution.is_safe == 0),
+                _ => self.seen.push(message.name()),
             }
             let change = self.replica.apply(&message).expect("the relay sends what continues the stream");
             if matches!(change, Change::BlockEnded | Change::SnapshotReady | Change::Reorged(_)) {

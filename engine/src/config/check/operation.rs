@@ -27,13 +27,13 @@ const ROLLUPS: [u64; 11] = [10, 324, 480, 5_000, 8_453, 42_161, 42_170, 59_144, 
 const SILENCE_MS: u64 = 3_000;
 const HEARTBEAT_MS: u64 = 1_000;
 const BACKFILL_BLOCKS_MAX: u64 = 128;
-const LANE_SLOTS: u64 = 65_536;
+const LANE_BYTES: u64 = 4 << 20;
+const RECENT_BYTES: u64 = 16 << 20;
 const SUBSCRIBERS_MAX: u64 = 16;
-const RECENT_SLOTS: u64 = 65_536;
 /// What the relay itself asks for.
-const LANE_SLOTS_MIN: u64 = 8;
-/// A lane takes its memory at once: this many slots are 300 MB.
-const SLOTS_MAX: u64 = 1 << 20;
+const LANE_BYTES_MIN: u64 = 512;
+const LANE_BYTES_MAX: u64 = 1 << 30;
+const RECENT_BYTES_MAX: u64 = 1 << 34;
 
 impl Checker<'_> {
     pub(super) fn execution(&mut self, limits: Option<&Limits>) -> Option<ExecutionConfig> {
@@ -142,9 +142,10 @@ impl Checker<'_> {
         );
         let depth =
             self.bound("relay.reorg_depth_max", raw.reorg_depth_max.as_ref(), (REORG_DEPTH_MAX as u64, (1, 65_536)));
-        let lane_slots =
-            self.bound("relay.lane_slots", raw.lane_slots.as_ref(), (LANE_SLOTS, (LANE_SLOTS_MIN, SLOTS_MAX)));
-        let recent_slots = self.bound("relay.recent_slots", raw.recent_slots.as_ref(), (RECENT_SLOTS, (1, SLOTS_MAX)));
+        let lane_bytes =
+            self.bound("relay.lane_bytes", raw.lane_bytes.as_ref(), (LANE_BYTES, (LANE_BYTES_MIN, LANE_BYTES_MAX)));
+        let recent_bytes =
+            self.bound("relay.recent_bytes", raw.recent_bytes.as_ref(), (RECENT_BYTES, (1, RECENT_BYTES_MAX)));
         let subscribers =
             self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), (SUBSCRIBERS_MAX, (1, 4096)));
         let listen_unix = self.optional_path("relay.listen_unix", raw.listen_unix.as_ref());
@@ -159,8 +160,8 @@ impl Checker<'_> {
             heartbeat: heartbeat?,
             backfill_blocks_max: backfill?,
             reorg_depth_max: usize::try_from(depth?).ok()?,
-            lane_slots: usize::try_from(lane_slots?).ok()?,
-            recent_slots: usize::try_from(recent_slots?).ok()?,
+            lane_bytes: usize::try_from(lane_bytes?).ok()?,
+            recent_bytes: usize::try_from(recent_bytes?).ok()?,
             subscribers_max: usize::try_from(subscribers?).ok()?,
             listen_unix,
             listen_tcp,

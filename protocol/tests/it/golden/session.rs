@@ -1,7 +1,8 @@
 //! Golden bytes of the messages of a connection.
 
 use alphapulse_protocol::message::{
-    Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Subscribe, Welcome,
+    Caution, CautionCause, Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Scope, Select, Skip,
+    Subscribe, Welcome,
 };
 use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, Position, Sequence};
 
@@ -60,5 +61,33 @@ fn gap_is_its_golden_bytes() {
         assert_eq!((m.first.get(), m.last.get()), (595, 700));
         assert_eq!(GapRecovery::from_wire(m.recovery.get()), Some(GapRecovery::Snapshot));
         assert_eq!(GapReason::from_wire(m.reason.get()), Some(GapReason::Lapped));
+    });
+}
+
+#[test]
+fn select_is_its_golden_bytes() {
+    let mut select = Select::address(Scope::Token, run(0x81));
+    select.number = 0x2122_2324_2526_2728.into();
+    check("Select", select, (0, 0), |m| {
+        assert_eq!(m.scope(), Some(Scope::Token));
+        assert_eq!(m.number, 0x2122_2324_2526_2728);
+        assert_eq!(m.address, run(0x81));
+    });
+    assert_eq!(Select::number(Scope::Venue, 7).number, 7);
+}
+
+#[test]
+fn caution_is_its_golden_bytes() {
+    check("Caution", Caution::new(Sequence(594), CautionCause::Divergence), (594, 0), |m| {
+        assert_eq!(m.is_safe, 0);
+        assert_eq!(CautionCause::from_wire(m.cause.get()), Some(CautionCause::Divergence));
+    });
+    assert_eq!(Caution::new(Sequence(0), CautionCause::None).is_safe, 1);
+}
+
+#[test]
+fn skip_is_its_golden_bytes() {
+    check("Skip", Skip::new(0x0102_0304), (0x0a0b_0c0d_0e0f_1011, 1_700_000_125_000_000_000), |m| {
+        assert_eq!(m.count, 0x0102_0304);
     });
 }

@@ -1,0 +1,126 @@
+//! Who is served, and how: kept apart from the data path, for people and for the bound on subscribers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::error::RelayError;
+use crate::metrics::Counter;
+
+/// How a subscriber is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SubscriberStatus {
+    /// Number of the connection since the relay's start.
+    pub id: u64,
+    /// Where it comes from, and who it says that it is.
+    pub peer: String,
+    /// Schema version spoken; 0 before that is agreed on.
+    pub version: u64,
+    /// Bytes of events given to it.
+    pub sent_bytes: u64,
+    /// Messages of the stream given to it.
+    pub sent_messages: u64,
+    /// Messages left out because its selection does not ask for them.
+    pub skipped_messages: u64,
+    /// Bytes that wait for it.
+    pub waiting_bytes: u64,
+    /// Times its lane was full and it missed messages.
+    pub lapped: u64,
+    /// Gaps that it was told of.
+    pub gaps: u64,
+    /// Side messages dropped because it read too slowly.
+    pub side_dropped: u64,
+}
+
+/// One subscriber's counters.
+#[derive(Debug, Default)]
+pub(crate) struct Entry {
+    id: u64,
+    peer: String,
+    pub(crate) version: Counter,
+    pub(crate) sent_bytes: Counter,
+    pub(crate) sent_messages: Counter,
+    pub(crate) skipped_messages: Counter,
+    pub(crate) waiting_bytes: Counter,
+    pub(crate) lapped: Counter,
+    pub(crate) gaps: Counter,
+    pub(crate) side_dropped: Counter,
+}
+
+impl Entry {
+    fn read(&self) -> SubscriberStatus {
+        SubscriberStatus {
+            id: self.id,
+            peer: self.peer.clone(),
+            version: self.version.get(),
+            sent_bytes: self.sent_bytes.get(),
+            sent_messages: self.sent_messages.get(),
+            skipped_messages: self.skipped_messages.get(),
+            waiting_bytes: self.waiting_bytes.get(),
+            lapped: self.lapped.get(),
+            gaps: self.gaps.get(),
+            side_dropped: self.side_dropped.get(),
+        }
+    }
+}
+
+/// Everyone who has a place. Locked only when somebody comes, goes or asks.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    places_max: usize,
+    entries: Mutex<Vec<Arc<Entry>>>,
+    next_id: AtomicU64,
+}
+
+impl Roster {
+    pub(crate) fn new(places_max: usize) -> Arc<Self> {
+        Arc::new(Self { places_max, entries: Mutex::default(), next_id: AtomicU64::new(1) })
+    }
+
+    pub(crate) const fn places_max(&self) -> usize {
+        self.places_max
+    }
+
+    /// A place among the subscribers, for a peer of this name.
+    pub(crate) fn reserve(self: &Arc<Self>, peer: &str) -> Result<Place, RelayError> {
+        let mut entries = self.entries();
+        if entries.len() >= self.places_max {
+            return Err(RelayError::Full(self.places_max));
+        }
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let entry = Arc::new(Entry { id, peer: peer.to_owned(), ..Entry::default() });
+        entries.push(Arc::clone(&entry));
+        drop(entries);
+        Ok(Place { roster: Arc::clone(self), entry })
+    }
+
+    pub(crate) fn read(&self) -> Vec<SubscriberStatus> {
+        self.entries().iter().map(|entry| entry.read()).collect()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
+        // A list of counters is right after any panic.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader's place among the subscribers, free again when the reader drops it.
+#[derive(Debug)]
+pub(crate) struct Place {
+    roster: Arc<Roster>,
+    entry: Arc<Entry>,
+}
+
+impl Place {
+    pub(crate) const fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.roster.entries().retain(|entry| entry.id != self.entry.id);
+    }
+}
