@@ -99,6 +99,57 @@ pub fn split(bytes: &[u8]) -> Result<Split<'_>, DecodeError> {
     Ok(Split::Whole { message, frame_bytes })
 }
 
+/// A whole frame at the start of some bytes, its length and checksum found right.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// From the frame's first byte on, with what lies behind it: a copy of fixed size costs less than one of the frame's.
+    bytes: &'a [u8],
+    /// At most `bytes.len()`.
+    frame_bytes: usize,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame that `bytes` starts with, or `None` until more of it is there. Never allocates.
+    ///
+    /// # Errors
+    /// See [`split`].
+    pub fn first(bytes: &'a [u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(match split(bytes)? {
+            Split::Whole { frame_bytes, .. } => Some(Self { bytes, frame_bytes }),
+            Split::Incomplete { .. } => None,
+        })
+    }
+
+    /// The frame as it came.
+    #[must_use]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        &self.bytes[..self.frame_bytes]
+    }
+
+    /// The message inside, without frame header.
+    #[must_use]
+    pub fn message_bytes(&self) -> &'a [u8] {
+        &self.bytes[FRAME_HEADER_BYTES..self.frame_bytes]
+    }
+
+    /// The frame by value, or `None` when it is larger than [`FRAME_BYTES_MAX`]. The checksum is not computed again.
+    #[must_use]
+    pub fn to_buf(&self) -> Option<FrameBuf> {
+        if self.frame_bytes > FRAME_BYTES_MAX {
+            return None;
+        }
+        let bytes = match self.bytes.first_chunk() {
+            Some(bytes) => *bytes,
+            None => {
+                let mut bytes = [0; FRAME_BYTES_MAX];
+                bytes[..self.frame_bytes].copy_from_slice(self.as_bytes());
+                bytes
+            }
+        };
+        Some(FrameBuf { length: u16::try_from(self.frame_bytes).ok()?, bytes })
+    }
+}
+
 /// Collects bytes of a stream and hands out messages. Holds at most one frame more than what was pushed.
 #[derive(Debug, Default)]
 pub struct FrameDecoder {
@@ -168,6 +219,7 @@ pub const FRAME_BYTES_MAX: usize = 256;
 #[derive(Clone, Copy)]
 pub struct FrameBuf {
     length: u16,
+    /// What lies behind `length` bytes means nothing.
     bytes: [u8; FRAME_BYTES_MAX],
 }
 

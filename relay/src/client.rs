@@ -1,57 +1,42 @@
-//! A remote relay's stream, read by a thread of its own into a lane.
+//! A remote relay's stream, read by the consumer itself: no thread and no queue lie between the socket and it.
 //!
-//! When the consumer falls behind, the lane fills, the thread stops reading, the socket fills, and the relay laps us: the
-//! policy is the same as for an embedded feed, and nothing is dropped on this side.
+//! When the consumer falls behind, the socket fills, and the relay laps us: the policy is the same as for an embedded feed,
+//! and nothing is dropped on this side.
 
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::thread;
 use std::time::Instant;
 
-use alphapulse_protocol::frame::{self, FrameBuf, FrameDecoder};
+use alphapulse_protocol::frame::{self, FrameBuf};
 use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
-use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, Subscribe, VERSION_RESUME};
-use alphapulse_protocol::{ChainId, DecodeError, Position};
+use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, Subscribe, VERSION_RESUME, VERSION_SELECT};
+use alphapulse_protocol::{ChainId, DecodeError};
 
 use crate::error::FeedError;
-use crate::lane::{Ending, LaneWriter, Wake, lane};
-use crate::subscription::Feed;
-use crate::wait::Waiter;
+use crate::inbound::{Filled, Inbound};
+use crate::lane::Ending;
+use crate::subscription::{Feed, SubscribeOptions};
+use crate::wait::{FeedWaker, SocketWaiter};
 
-/// Frames read ahead of the consumer.
-const LANE_BYTES: usize = 1 << 20;
 /// The relay answers a greeting at once; this leaves room for a slow network.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Pause of the reader thread while its lane is full.
-const FULL_PAUSE: Duration = Duration::from_micros(200);
-/// Bytes read at once.
-const READ_BYTES: usize = 64 * 1024;
 
 /// A connected socket of either family.
 #[derive(Debug)]
-enum Socket {
-    Unix(UnixStream),
-    Tcp(TcpStream),
+enum Socket<U, T> {
+    Unix(U),
+    Tcp(T),
 }
 
-impl Socket {
-    fn try_clone(&self) -> io::Result<Self> {
-        Ok(match self {
-            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
-            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
-        })
-    }
+/// While the relay is greeted.
+type Blocking = Socket<UnixStream, TcpStream>;
+/// From then on.
+type NonBlocking = Socket<mio::net::UnixStream, mio::net::TcpStream>;
 
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        match self {
-            Self::Unix(socket) => socket.set_read_timeout(timeout),
-            Self::Tcp(socket) => socket.set_read_timeout(timeout),
-        }
-    }
-
+impl<U: Read + Write, T: Read + Write> Socket<U, T> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(socket) => socket.read(bytes),
@@ -65,6 +50,37 @@ impl Socket {
             Self::Tcp(socket) => socket.write_all(bytes),
         }
     }
+}
+
+impl Blocking {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Self::Unix(socket) => socket.set_read_timeout(Some(timeout)),
+            Self::Tcp(socket) => socket.set_read_timeout(Some(timeout)),
+        }
+    }
+
+    fn into_non_blocking(self) -> io::Result<NonBlocking> {
+        Ok(match self {
+            Self::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                Socket::Unix(mio::net::UnixStream::from_std(socket))
+            }
+            Self::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                Socket::Tcp(mio::net::TcpStream::from_std(socket))
+            }
+        })
+    }
+}
+
+impl NonBlocking {
+    fn waiter(&mut self) -> io::Result<SocketWaiter> {
+        match self {
+            Self::Unix(socket) => SocketWaiter::new(socket),
+            Self::Tcp(socket) => SocketWaiter::new(socket),
+        }
+    }
 
     fn shutdown(&self) {
         // The other side may be gone already; then there is nothing to shut.
@@ -75,32 +91,13 @@ impl Socket {
     }
 }
 
-/// Keeps the connection; dropping it ends the reader thread.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    socket: Socket,
-    chain_id: ChainId,
-}
-
-impl Connection {
-    pub(crate) const fn chain_id(&self) -> ChainId {
-        self.chain_id
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.socket.shutdown();
-    }
-}
-
-pub(crate) fn connect_unix(path: &Path, position: Option<Position>) -> Result<Feed, FeedError> {
+pub(crate) fn connect_unix(path: &Path, options: &SubscribeOptions) -> Result<Feed, FeedError> {
     let address = path.display().to_string();
     let socket = UnixStream::connect(path).map_err(|source| FeedError::Connect { address: address.clone(), source })?;
-    join(Socket::Unix(socket), &address, position)
+    join(Socket::Unix(socket), &address, options)
 }
 
-pub(crate) fn connect_tcp(address: SocketAddr, position: Option<Position>) -> Result<Feed, FeedError> {
+pub(crate) fn connect_tcp(address: SocketAddr, options: &SubscribeOptions) -> Result<Feed, FeedError> {
     let text = address.to_string();
     let connect = || {
         let socket = TcpStream::connect_timeout(&address, HANDSHAKE)?;
@@ -109,48 +106,49 @@ pub(crate) fn connect_tcp(address: SocketAddr, position: Option<Position>) -> Re
         Ok(socket)
     };
     let socket = connect().map_err(|source| FeedError::Connect { address: text.clone(), source })?;
-    join(Socket::Tcp(socket), &text, position)
+    join(Socket::Tcp(socket), &text, options)
 }
 
-/// Greets the relay and starts the reader.
-fn join(mut socket: Socket, address: &str, position: Option<Position>) -> Result<Feed, FeedError> {
-    let mut decoder = FrameDecoder::new();
-    let (chain_id, version) = greet(&mut socket, &mut decoder, address)?;
-    let waiter = Waiter::new();
-    let (lane, reader_end) = lane(LANE_BYTES, 0, Wake::Thread(waiter.unparker()));
+/// Greets the relay and asks for the stream.
+fn join(mut socket: Blocking, address: &str, options: &SubscribeOptions) -> Result<Feed, FeedError> {
+    let mut inbound = Inbound::new();
+    let (chain_id, version) = greet(&mut socket, &mut inbound, address)?;
     let connect_error = |source| FeedError::Connect { address: address.to_owned(), source };
+    let rules = options.selection.rules();
+    if version < VERSION_SELECT && !rules.is_empty() {
+        return Err(FeedError::Unselective { address: address.to_owned(), version });
+    }
     if version >= VERSION_RESUME {
         let mut request = Vec::new();
-        frame::write(&mut request, &Subscribe::new(position));
+        rules.iter().for_each(|rule| frame::write(&mut request, rule));
+        frame::write(&mut request, &Subscribe::new(options.position));
         socket.write_all(&request).map_err(connect_error)?;
     }
-    let kept = socket.try_clone().map_err(connect_error)?;
-    let reader = Reader { socket, decoder, lane };
-    thread::Builder::new().name("relay-client".into()).spawn(move || reader.run()).map_err(connect_error)?;
-    Ok(Feed::remote(reader_end, waiter, Connection { socket: kept, chain_id }))
+    let mut socket = socket.into_non_blocking().map_err(connect_error)?;
+    let waiter = socket.waiter().map_err(connect_error)?;
+    let (state, ahead, ending) = (SocketState::Unknown, None, None);
+    Ok(Feed::remote(Connection { socket, waiter, inbound, state, ahead, ending, chain_id }))
 }
 
 /// Sends the greeting and reads the answer: the chain and the version that will be spoken.
-fn greet(socket: &mut Socket, decoder: &mut FrameDecoder, address: &str) -> Result<(ChainId, u16), FeedError> {
+fn greet(socket: &mut Blocking, inbound: &mut Inbound, address: &str) -> Result<(ChainId, u16), FeedError> {
     let lost = |source: io::Error| FeedError::Connect { address: address.to_owned(), source };
     let mut greeting = Vec::new();
     frame::write(&mut greeting, &Hello::new());
     socket.write_all(&greeting).map_err(lost)?;
     let deadline = Instant::now() + HANDSHAKE;
-    let mut bytes = vec![0; READ_BYTES];
     loop {
-        if let Some(answer) = read_answer(decoder, address)? {
-            socket.set_read_timeout(None).map_err(lost)?;
+        if let Some(answer) = take_answer(inbound, address)? {
             return Ok(answer);
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(lost(io::ErrorKind::TimedOut.into()));
         }
-        socket.set_read_timeout(Some(left)).map_err(lost)?;
-        match socket.read(&mut bytes) {
-            Ok(0) => return Err(lost(io::ErrorKind::UnexpectedEof.into())),
-            Ok(count) => decoder.push(&bytes[..count]),
+        socket.set_read_timeout(left).map_err(lost)?;
+        match inbound.fill(|room| socket.read(room)) {
+            Ok(Filled::End) => return Err(lost(io::ErrorKind::UnexpectedEof.into())),
+            Ok(Filled::Drained | Filled::Full) => {}
             Err(error) if is_timeout(&error) => {}
             Err(error) => return Err(lost(error)),
         }
@@ -158,18 +156,21 @@ fn greet(socket: &mut Socket, decoder: &mut FrameDecoder, address: &str) -> Resu
 }
 
 /// The chain that the relay serves and the version that it speaks, once its answer is whole.
-fn read_answer(decoder: &mut FrameDecoder, address: &str) -> Result<Option<(ChainId, u16)>, FeedError> {
-    let reason = match decoder.next_message() {
-        Ok(None) => return Ok(None),
-        Ok(Some(Message::Close(close))) => return Err(ending_of(close).into()),
-        Ok(Some(Message::Welcome(welcome))) => match welcome.version.get() {
-            version @ 1..=SCHEMA_VERSION => return Ok(Some((ChainId(welcome.chain_id.get()), version))),
-            version => format!("schema version {version} is not known to this build"),
+fn take_answer(inbound: &mut Inbound, address: &str) -> Result<Option<(ChainId, u16)>, FeedError> {
+    let refused = |reason: String| FeedError::Handshake { address: address.to_owned(), reason };
+    let Some(frame) = inbound.peek().map_err(|error| refused(error.to_string()))? else { return Ok(None) };
+    let answer = match Message::decode(frame.message_bytes()) {
+        Ok(Message::Close(close)) => return Err(ending_of(close).into()),
+        Ok(Message::Welcome(welcome)) => match welcome.version.get() {
+            version @ 1..=SCHEMA_VERSION => (ChainId(welcome.chain_id.get()), version),
+            version => return Err(refused(format!("schema version {version} is not known to this build"))),
         },
-        Ok(Some(other)) => format!("{} came instead of Welcome", other.name()),
-        Err(error) => error.to_string(),
+        Ok(other) => return Err(refused(format!("{} came instead of Welcome", other.name()))),
+        Err(error) => return Err(refused(error.to_string())),
     };
-    Err(FeedError::Handshake { address: address.to_owned(), reason })
+    let frame_bytes = frame.as_bytes().len();
+    inbound.skip(frame_bytes);
+    Ok(Some(answer))
 }
 
 fn is_timeout(error: &io::Error) -> bool {
@@ -190,57 +191,156 @@ pub(crate) fn too_long(message: &[u8]) -> DecodeError {
     }
 }
 
-/// The reader thread's state.
-struct Reader {
-    socket: Socket,
-    decoder: FrameDecoder,
-    lane: LaneWriter,
+/// What is known of the socket without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SocketState {
+    /// It may have more: it said so, or gave all that there was room for.
+    Unknown,
+    /// It just gave the last that it had, and the consumer was not told yet that there is no more.
+    JustDrained,
+    /// The consumer knows. Whatever comes from now on, the waiter is told of.
+    Drained,
 }
 
-impl Reader {
-    fn run(mut self) {
-        let ending = self.read();
-        self.lane.end(ending);
-        self.socket.shutdown();
+/// A connection to a relay, read by the thread that consumes it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: NonBlocking,
+    waiter: SocketWaiter,
+    inbound: Inbound,
+    state: SocketState,
+    /// A frame that was taken to see whether there is one.
+    ahead: Option<FrameBuf>,
+    /// Once there is one it stays, and nothing is read any more.
+    ending: Option<Ending>,
+    chain_id: ChainId,
+}
+
+impl Connection {
+    pub(crate) const fn chain_id(&self) -> ChainId {
+        self.chain_id
     }
 
-    fn read(&mut self) -> Ending {
-        let mut bytes = vec![0; READ_BYTES];
+    /// Next frame, or `None` when none is there now. Never blocks; at most one system call for each time that the buffer
+    /// is empty.
+    ///
+    /// # Errors
+    /// Why nothing more will come.
+    pub(crate) fn try_next(&mut self) -> Result<Option<FrameBuf>, Ending> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(Some(ahead));
+        }
         loop {
-            loop {
-                match self.hand_over() {
-                    Ok(true) => {}
-                    Ok(false) => break,
-                    Err(ending) => return ending,
-                }
+            if let Some(frame) = self.take_buffered()? {
+                return Ok(Some(frame));
             }
-            match self.socket.read(&mut bytes) {
-                Ok(0) => return Ending::Disconnected,
-                Ok(count) => self.decoder.push(&bytes[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Ending::Disconnected,
+            if self.state == SocketState::JustDrained {
+                // Asking again would mostly be in vain. A caller that waits now is woken by what came since, and one that
+                // does not comes back.
+                self.state = SocketState::Drained;
+                return Ok(None);
+            }
+            if !self.fill() {
+                self.state = SocketState::Drained;
+                return Ok(None);
             }
         }
     }
 
-    /// Moves one whole message to the lane; `false` when none is whole yet.
-    fn hand_over(&mut self) -> Result<bool, Ending> {
-        let Some(message) = self.decoder.next_bytes().map_err(Ending::Malformed)? else { return Ok(false) };
-        match Message::decode(message) {
-            Ok(Message::Close(close)) => return Err(ending_of(close)),
-            // A template newer than this build: skipped, as the schema allows.
-            Err(DecodeError::Template(_)) => return Ok(true),
-            Err(error) => return Err(Ending::Malformed(error)),
-            Ok(_) => {}
+    /// Whether a frame or an ending is there already.
+    pub(crate) fn has_more(&mut self) -> bool {
+        if self.ahead.is_some() || self.ending.is_some() {
+            return true;
         }
-        let frame = FrameBuf::from_message_bytes(message).ok_or_else(|| Ending::Malformed(too_long(message)))?;
-        let frame = bytes::Bytes::copy_from_slice(frame.as_bytes());
-        while !self.lane.push(&frame) {
-            if self.lane.is_abandoned() {
-                return Err(Ending::Disconnected);
+        loop {
+            match self.take_buffered() {
+                Err(_) => return true,
+                Ok(Some(frame)) => {
+                    self.ahead = Some(frame);
+                    return true;
+                }
+                // What was read may be old by now: only the socket knows.
+                Ok(None) if self.fill() => {}
+                Ok(None) => return false,
             }
-            thread::sleep(FULL_PAUSE);
         }
-        Ok(true)
+    }
+
+    /// Waits until there may be something; may return early.
+    pub(crate) fn wait(&mut self, at_most: Duration) {
+        let has_work = self.ahead.is_some() || self.ending.is_some() || self.state == SocketState::Unknown;
+        if has_work || matches!(self.inbound.peek(), Ok(Some(_)) | Err(_)) {
+            return;
+        }
+        let Self { socket, waiter, inbound, state, ending, .. } = self;
+        if waiter.wait(at_most, || fill(socket, inbound, state, ending)) {
+            self.state = SocketState::Unknown;
+        }
+    }
+
+    pub(crate) fn waker(&self) -> FeedWaker {
+        self.waiter.waker()
+    }
+
+    /// Takes the next whole frame of the buffer. A template newer than this build is skipped, as the schema allows.
+    fn take_buffered(&mut self) -> Result<Option<FrameBuf>, Ending> {
+        if let Some(ending) = self.ending {
+            return Err(ending);
+        }
+        let ending = loop {
+            let frame = match self.inbound.peek() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(None),
+                Err(error) => break Ending::Malformed(error),
+            };
+            let taken = match Message::decode(frame.message_bytes()) {
+                Ok(Message::Close(close)) => break ending_of(close),
+                Err(DecodeError::Template(_)) => None,
+                Err(error) => break Ending::Malformed(error),
+                Ok(_) => match frame.to_buf() {
+                    None => break Ending::Malformed(too_long(frame.message_bytes())),
+                    some => some,
+                },
+            };
+            let frame_bytes = frame.as_bytes().len();
+            self.inbound.skip(frame_bytes);
+            if taken.is_some() {
+                return Ok(taken);
+            }
+        };
+        self.ending = Some(ending);
+        self.socket.shutdown();
+        Err(ending)
+    }
+
+    fn fill(&mut self) -> bool {
+        fill(&mut self.socket, &mut self.inbound, &mut self.state, &mut self.ending)
+    }
+}
+
+/// Reads what the socket has, once; says whether something came, be it the end. Only when no whole frame is buffered.
+fn fill(socket: &mut NonBlocking, inbound: &mut Inbound, state: &mut SocketState, ending: &mut Option<Ending>) -> bool {
+    loop {
+        let filled = inbound.fill(|room| socket.read(room));
+        *state = match filled {
+            Ok(Filled::Full) => SocketState::Unknown,
+            Ok(Filled::Drained) => SocketState::JustDrained,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                *state = SocketState::JustDrained;
+                return false;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(Filled::End) | Err(_) => {
+                *ending = Some(Ending::Disconnected);
+                SocketState::JustDrained
+            }
+        };
+        return true;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.socket.shutdown();
     }
 }

@@ -147,6 +147,14 @@ pub enum FeedError {
         /// What came instead.
         reason: String,
     },
+    /// The relay cannot leave anything out.
+    #[error("relay {address} speaks version {version}, which knows no selection")]
+    Unselective {
+        /// Path or socket address.
+        address: String,
+        /// Schema version spoken.
+        version: u16,
+    },
     /// The relay serves another chain.
     #[error("the relay serves chain {got}, chain {expected} was asked for")]
     WrongChain {
@@ -162,9 +170,11 @@ impl FeedError {
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Closed(reason) => !matches!(reason, CloseReason::Version | CloseReason::Malformed),
+            Self::Closed(reason) => {
+                !matches!(reason, CloseReason::Version | CloseReason::Malformed | CloseReason::Chain)
+            }
             Self::Disconnected | Self::Connect { .. } | Self::Malformed(_) => true,
-            Self::RelayEnded | Self::Handshake { .. } | Self::WrongChain { .. } => false,
+            Self::RelayEnded | Self::Handshake { .. } | Self::Unselective { .. } | Self::WrongChain { .. } => false,
         }
     }
 }

@@ -58,7 +58,7 @@ impl Subscriber {
 
     /// Queues frames, all or none.
     fn push<const PARCELS: usize>(&mut self, frames: [&Bytes; PARCELS]) -> bool {
-        let is_queued = self.lane.push_all(frames);
+        let is_queued = self.lane.push(frames);
         if is_queued {
             self.entry.sent_bytes.add(frames.iter().map(|frames| frames.len() as u64).sum());
         }

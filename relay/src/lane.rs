@@ -76,13 +76,8 @@ pub(crate) struct LaneWriter {
 }
 
 impl LaneWriter {
-    /// Queues whole frames and wakes the reader, or says that there is no room. Never blocks, never allocates.
-    pub(crate) fn push(&mut self, frames: &Bytes) -> bool {
-        self.push_all([frames])
-    }
-
-    /// The same for several parcels: all or none.
-    pub(crate) fn push_all<'b, I: IntoIterator<Item = &'b Bytes> + Clone>(&mut self, parcels: I) -> bool {
+    /// Queues whole frames, all or none, and wakes the reader; or says that there is no room. Never blocks, never allocates.
+    pub(crate) fn push<'b, I: IntoIterator<Item = &'b Bytes> + Clone>(&mut self, parcels: I) -> bool {
         let sizes = parcels.clone().into_iter().fold((0, 0), |(count, bytes), next| (count + 1, bytes + next.len()));
         if !self.has_room_for(sizes) {
             return false;
@@ -216,7 +211,7 @@ mod tests {
         let (mut writer, mut reader) = task_lane(100);
         let dropped = [&b"1"[..], b"2", b"3"].map(|message| writer.push_side(&Bytes::from_static(message)));
         assert_eq!(dropped, [false, false, true]);
-        assert!(writer.push(&Bytes::from_static(b"stream")));
+        assert!(writer.push([&Bytes::from_static(b"stream")]));
         let read: Vec<Bytes> = core::iter::from_fn(|| reader.pop()).collect();
         assert_eq!(read, [&b"stream"[..], b"2", b"3"]);
     }
@@ -224,7 +219,7 @@ mod tests {
     #[test]
     fn what_was_queued_is_read_before_the_ending() {
         let (mut writer, mut reader) = task_lane(2);
-        assert!(writer.push(&Bytes::from_static(b"a")));
+        assert!(writer.push([&Bytes::from_static(b"a")]));
         writer.end(Ending::Closed(CloseReason::Evicted));
         drop(writer);
         assert_eq!(reader.ended(), None);
@@ -235,11 +230,11 @@ mod tests {
     #[test]
     fn a_full_lane_takes_nothing_and_an_empty_one_takes_one_parcel_of_any_size() {
         let (mut writer, mut reader) = task_lane(4);
-        assert!(writer.push(&Bytes::from_static(b"longer than four bytes")));
-        assert!(!writer.push(&Bytes::from_static(b"a")));
+        assert!(writer.push([&Bytes::from_static(b"longer than four bytes")]));
+        assert!(!writer.push([&Bytes::from_static(b"a")]));
         assert_eq!(reader.pop().as_deref(), Some(&b"longer than four bytes"[..]));
-        assert!(writer.push(&Bytes::from_static(b"abcd")));
-        assert!(!writer.push(&Bytes::from_static(b"e")));
+        assert!(writer.push([&Bytes::from_static(b"abcd")]));
+        assert!(!writer.push([&Bytes::from_static(b"e")]));
         assert_eq!(writer.waiting_bytes(), 4);
     }
 
@@ -247,9 +242,9 @@ mod tests {
     fn slots_are_bounded_too() {
         let (mut writer, mut reader) = task_lane(1);
         for _ in 0..SLOTS.0 {
-            assert!(writer.push(&Bytes::new()));
+            assert!(writer.push([&Bytes::new()]));
         }
-        assert!(!writer.push(&Bytes::new()));
+        assert!(!writer.push([&Bytes::new()]));
         assert!(!writer.is_half_empty());
         (0..SLOTS.0 / 2).for_each(|_| drop(reader.pop()));
         assert!(writer.is_half_empty());

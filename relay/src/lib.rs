@@ -34,6 +34,7 @@ mod fanout;
 mod follower;
 mod history;
 mod hub;
+mod inbound;
 pub mod journal;
 mod lane;
 mod metrics;

@@ -1,11 +1,11 @@
 //! The consumer's end: one type for an embedded relay and for a remote one.
 
-use core::ops::Range;
+use core::cell::RefCell;
 use core::time::Duration;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
+use alphapulse_protocol::frame::{Frame, FrameBuf};
 use alphapulse_protocol::{ChainId, Position};
 use bytes::Bytes;
 
@@ -28,100 +28,34 @@ pub struct SubscribeOptions {
 /// A subscription: a snapshot or what was missed first, then every message in sequence. Where messages are missing a
 /// [`Gap`](alphapulse_protocol::message::Gap) comes before the next one.
 ///
-/// For one synchronous thread. [`Feed::try_next`] never blocks, allocates or makes a system call. A feed that ended stays
+/// For one synchronous thread. [`Feed::try_next`] never blocks or allocates; that of a remote feed makes a system call when
+/// everything read before was handed out, that of an embedded one never. A feed that ended stays
 /// ended; subscribing again from the position of a [`Replica`](alphapulse_protocol::replica::Replica) goes on where it stands.
 /// Whoever applies the frames to one must subscribe again as well when it refuses one.
 #[derive(Debug)]
-pub struct Feed {
+pub struct Feed(Origin);
+
+#[derive(Debug)]
+enum Origin {
+    Embedded(Embedded),
+    /// Whether there is more is found out by reading, and looks like a question to the caller.
+    Remote(Box<RefCell<Connection>>),
+}
+
+/// The reader's end of a lane, in the relay's own process.
+#[derive(Debug)]
+struct Embedded {
     lane: LaneReader,
     waiter: Waiter,
     unpacking: Unpacking,
-    origin: Origin,
+    /// Given back when the feed is dropped.
+    _place: Place,
 }
 
-/// What the feed holds on to, given back when it is dropped.
-#[derive(Debug)]
-enum Origin {
-    Embedded { _place: Place },
-    Remote(Connection),
-}
-
-/// Frames that came in one parcel and are handed out one by one.
-#[derive(Debug, Default)]
-struct Unpacking {
-    frames: Bytes,
-    at: usize,
-}
-
-impl Unpacking {
-    fn next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
-        match frame::split(&self.frames[self.at..]).map_err(FeedError::Malformed)? {
-            Split::Incomplete { .. } => {
-                *self = Self::default();
-                Ok(None)
-            }
-            Split::Whole { frame_bytes, .. } => {
-                let message: Range<usize> = self.at + FRAME_HEADER_BYTES..self.at + frame_bytes;
-                self.at += frame_bytes;
-                let message = &self.frames[message];
-                let frame = FrameBuf::from_message_bytes(message);
-                frame.ok_or_else(|| FeedError::Malformed(client::too_long(message))).map(Some)
-            }
-        }
-    }
-}
-
-impl Feed {
-    pub(crate) fn embedded(lane: LaneReader, waiter: Waiter, place: Place) -> Self {
-        Self { lane, waiter, unpacking: Unpacking::default(), origin: Origin::Embedded { _place: place } }
-    }
-
-    pub(crate) fn remote(lane: LaneReader, waiter: Waiter, connection: Connection) -> Self {
-        Self { lane, waiter, unpacking: Unpacking::default(), origin: Origin::Remote(connection) }
-    }
-
-    /// Connects to a relay's unix socket and greets it. Blocks until the relay answered; reads on a thread of its own.
-    ///
-    /// The stream goes on behind `position`, that of a state that is kept, or begins with a snapshot.
-    ///
-    /// # Errors
-    /// [`FeedError::Connect`], [`FeedError::Handshake`], or [`FeedError::Closed`] with the relay's reason.
-    pub fn connect_unix(path: impl AsRef<Path>, position: Option<Position>) -> Result<Self, FeedError> {
-        client::connect_unix(path.as_ref(), position)
-    }
-
-    /// Connects to a relay's TCP address and greets it. Blocks until the relay answered; reads on a thread of its own.
-    ///
-    /// The stream goes on behind `position`, that of a state that is kept, or begins with a snapshot.
-    ///
-    /// # Errors
-    /// [`FeedError::Connect`], [`FeedError::Handshake`], or [`FeedError::Closed`] with the relay's reason.
-    pub fn connect_tcp(address: SocketAddr, position: Option<Position>) -> Result<Self, FeedError> {
-        client::connect_tcp(address, position)
-    }
-
-    /// Refuses a relay of another chain. An embedded feed passes: its chain was checked at the node.
-    ///
-    /// # Errors
-    /// [`FeedError::WrongChain`].
-    pub fn expecting_chain(self, expected: ChainId) -> Result<Self, FeedError> {
-        match &self.origin {
-            Origin::Remote(connection) if connection.chain_id() != expected => {
-                Err(FeedError::WrongChain { expected, got: connection.chain_id() })
-            }
-            _ => Ok(self),
-        }
-    }
-
-    /// Next frame, or `None` when none is there now. Never blocks.
-    ///
-    /// # Errors
-    /// Why the feed ended; everything before the end was handed out.
-    pub fn try_next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
+impl Embedded {
+    fn try_next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
         loop {
-            if !self.unpacking.frames.is_empty()
-                && let Some(frame) = self.unpacking.next()?
-            {
+            if let Some(frame) = self.unpacking.next()? {
                 return Ok(Some(frame));
             }
             match self.lane.pop() {
@@ -136,23 +70,129 @@ impl Feed {
         }
     }
 
-    /// Whether more is there already: what was read so far is not the newest.
+    fn has_more(&self) -> bool {
+        self.unpacking.has_more() || self.lane.is_ready()
+    }
+
+    fn wait(&self, at_most: Duration) {
+        self.waiter.wait(at_most, || self.has_more());
+    }
+}
+
+/// Frames that came in one parcel and are handed out one by one.
+#[derive(Debug, Default)]
+struct Unpacking {
+    frames: Bytes,
+    at: usize,
+}
+
+impl Unpacking {
+    fn has_more(&self) -> bool {
+        self.at < self.frames.len()
+    }
+
+    fn next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
+        let Some(frame) = Frame::first(&self.frames[self.at..]).map_err(FeedError::Malformed)? else {
+            *self = Self::default();
+            return Ok(None);
+        };
+        self.at += frame.as_bytes().len();
+        frame.to_buf().ok_or_else(|| FeedError::Malformed(client::too_long(frame.message_bytes()))).map(Some)
+    }
+}
+
+impl Feed {
+    pub(crate) fn embedded(lane: LaneReader, waiter: Waiter, place: Place) -> Self {
+        Self(Origin::Embedded(Embedded { lane, waiter, unpacking: Unpacking::default(), _place: place }))
+    }
+
+    pub(crate) fn remote(connection: Connection) -> Self {
+        Self(Origin::Remote(Box::new(RefCell::new(connection))))
+    }
+
+    /// Connects to a relay's unix socket and greets it. Blocks until the relay answered.
+    ///
+    /// The stream goes on behind `position`, that of a state that is kept, or begins with a snapshot.
+    ///
+    /// # Errors
+    /// [`FeedError::Connect`], [`FeedError::Handshake`], or [`FeedError::Closed`] with the relay's reason.
+    pub fn connect_unix(path: impl AsRef<Path>, position: Option<Position>) -> Result<Self, FeedError> {
+        Self::connect_unix_with(path, &SubscribeOptions { position, ..SubscribeOptions::default() })
+    }
+
+    /// The same on these terms.
+    ///
+    /// # Errors
+    /// As [`Self::connect_unix`], and [`FeedError::Unselective`] when the relay is too old to select.
+    pub fn connect_unix_with(path: impl AsRef<Path>, options: &SubscribeOptions) -> Result<Self, FeedError> {
+        client::connect_unix(path.as_ref(), options)
+    }
+
+    /// Connects to a relay's TCP address and greets it. Blocks until the relay answered.
+    ///
+    /// The stream goes on behind `position`, that of a state that is kept, or begins with a snapshot.
+    ///
+    /// # Errors
+    /// [`FeedError::Connect`], [`FeedError::Handshake`], or [`FeedError::Closed`] with the relay's reason.
+    pub fn connect_tcp(address: SocketAddr, position: Option<Position>) -> Result<Self, FeedError> {
+        Self::connect_tcp_with(address, &SubscribeOptions { position, ..SubscribeOptions::default() })
+    }
+
+    /// The same on these terms.
+    ///
+    /// # Errors
+    /// As [`Self::connect_tcp`], and [`FeedError::Unselective`] when the relay is too old to select.
+    pub fn connect_tcp_with(address: SocketAddr, options: &SubscribeOptions) -> Result<Self, FeedError> {
+        client::connect_tcp(address, options)
+    }
+
+    /// Refuses a relay of another chain. An embedded feed passes: its chain was checked at the node.
+    ///
+    /// # Errors
+    /// [`FeedError::WrongChain`].
+    pub fn expecting_chain(self, expected: ChainId) -> Result<Self, FeedError> {
+        let got = match &self.0 {
+            Origin::Embedded(_) => expected,
+            Origin::Remote(connection) => connection.borrow().chain_id(),
+        };
+        if got == expected { Ok(self) } else { Err(FeedError::WrongChain { expected, got }) }
+    }
+
+    /// Next frame, or `None` when none is there now. Never blocks.
+    ///
+    /// # Errors
+    /// Why the feed ended; everything before the end was handed out.
+    pub fn try_next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
+        match &mut self.0 {
+            Origin::Embedded(embedded) => embedded.try_next(),
+            Origin::Remote(connection) => connection.get_mut().try_next().map_err(FeedError::from),
+        }
+    }
+
+    /// Whether more is there already: what was read so far is not the newest. Never blocks.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        self.unpacking.at < self.unpacking.frames.len() || self.lane.is_ready()
+        match &self.0 {
+            Origin::Embedded(embedded) => embedded.has_more(),
+            Origin::Remote(connection) => connection.borrow_mut().has_more(),
+        }
     }
 
     /// Waits until a frame may be there, a [`FeedWaker`] woke it, or `at_most` is over. May return early.
     pub fn wait(&mut self, at_most: Duration) {
-        if self.unpacking.frames.is_empty() {
-            self.waiter.wait(at_most, || self.lane.is_ready());
+        match &mut self.0 {
+            Origin::Embedded(embedded) => embedded.wait(at_most),
+            Origin::Remote(connection) => connection.get_mut().wait(at_most),
         }
     }
 
     /// A handle that makes [`Feed::wait`] return, for other inputs of the same thread.
     #[must_use]
     pub fn waker(&self) -> FeedWaker {
-        self.waiter.waker()
+        match &self.0 {
+            Origin::Embedded(embedded) => embedded.waiter.waker(),
+            Origin::Remote(connection) => connection.borrow().waker(),
+        }
     }
 }
 

@@ -1,49 +1,85 @@
-//! How a consumer thread waits: spin a little where cores are plenty, then park.
+//! How a consumer thread waits: spin a little where cores are plenty, then block until it is woken.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
 use crossbeam::sync::{Parker, Unparker};
 use crossbeam::utils::Backoff;
+use mio::event::Source;
+use mio::{Events, Interest, Poll, Token};
 
-/// How long a waiter spins before it parks: about what parking and waking costs on Linux.
+/// How long a waiter spins before it blocks: about what blocking and waking costs on Linux.
 const SPIN: Duration = Duration::from_micros(50);
 
 /// Below this many cores a spinning consumer takes time from the thread it waits for.
 const SPIN_CORES_MIN: usize = 4;
 
-/// The waiting side. Belongs to one thread at a time.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    parker: Parker,
-    woken: Arc<AtomicBool>,
-    spin: Duration,
+const SOCKET: Token = Token(0);
+const WAKER: Token = Token(1);
+
+fn spin() -> Duration {
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    if cores < SPIN_CORES_MIN { Duration::ZERO } else { SPIN }
+}
+
+/// Whether a waker was used since the wait before.
+#[derive(Debug, Clone, Default)]
+struct Woken(Arc<AtomicBool>);
+
+impl Woken {
+    /// Says whether nobody else had woken the same wait.
+    fn set(&self) -> bool {
+        // Pairs with the Acquire swap in `take`: what was written before the wake is seen after the wait.
+        !self.0.swap(true, Ordering::Release)
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Acquire)
+    }
 }
 
 /// Wakes a thread that waits on a feed, so that other inputs can share the thread. A wake before the wait counts.
 #[derive(Debug, Clone)]
 pub struct FeedWaker {
-    unparker: Unparker,
-    woken: Arc<AtomicBool>,
+    woken: Woken,
+    sleeper: Sleeper,
+}
+
+/// Where the thread sleeps.
+#[derive(Debug, Clone)]
+enum Sleeper {
+    Parked(Unparker),
+    Polling(Arc<mio::Waker>),
 }
 
 impl FeedWaker {
     /// Makes the current or the next [`crate::Feed::wait`] return. Never blocks.
     pub fn wake(&self) {
-        // Pairs with the Acquire swap in `Waiter::wait`: what was written before the wake is seen after the wait.
-        self.woken.store(true, Ordering::Release);
-        self.unparker.unpark();
+        let is_first = self.woken.set();
+        match &self.sleeper {
+            Sleeper::Parked(unparker) => unparker.unpark(),
+            // One of several wakes makes the system call. It can fail only when the poll is gone, and nobody waits then.
+            Sleeper::Polling(waker) if is_first => drop(waker.wake()),
+            Sleeper::Polling(_) => {}
+        }
     }
+}
+
+/// The waiting side of a lane. Belongs to one thread at a time.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    parker: Parker,
+    woken: Woken,
+    spin: Duration,
 }
 
 impl Waiter {
     pub(crate) fn new() -> Self {
-        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
-        let spin = if cores < SPIN_CORES_MIN { Duration::ZERO } else { SPIN };
-        Self { parker: Parker::new(), woken: Arc::default(), spin }
+        Self { parker: Parker::new(), woken: Woken::default(), spin: spin() }
     }
 
     pub(crate) fn unparker(&self) -> Unparker {
@@ -51,27 +87,72 @@ impl Waiter {
     }
 
     pub(crate) fn waker(&self) -> FeedWaker {
-        FeedWaker { unparker: self.unparker(), woken: Arc::clone(&self.woken) }
+        FeedWaker { woken: self.woken.clone(), sleeper: Sleeper::Parked(self.unparker()) }
     }
 
     /// Returns when `is_ready`, when woken, or after `at_most`; may return early for no reason.
-    pub(crate) fn wait(&self, at_most: Duration, is_ready: impl Fn() -> bool) {
-        let start = Instant::now();
-        let backoff = Backoff::new();
-        loop {
-            if is_ready() || self.woken.swap(false, Ordering::Acquire) {
-                return;
-            }
-            let waited = start.elapsed();
-            if waited >= at_most.min(self.spin) {
-                break;
-            }
-            backoff.snooze();
-        }
+    pub(crate) fn wait(&self, at_most: Duration, mut is_ready: impl FnMut() -> bool) {
+        let Some(left) = spin_until(at_most, self.spin, || is_ready() || self.woken.take()) else { return };
         // The producer unparks after it pushed, and an unpark before the park makes the park return at once:
         // nothing can be missed between the check above and here.
-        self.parker.park_timeout(at_most.saturating_sub(start.elapsed()));
-        self.woken.store(false, Ordering::Relaxed);
+        self.parker.park_timeout(left);
+        self.woken.take();
+    }
+}
+
+/// The waiting side of a socket. Belongs to one thread at a time.
+#[derive(Debug)]
+pub(crate) struct SocketWaiter {
+    poll: Poll,
+    events: Events,
+    waker: Arc<mio::Waker>,
+    woken: Woken,
+    spin: Duration,
+}
+
+impl SocketWaiter {
+    /// Waits for `socket`, which must not block.
+    pub(crate) fn new(socket: &mut impl Source) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        poll.registry().register(socket, SOCKET, Interest::READABLE)?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
+        Ok(Self { poll, events: Events::with_capacity(2), waker, woken: Woken::default(), spin: spin() })
+    }
+
+    pub(crate) fn waker(&self) -> FeedWaker {
+        FeedWaker { woken: self.woken.clone(), sleeper: Sleeper::Polling(Arc::clone(&self.waker)) }
+    }
+
+    /// Returns when `is_ready`, when woken, or after `at_most`; may return early for no reason. Says whether the socket
+    /// told that it has something. It tells only once of the same bytes: whoever was told reads until there are no more.
+    pub(crate) fn wait(&mut self, at_most: Duration, mut is_ready: impl FnMut() -> bool) -> bool {
+        let Some(left) = spin_until(at_most, self.spin, || is_ready() || self.woken.take()) else { return false };
+        let polled = self.poll.poll(&mut self.events, Some(left));
+        self.woken.take();
+        // A failed poll proves nothing of the socket: reading it shows what is wrong.
+        polled.is_err() || self.events.iter().any(|event| event.token() == SOCKET)
+    }
+}
+
+/// Spins for at most `spin` until `is_done`; the time left to wait, if it did not happen.
+fn spin_until(at_most: Duration, spin: Duration, mut is_done: impl FnMut() -> bool) -> Option<Duration> {
+    if is_done() {
+        return None;
+    }
+    if spin.is_zero() {
+        return Some(at_most);
+    }
+    let start = Instant::now();
+    let backoff = Backoff::new();
+    loop {
+        let waited = start.elapsed();
+        if waited >= at_most.min(spin) {
+            return Some(at_most.saturating_sub(waited));
+        }
+        backoff.snooze();
+        if is_done() {
+            return None;
+        }
     }
 }
 
@@ -79,11 +160,13 @@ impl Waiter {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(3600);
+
     #[test]
     fn a_wake_before_the_wait_is_not_lost() {
         let waiter = Waiter::new();
         waiter.waker().wake();
-        waiter.wait(Duration::from_secs(3600), || false);
+        waiter.wait(LONG, || false);
     }
 
     #[test]
@@ -91,12 +174,25 @@ mod tests {
         let waiter = Waiter::new();
         let waker = waiter.waker();
         let other = thread::spawn(move || waker.wake());
-        waiter.wait(Duration::from_secs(3600), || false);
+        waiter.wait(LONG, || false);
         other.join().expect("the waking thread does not panic");
     }
 
     #[test]
     fn a_ready_input_is_not_waited_for() {
-        Waiter::new().wait(Duration::from_secs(3600), || true);
+        Waiter::new().wait(LONG, || true);
+    }
+
+    #[test]
+    fn spinning_ends_with_the_time_that_is_left() {
+        let left = spin_until(LONG, Duration::from_micros(1), || false);
+        assert!(left.is_some_and(|left| left < LONG));
+        assert_eq!(spin_until(LONG, Duration::ZERO, || false), Some(LONG));
+        let mut turns = 0;
+        let is_third = || {
+            turns += 1;
+            turns == 3
+        };
+        assert_eq!(spin_until(LONG, LONG, is_third), None);
     }
 }

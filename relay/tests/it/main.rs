@@ -16,6 +16,7 @@ mod log_vectors;
 mod python_client;
 mod random_chains;
 mod recovery;
+mod remote_feed;
 mod selection;
 mod sockets;
 mod subscriber;

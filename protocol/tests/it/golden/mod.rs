@@ -88,6 +88,16 @@ fn a_live_frame_by_value_is_the_golden_frame_and_records_above_its_cap_are_refus
         } else {
             assert!(by_value.is_none(), "{name} is above the cap of live frames");
         }
+        // Copied as it came, alone and with others behind it.
+        for behind in [0, 1_000] {
+            let bytes = [&golden[..], &vec![0xee; behind]].concat();
+            let read = frame::Frame::first(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let read = read.unwrap_or_else(|| panic!("{name} is whole"));
+            assert_eq!(read.as_bytes(), golden, "{name}");
+            let copied = read.to_buf().map(|frame| frame.as_bytes().to_vec());
+            assert_eq!(copied, by_value.map(|frame| frame.as_bytes().to_vec()), "{name}");
+        }
+        assert!(frame::Frame::first(&golden[..golden.len() - 1]).is_ok_and(|read| read.is_none()), "{name}");
     }
 }
 
