@@ -3,6 +3,7 @@
 //! When the consumer falls behind, the lane fills, the thread stops reading, the socket fills, and the relay laps us: the
 //! policy is the same as for an embedded feed, and nothing is dropped on this side.
 
+use core::ops::Range;
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -28,6 +29,8 @@ const LANE_SLOTS: usize = 4096;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Pause of the reader thread while its lane is full.
 const FULL_PAUSE: Duration = Duration::from_micros(200);
+/// Templates of messages that describe the market, also of those that are newer than this build.
+const MARKET_TEMPLATES: Range<u16> = 16..48;
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -230,7 +233,9 @@ impl Reader {
         match Message::decode(message) {
             Ok(Message::Close(close)) => return Err(ending_of(close)),
             // A template newer than this build: skipped, as the schema allows.
-            Err(DecodeError::Template(_)) => return Ok(true),
+            Err(DecodeError::Template(template)) if !MARKET_TEMPLATES.contains(&template) => return Ok(true),
+            // The state is void without what bears on it, and a feed that went on would leave it looking whole until the
+            // next message.
             Err(error) => return Err(Ending::Malformed(error)),
             Ok(_) => {}
         }
