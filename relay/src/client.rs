@@ -3,6 +3,7 @@
 //! When the consumer falls behind, the socket fills, and the relay laps us: the policy is the same as for an embedded feed,
 //! and nothing is dropped on this side.
 
+use core::ops::Range;
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -23,6 +24,8 @@ use crate::wait::{FeedWaker, SocketWaiter};
 
 /// The relay answers a greeting at once; this leaves room for a slow network.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Templates of messages that describe the market, also of those that are newer than this build.
+const MARKET_TEMPLATES: Range<u16> = 16..48;
 
 /// A connected socket of either family.
 #[derive(Debug)]
@@ -295,7 +298,8 @@ impl Connection {
             };
             let taken = match Message::decode(frame.message_bytes()) {
                 Ok(Message::Close(close)) => break ending_of(close),
-                Err(DecodeError::Template(_)) => None,
+                // Newer than this build, and not about the state, which would be void without it.
+                Err(DecodeError::Template(template)) if !MARKET_TEMPLATES.contains(&template) => None,
                 Err(error) => break Ending::Malformed(error),
                 Ok(_) => match frame.to_buf() {
                     None => break Ending::Malformed(too_long(frame.message_bytes())),

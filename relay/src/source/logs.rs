@@ -41,9 +41,12 @@ pub const TOPICS: [B256; 6] = [SYNC, INITIALIZE, SWAP, MINT, BURN, PANCAKE_SWAP]
 
 /// One change of one pool, as the message that brings it about, not yet placed in the stream.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Update {
+pub enum Update {
+    /// Reserves of a constant-product pool.
     V2Reserves(V2Reserves),
+    /// Price, tick and active liquidity of a concentrated-liquidity pool.
     V3Swap(V3Swap),
+    /// Liquidity added to or removed from a range.
     V3Liquidity(V3Liquidity),
 }
 
@@ -57,11 +60,12 @@ impl Update {
     }
 }
 
-/// Changes that a block's logs tell of, in log order; of a constant-product pool only its last state.
+/// Changes that a block's logs tell of, in log order; of a constant-product pool only its last state. Logs of other
+/// contracts and of other events are passed over. Total: a node's answer may hold anything.
 ///
 /// # Errors
 /// [`SourceError::Contradiction`] when a log is not of the block asked for; [`SourceError::Pool`] when one cannot be read.
-pub(crate) fn decode_block(mut logs: Vec<Log>, block: BlockRef, pools: &PoolTable) -> Result<Vec<Update>, SourceError> {
+pub fn decode_block(mut logs: Vec<Log>, block: BlockRef, pools: &PoolTable) -> Result<Vec<Update>, SourceError> {
     let hash = B256::from(block.hash);
     if let Some(foreign) = logs.iter().find(|log| log.block_hash != Some(hash)) {
         let got = foreign.block_hash.unwrap_or_default();
@@ -125,8 +129,10 @@ fn decode(pool: PoolId, kind: PoolKind, log: &LogData) -> Result<Option<Update>,
     Ok(Some(update))
 }
 
+/// Strict: a number that is too large for its type is refused. Without, its high bytes would be dropped, and what no contract
+/// can have said would become a price.
 fn read<E: SolEvent>(log: &LogData) -> Result<E, String> {
-    E::decode_log_data(log).map_err(|error| format!("its {} log cannot be read: {error}", E::SIGNATURE))
+    E::decode_log_data_validate(log).map_err(|error| format!("its {} log cannot be read: {error}", E::SIGNATURE))
 }
 
 /// The contract casts the amount to `int128` itself, so a larger one cannot be in an honest log.
@@ -156,5 +162,27 @@ mod tests {
             b256!("19b47279256b2a23a1665c810c8d55a1758940ee09377d4f8d26497a3577dc83"),
         ];
         assert_eq!(TOPICS, deployed);
+    }
+
+    /// A word as contracts write an unsigned number, with one bit more than the number's type has.
+    #[test]
+    fn a_number_wider_than_its_type_is_refused_and_not_cut() {
+        let word = |bit: usize| (U256::from(1) << bit).to_be_bytes::<32>();
+        let sync = |bit| {
+            let data = [word(bit), word(0)].concat();
+            decode(PoolId(0), PoolKind::UniswapV2, &LogData::new_unchecked(vec![SYNC], data.into()))
+        };
+        assert!(matches!(sync(111), Ok(Some(Update::V2Reserves(reserves))) if reserves.reserve_0.get() == 1 << 111));
+        for bit in [112, 128, 255] {
+            assert!(sync(bit).is_err(), "bit {bit}");
+        }
+        let initialize = |price_bit, tick_bit| {
+            let data = [word(price_bit), word(tick_bit)].concat();
+            decode(PoolId(0), PoolKind::UniswapV3, &LogData::new_unchecked(vec![INITIALIZE], data.into()))
+        };
+        assert!(initialize(159, 0).is_ok());
+        assert!(initialize(160, 0).is_err());
+        // The tick's sign is not carried on into the high bytes, as it is in every honest log.
+        assert!(initialize(0, 23).is_err());
     }
 }

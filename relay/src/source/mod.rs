@@ -18,8 +18,7 @@ use alphapulse_protocol::{BlockRef, PoolId};
 
 use crate::error::SourceError;
 
-pub use self::logs::TOPICS;
-pub(crate) use self::logs::{Update, decode_block};
+pub use self::logs::{TOPICS, Update, decode_block};
 pub(crate) use self::node::NodeDial;
 
 /// Makes connections to a source.
@@ -94,15 +93,17 @@ pub struct MarketImage {
     pub pools: Vec<(PoolInfo, PoolState)>,
 }
 
-/// Finds a pool by its contract.
+/// Finds a pool of a market by its contract.
 #[derive(Debug, Default)]
-pub(crate) struct PoolTable {
+pub struct PoolTable {
     addresses: Vec<Address>,
     by_address: HashMap<Address, (PoolId, PoolKind)>,
 }
 
 impl PoolTable {
-    pub(crate) fn new(image: &MarketImage) -> Self {
+    /// The pools of `image`, each with its place there as its id.
+    #[must_use]
+    pub fn new(image: &MarketImage) -> Self {
         let mut table = Self::default();
         for ((info, _), id) in image.pools.iter().zip(0..) {
             let address = Address::from(info.address);

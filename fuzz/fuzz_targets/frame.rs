@@ -1,0 +1,16 @@
+//! Bytes of a stream into the frame decoder and the message decoder.
+#![no_main]
+
+use alphapulse_hostile::{frame, repair};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+
+fuzz_target!(|bytes: &[u8]| frame::check(bytes));
+
+// Most inputs get right lengths and checksums: without, hardly one would pass the frame's checks.
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    let size = fuzzer_mutate(data, size, max_size);
+    if !seed.is_multiple_of(8) {
+        repair::stream(&mut data[..size], false);
+    }
+    size
+});
