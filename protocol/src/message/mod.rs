@@ -18,7 +18,10 @@ pub use self::ledger::{
     Simulation, SimulationStatus, Submission, Submitted, SubmittedStatus, Verdict,
 };
 pub use self::market::{
-    Pool, PoolKind, SYMBOL_BYTES_MAX, TICK_MAX, TICK_MIN, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick,
+    BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters,
+    CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, FEE_DYNAMIC,
+    MultiTokenPool, NO_BASE_POOL, NO_BPT, Pool, PoolKind, PoolRates, PoolVariant, RatesUse, SYMBOL_BYTES_MAX,
+    SolidlyReserves, TICK_MAX, TICK_MIN, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap,
 };
 pub use self::session::{
     Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Subscribe, VERSION_RESUME, Welcome,
@@ -173,6 +176,9 @@ messages! {
     Hello, Welcome, Close, Heartbeat, Subscribe, Gap,
     Block, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd,
     Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick,
+    MultiTokenPool, V4Pool, V4Swap, SolidlyReserves, CurveStableParameters, PoolRates, CurveStableBalances,
+    CurveCryptoParameters, CurveCryptoBalances, BalancerWeightedParameters, BalancerWeightedBalances,
+    BalancerStableParameters, BalancerStableBalances,
     SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt,
 }
 
@@ -199,6 +205,19 @@ impl Message<'_> {
                 | Message::V3Swap(_)
                 | Message::V3Liquidity(_)
                 | Message::V3Tick(_)
+                | Message::MultiTokenPool(_)
+                | Message::V4Pool(_)
+                | Message::V4Swap(_)
+                | Message::SolidlyReserves(_)
+                | Message::CurveStableParameters(_)
+                | Message::PoolRates(_)
+                | Message::CurveStableBalances(_)
+                | Message::CurveCryptoParameters(_)
+                | Message::CurveCryptoBalances(_)
+                | Message::BalancerWeightedParameters(_)
+                | Message::BalancerWeightedBalances(_)
+                | Message::BalancerStableParameters(_)
+                | Message::BalancerStableBalances(_)
         )
     }
 }

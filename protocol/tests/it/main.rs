@@ -4,6 +4,7 @@ mod domains;
 mod frames;
 mod golden;
 mod hostile;
+mod kinds_session;
 mod layout;
 mod page;
 mod replica_errors;
