@@ -10,6 +10,9 @@ use crate::values::PoolDetails;
 impl Replica {
     pub(super) fn add_token(&mut self, token: &Token) -> Result<Change, ReplicaError> {
         self.count_update("Token")?;
+        if matches!(self.phase, Phase::Snapshot { .. }) && !self.pools.is_empty() {
+            return Err(ReplicaError::OutOfPlace("Token"));
+        }
         if token.token.get() as usize != self.tokens.len() {
             return Err(ReplicaError::UnknownToken(TokenId(token.token.get())));
         }

@@ -4,6 +4,8 @@ mod domains;
 mod frames;
 mod golden;
 mod hostile;
+mod kinds_errors;
+mod kinds_model;
 mod kinds_session;
 mod layout;
 mod page;
