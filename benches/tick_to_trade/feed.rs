@@ -99,8 +99,8 @@ impl Frames {
             let (address, fee) = (pool_address(index).into(), FeePpm(pool.fee_ppm));
             let described = PoolMessage::uniswap_v2(pool_id, VenueId(pool.venue), address, tokens, fee);
             let described = match &pool.state {
-                PoolState::V2(_) => described,
                 PoolState::V3(_) => described.with_ticks(pool.tick_spacing, (MIN_TICK, MAX_TICK)),
+                _ => described,
             };
             frame::write(out, &described);
             write_slot(out, &Change { pool: index, slot: pool.slot() }, Sequence(0));

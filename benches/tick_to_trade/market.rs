@@ -198,6 +198,7 @@ impl Pool {
             PoolState::V3(V3State { sqrt_price_x96, tick, liquidity, .. }) => {
                 Slot::V3 { sqrt_price_x96: *sqrt_price_x96, tick: *tick, liquidity: *liquidity }
             }
+            _ => panic!("the world has pools of two kinds"),
         }
     }
 
@@ -214,6 +215,7 @@ impl Pool {
                 let tick = get_tick_at_sqrt_ratio(sqrt_price_x96).expect("shocks are a few percent");
                 Slot::V3 { sqrt_price_x96, tick, liquidity: liquidity_at(&state.ticks, tick) }
             }
+            _ => panic!("the world has pools of two kinds"),
         }
     }
 }

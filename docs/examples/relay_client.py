@@ -5,7 +5,7 @@ It joins a relay, keeps the state that the stream describes, and prints that sta
 
     relay_client.py --unix /run/relay.sock --messages 1000
     relay_client.py --tcp 127.0.0.1:7000 --drop-after 500 --pause 2
-    relay_client.py --self-test DIR         (DIR holds the golden files, v1/ and v2/)
+    relay_client.py --self-test DIR         (DIR holds the golden files, v1/ to v3/)
 
 Three layers, each of use without the ones below it: bytes to messages (`FrameReader`, `decode`), messages to
 state (`State`), and a connection that is joined again when it breaks (`Client`). "Section" means one of WIRE.md.
@@ -14,6 +14,7 @@ state (`State`), and a connection that is joined again when it breaks (`Client`)
 import argparse
 import collections
 import contextlib
+import copy
 import functools
 import json
 import pathlib
@@ -50,13 +51,13 @@ class Refused(RelayError):
 
 # ---- Messages: sections 2, 3 and 7 -----------------------------------------------------------------------------
 
-VERSION_MIN, VERSION_MAX, SCHEMA_ID = 1, 2, 20545
+VERSION_MIN, VERSION_MAX, SCHEMA_ID = 1, 3, 20545
 HEADER = "block_length:u16 template_id:u16 schema_id:u16 form:u16 sequence:u64 event_ns:u64 "
 CONTEXT = "number:u64 hash:32 parent_hash:32 timestamp:u64 base_fee:u128 gas_used:u64 gas_limit:u64"
 IN_BLOCK = " ".join("context_" + field for field in CONTEXT.split())
-# The tables of section 7 behind the header: name:type, where a bare number is that many bytes, and reserved
-# bytes, which are zero on write and ignored on read, have no name. The records of a node are left out: they do
-# not come on a connection, and are skipped as any unknown message is.
+# The tables of section 7 behind the header: name:type, where a bare number is that many bytes, `u128*8` eight numbers,
+# and reserved bytes, which are zero on write and ignored on read, have no name. The records of a node are left out:
+# they do not come on a connection, and are skipped as any unknown message is.
 TABLES = {
     1: ("Hello", "version_min:u16 version_max:u16 :4"),
     2: ("Welcome", "chain_id:u64 epoch:u64 version:u16 :6"),
@@ -76,10 +77,44 @@ TABLES = {
     24: ("V3Swap", "pool:u32 tick:i32 liquidity:u128 sqrt_price_x96:u256"),
     25: ("V3Liquidity", "pool:u32 tick_lower:i32 tick_upper:i32 :4 liquidity_delta:i128 :8"),
     26: ("V3Tick", "pool:u32 tick:i32 liquidity_net:i128 liquidity_gross:u128"),
+    28: ("MultiTokenPool", "pool:u32 kind:u8 token_count:u8 venue:u16 address:20 base_pool:u32 variant:u16"
+                           " amplification_precision:u16 bpt_index:u8 :3 decimals:u8*8 tokens:u32*8 underlying:u32*8"
+                           " pool_id:32 vault:20 :4"),
+    29: ("V4Pool", "pool:u32 venue:u16 :2 pool_id:32 address:20 hooks:20 token_0:u32 token_1:u32 key_fee:u32"
+                   " tick_spacing:i32 known_tick_low:i32 known_tick_high:i32"),
+    30: ("V4Swap", "pool:u32 tick:i32 liquidity:u128 sqrt_price_x96:u256 lp_fee_ppm:u32 protocol_fee_0:u16"
+                   " protocol_fee_1:u16"),
+    31: ("SolidlyReserves", "pool:u32 fee_ppm:u32 reserve_0:u128 reserve_1:u128"),
+    32: ("CurveStableParameters", "pool:u32 is_paused:u8 :3 initial_a:u64 future_a:u64 initial_a_time:u64"
+                                  " future_a_time:u64 fee:u64 admin_fee:u64 offpeg_fee_multiplier:u128"),
+    33: ("PoolRates", "pool:u32 rates_use:u8 :3 valid_until:u64 rates:u128*8"),
+    34: ("CurveStableBalances", "pool:u32 :4 base_cache_updated:u64 base_virtual_price:u128 supply:u128"
+                                " balances:u128*8"),
+    35: ("CurveCryptoParameters", "pool:u32 is_paused:u8 :3 initial_a:u64 initial_gamma:u64 future_a:u64"
+                                  " future_gamma:u64 initial_time:u64 future_time:u64 mid_fee:u64 out_fee:u64"
+                                  " fee_gamma:u64 allowed_extra_profit:u64 adjustment_step:u64 ma_time:u64"
+                                  " admin_fee:u64"),
+    36: ("CurveCryptoBalances", "pool:u32 is_not_adjusted:u8 :3 last_prices_time:u64 balances:u128*3"
+                                " price_scale:u128*2 price_oracle:u128*2 last_prices:u128*2 d:u128 supply:u128"
+                                " virtual_price:u128 xcp_profit:u128"),
+    37: ("BalancerWeightedParameters", "pool:u32 is_paused:u8 :3 swap_fee:u64 weights:u64*8"),
+    38: ("BalancerWeightedBalances", "pool:u32 :4 balances:u128*8"),
+    39: ("BalancerStableParameters", "pool:u32 is_paused:u8 yield_fee_exempt:u8 :2 initial_a:u64 future_a:u64"
+                                     " initial_a_time:u64 future_a_time:u64 swap_fee:u64 protocol_swap_fee:u64"
+                                     " protocol_yield_fee:u64"),
+    40: ("BalancerStableBalances", "pool:u32 :4 last_join_exit_amplification:u64 last_join_exit_invariant:u128"
+                                   " supply:u128 balances:u128*8"),
 }
 MARKET = range(16, 48)  # The templates that are numbered, whether they are known or not.
 TICK_MAX = 887272
-KIND_V2, KIND_V3 = 1, 2
+KIND_V2, KIND_V3, KIND_V4 = 1, 2, 5
+DESCRIPTIONS = "Pool", "V4Pool", "MultiTokenPool"
+# What follows the description of a pool in a snapshot, by kind, ticks left out. Rates are told apart by their use.
+PARTS = {1: ["V2Reserves"], 2: ["V3Swap"], 3: ["SolidlyReserves"], 4: ["SolidlyReserves"], 5: ["V4Swap"],
+         6: ["CurveStableParameters", "PoolRates 1", "CurveStableBalances"],
+         7: ["CurveCryptoParameters", "CurveCryptoBalances"],
+         8: ["BalancerWeightedParameters", "BalancerWeightedBalances"],
+         9: ["BalancerStableParameters", "PoolRates 1", "PoolRates 2", "BalancerStableBalances"]}
 REPLAY, SNAPSHOT = 1, 2  # Gap recovery.
 CLOSE_REASONS = {1: "Shutdown", 2: "Evicted", 3: "Version", 4: "Malformed", 5: "HandshakeTimeout", 6: "Full",
                  7: "NotReady"}
@@ -99,6 +134,20 @@ def _is_pool(m):
     return fits_kind.get(m.kind, False) and m.token_0 != m.token_1 and m.fee_ppm < 1_000_000
 
 
+def _is_multi_token_pool(m):
+    count, least_most = m.token_count, {3: (2, 2), 4: (2, 2), 6: (2, 8), 7: (2, 3), 8: (2, 8), 9: (2, 8)}.get(m.kind)
+    return (least_most is not None and least_most[0] <= count <= least_most[1]
+            and (m.base_pool == 0xFFFFFFFF or m.kind == 6 and m.base_pool < m.pool)
+            and m.amplification_precision > 0 and (m.bpt_index == 255 or m.kind == 9 and m.bpt_index < count)
+            and max(m.decimals[:count]) <= (77 if m.kind in (3, 4) else 18)
+            and len(set(m.tokens[:count])) == count)
+
+
+def _is_v4_pool(m):
+    return (m.token_0 != m.token_1 and (m.key_fee <= 1_000_000 or m.key_fee == 8388608)
+            and 1 <= m.tick_spacing <= 32767 and -TICK_MAX <= m.known_tick_low <= m.known_tick_high <= TICK_MAX)
+
+
 ACCEPTED = {  # The column of that name, where it says more than "any".
     "Hello": lambda m: m.version_min <= m.version_max,
     "Gap": lambda m: m.recovery in (REPLAY, SNAPSHOT),
@@ -111,6 +160,20 @@ ACCEPTED = {  # The column of that name, where it says more than "any".
     "V3Swap": lambda m: abs(m.tick) <= TICK_MAX and m.sqrt_price_x96 < 1 << 160,
     "V3Liquidity": lambda m: -TICK_MAX <= m.tick_lower < m.tick_upper <= TICK_MAX,
     "V3Tick": lambda m: abs(m.tick) <= TICK_MAX and m.liquidity_gross > 0,
+    "MultiTokenPool": _is_multi_token_pool,
+    "V4Pool": _is_v4_pool,
+    "V4Swap": lambda m: (abs(m.tick) <= TICK_MAX and m.sqrt_price_x96 < 1 << 160 and m.lp_fee_ppm <= 1_000_000
+                         and max(m.protocol_fee_0, m.protocol_fee_1) <= 1000),
+    "SolidlyReserves": lambda m: m.fee_ppm < 1_000_000,
+    "CurveStableParameters": lambda m: m.is_paused < 2 and max(m.fee, m.admin_fee) <= 10 ** 10,
+    "PoolRates": lambda m: m.rates_use in (1, 2),
+    "CurveCryptoParameters": lambda m: m.is_paused < 2 and max(m.mid_fee, m.out_fee, m.admin_fee) <= 10 ** 10,
+    "CurveCryptoBalances": lambda m: m.is_not_adjusted < 2,
+    "BalancerWeightedParameters": lambda m: m.is_paused < 2 and max(m.swap_fee, *m.weights) <= 10 ** 18,
+    "BalancerWeightedBalances": lambda m: max(m.balances) < 1 << 112,
+    "BalancerStableParameters": lambda m: (
+        m.is_paused < 2 and max(m.swap_fee, m.protocol_swap_fee, m.protocol_yield_fee) <= 10 ** 18),
+    "BalancerStableBalances": lambda m: max(m.balances) < 1 << 112,
 }
 
 
@@ -120,11 +183,15 @@ class Layout:
     CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i32": "i"}
 
     def __init__(self, name, fields):
-        names, code, self.wide = [], "<", []
+        names, code, self.wide, self.lists = [], "<", [], []
         for field, kind in (item.split(":") for item in (HEADER + fields).split()):
             if not field:
                 code += kind + "x"
                 continue
+            if "*" in kind:  # Bytes first, a tuple of numbers after.
+                bits, count = kind[1:].split("*")
+                self.lists.append((len(names), int(bits) // 8))
+                kind = str(int(bits) // 8 * int(count))
             if kind in ("i128", "u128", "u256"):  # `struct` has no code for these: bytes first, a number after.
                 self.wide.append((len(names), int(kind[1:]) // 8, kind[0] == "i"))
                 kind = str(int(kind[1:]) // 8)
@@ -137,12 +204,17 @@ class Layout:
         values = list(self.struct.unpack_from(message))
         for place, _, is_signed in self.wide:
             values[place] = int.from_bytes(values[place], "little", signed=is_signed)
+        for place, size in self.lists:
+            data = values[place]
+            values[place] = tuple(int.from_bytes(data[at:at + size], "little") for at in range(0, len(data), size))
         return self.tuple._make(values)
 
     def pack(self, values):
         values = list(values)
         for place, size, is_signed in self.wide:
             values[place] = values[place].to_bytes(size, "little", signed=is_signed)
+        for place, size in self.lists:
+            values[place] = b"".join(number.to_bytes(size, "little") for number in values[place])
         return self.struct.pack(*values)
 
 
@@ -303,13 +375,13 @@ class State:
     def _snapshot_begin(self, m):
         self._require(self.chain_id in (None, m.chain_id), m, f"chain {m.chain_id} is not {self.chain_id}")
         self.void(m.sequence)
-        self.phase, self.opened, self.count, self.is_state_due = "snapshot", Context(*m[6:13]), 0, False
+        self.phase, self.opened, self.count, self.due = "snapshot", Context(*m[6:13]), 0, []
         self.chain_id, self.epoch, self.head_number = m.chain_id, m.epoch, m.head_number
         self.token_count, self.pool_count = m.token_count, m.pool_count
 
     def _snapshot_end(self, m):
-        found = self.phase, self.count, len(self.tokens), len(self.pools), self.is_state_due
-        self._require(found == ("snapshot", m.message_count, self.token_count, self.pool_count, False), m,
+        found = self.phase, self.count, len(self.tokens), len(self.pools), self.due
+        self._require(found == ("snapshot", m.message_count, self.token_count, self.pool_count, []), m,
                       "it does not end the snapshot that was announced")
         self.phase, self.block, self.opened = "whole", self.opened, None
         self.snapshots += 1
@@ -357,42 +429,86 @@ class State:
         name = type(m).__name__
         if self.phase == "snapshot":
             self._require(self._is_due_in_snapshot(m, name), m, "is not due at this place of a snapshot")
-            self.is_state_due = name == "Pool"
-        self.CHANGES[name](self, m)
+        self.CHANGES.get(name, State._part)(self, m)
+        if self.phase == "snapshot":
+            self.due = list(PARTS[self.pools[-1]["kind"]]) if name in DESCRIPTIONS else self.due[1:]
         self.count += 1
 
     def _is_due_in_snapshot(self, m, name):
-        """Tokens come first, then the pools, each with its state right behind it and then its ticks, ascending."""
+        """Tokens come first, then the pools, each with its parts right behind it and then its ticks, ascending."""
         if name == "Token":
             return len(self.tokens) < self.token_count and not self.pools
-        if name == "Pool":
-            return len(self.tokens) == self.token_count and len(self.pools) < self.pool_count and not self.is_state_due
-        if not self.pools or m.pool != len(self.pools) - 1 or self.is_state_due == (name == "V3Tick"):
+        if name in DESCRIPTIONS:
+            return len(self.tokens) == self.token_count and len(self.pools) < self.pool_count and not self.due
+        if not self.pools or m.pool != len(self.pools) - 1:
             return False
-        return name != "V3Liquidity" and (
-            name != "V3Tick" or m.tick > next(reversed(self.pools[-1].get("ticks", {})), -TICK_MAX - 1))
+        if name == "V3Tick":
+            return not self.due and m.tick > next(reversed(self.pools[-1].get("ticks", {})), -TICK_MAX - 1)
+        return self.due[:1] == [self._part_name(m)]
+
+    @staticmethod
+    def _part_name(m):
+        name = type(m).__name__
+        return f"{name} {m.rates_use}" if name == "PoolRates" else name
 
     def _token(self, m):
         self._require(m.token == len(self.tokens), m, f"its id is not {len(self.tokens)}")
         self.tokens.append({"address": "0x" + m.address.hex(), "decimals": m.decimals,
                             "symbol": m.symbol[:m.symbol_length].decode()})
 
-    def _pool(self, m):
+    def _add_pool(self, m, kind, tokens, more):
         self._require(m.pool == len(self.pools), m, f"its id is not {len(self.pools)}")
-        self._require(max(m.token_0, m.token_1) < len(self.tokens), m, "a token of it was not described")
-        pool = {"address": "0x" + m.address.hex(), "fee_ppm": m.fee_ppm, "kind": m.kind,
-                "tokens": [m.token_0, m.token_1]}
-        if m.kind == KIND_V2:
+        self._require(max(tokens) < len(self.tokens), m, "a token of it was not described")
+        pool = {"address": "0x" + m.address.hex(), "kind": kind, "tokens": list(tokens), **more}
+        if kind == KIND_V2:
             pool["reserves"] = 0, 0
-        else:  # Price 0: not initialised.
+        elif kind in (KIND_V3, KIND_V4):  # Price 0: not initialised.
             pool.update(tick=0, liquidity=0, sqrt_price_x96=0, tick_spacing=m.tick_spacing,
                         known_ticks=[m.known_tick_low, m.known_tick_high], ticks={})
+        if kind == KIND_V4:
+            pool["fees"] = 0, 0, 0
+        if kind not in (KIND_V2, KIND_V3, KIND_V4):  # All zero until a message says otherwise.
+            for part in PARTS[kind]:
+                zero = LAYOUTS[TEMPLATES[part.split()[0]]]
+                pool[part] = self._values(zero.unpack(bytes(zero.struct.size)), len(tokens))
         self.pools.append(pool)
 
-    def _get_pool(self, m, kind):
-        self._require(m.pool < len(self.pools) and self.pools[m.pool]["kind"] == kind, m,
-                      f"no pool {m.pool} of kind {kind} was described")
+    def _pool(self, m):
+        self._add_pool(m, m.kind, (m.token_0, m.token_1), {"fee_ppm": m.fee_ppm})
+
+    def _v4_pool(self, m):
+        self._add_pool(m, KIND_V4, (m.token_0, m.token_1), {
+            "hooks": "0x" + m.hooks.hex(), "key_fee": m.key_fee, "pool_id": "0x" + m.pool_id.hex()})
+
+    def _multi_token_pool(self, m):
+        count = m.token_count
+        is_base = m.base_pool == 0xFFFFFFFF or m.base_pool < len(self.pools) and self.pools[m.base_pool]["kind"] == 6
+        self._require(is_base, m, "its base pool was not described, or is not of kind 6")
+        self._require(max(m.underlying[:count]) < len(self.tokens), m, "a token that it wraps was not described")
+        self._add_pool(m, m.kind, m.tokens[:count], {
+            "variant": m.variant, "amplification_precision": m.amplification_precision,
+            "base_pool": None if m.base_pool == 0xFFFFFFFF else m.base_pool,
+            "bpt_index": None if m.bpt_index == 255 else m.bpt_index, "decimals": list(m.decimals[:count]),
+            "underlying": list(m.underlying[:count]), "pool_id": "0x" + m.pool_id.hex(),
+            "vault": "0x" + m.vault.hex()})
+
+    def _get_pool(self, m, *kinds):
+        self._require(m.pool < len(self.pools) and self.pools[m.pool]["kind"] in kinds, m,
+                      f"no pool {m.pool} of kind {kinds} was described")
         return self.pools[m.pool]
+
+    @staticmethod
+    def _values(m, token_count):
+        """The fields behind `pool`; of lists only what belongs to tokens of the pool."""
+        prices = "price_scale", "price_oracle", "last_prices"  # These are of all coins but the first.
+        return {key: value[:token_count - (key in prices)] if isinstance(value, tuple) else value
+                for key, value in zip(m._fields[7:], m[7:]) if key != "rates_use"}
+
+    def _part(self, m):
+        """A message that carries all of one part of a pool."""
+        part = self._part_name(m)
+        pool = self._get_pool(m, *(kind for kind, parts in PARTS.items() if part in parts))
+        self._set(pool, part, self._values(m, len(pool["tokens"])))
 
     def _v2_reserves(self, m):
         self._set(self._get_pool(m, KIND_V2), "reserves", (m.reserve_0, m.reserve_1))
@@ -402,15 +518,21 @@ class State:
         for key in ("tick", "liquidity", "sqrt_price_x96"):
             self._set(pool, key, getattr(m, key))
 
+    def _v4_swap(self, m):
+        pool = self._get_pool(m, KIND_V4)
+        for key in ("tick", "liquidity", "sqrt_price_x96"):
+            self._set(pool, key, getattr(m, key))
+        self._set(pool, "fees", (m.lp_fee_ppm, m.protocol_fee_0, m.protocol_fee_1))
+
     def _v3_tick(self, m):
-        pool = self._get_pool(m, KIND_V3)
+        pool = self._get_pool(m, KIND_V3, KIND_V4)
         low, high = pool["known_ticks"]
         self._require(low <= m.tick <= high, m, "lies outside of the known range")
         self._require(self.phase == "snapshot" or m.pool >= self.pools_before, m, "its pool is of an earlier block")
         self._set(pool["ticks"], m.tick, (m.liquidity_net, m.liquidity_gross))
 
     def _v3_liquidity(self, m):
-        pool, delta = self._get_pool(m, KIND_V3), m.liquidity_delta
+        pool, delta = self._get_pool(m, KIND_V3, KIND_V4), m.liquidity_delta
         if m.tick_lower <= pool["tick"] < m.tick_upper:
             active = pool["liquidity"] + delta
             self._require(0 <= active < 1 << 128, m, "the active liquidity leaves its range")
@@ -426,7 +548,8 @@ class State:
 
     HANDLERS = {"Heartbeat": _heartbeat, "Gap": _gap, "Block": _block, "BlockEnd": _block_end, "Reorg": _reorg,
                 "SnapshotBegin": _snapshot_begin, "SnapshotEnd": _snapshot_end}
-    CHANGES = {"Token": _token, "Pool": _pool, "V2Reserves": _v2_reserves, "V3Swap": _v3_swap,
+    CHANGES = {"Token": _token, "Pool": _pool, "V4Pool": _v4_pool, "MultiTokenPool": _multi_token_pool,
+               "V2Reserves": _v2_reserves, "V3Swap": _v3_swap, "V4Swap": _v4_swap,
                "V3Liquidity": _v3_liquidity, "V3Tick": _v3_tick}
 
     def report(self):
@@ -435,6 +558,10 @@ class State:
         for pool in pools:
             if pool["kind"] == KIND_V2:
                 pool["reserves"] = [str(reserve) for reserve in pool["reserves"]]
+            elif pool["kind"] not in (KIND_V3, KIND_V4):
+                for part in PARTS[pool["kind"]]:
+                    pool[part] = {key: [str(number) for number in value] if isinstance(value, tuple) else str(value)
+                                  for key, value in pool[part].items()}
             else:
                 pool.update({key: str(pool[key]) for key in ("liquidity", "sqrt_price_x96")})
                 pool["ticks"] = [[tick, str(net), str(gross)] for tick, (net, gross) in sorted(pool["ticks"].items())]
@@ -577,14 +704,19 @@ def self_test(directory):
         for message, told in read_golden(path):
             m = decode(message)
             for name, value in m._asdict().items():
-                is_told = told.get(name) == ("0x" + value.hex() if isinstance(value, bytes) else str(value))
-                check(is_told, f"{path}: {name} is {value}, not {told.get(name)}")
+                if isinstance(value, tuple):
+                    expected = tuple(told.get(f"{name}[{at}]") for at in range(len(value)))
+                    is_told = expected == tuple(str(number) for number in value)
+                else:
+                    is_told = told.get(name) == ("0x" + value.hex() if isinstance(value, bytes) else str(value))
+                check(is_told, f"{path}: {name} is {value}")
             if m.template_id in LAYOUTS:
                 again = encode(type(m).__name__, *m[6:], version=m.form, sequence=m.sequence, event_ns=m.event_ns)
                 check(again[8:] == message, f"{path}: {type(m).__name__} does not encode to the same bytes")
             sessions.setdefault(path.stem, []).append(m)
             frame_count += 1
-    check({"session", "resumed_session"} <= sessions.keys(), f"{directory} does not hold the golden files")
+    known = {"session", "resumed_session", "kinds_session"}
+    check(known <= sessions.keys(), f"{directory} does not hold the golden files")
 
     e18 = 10 ** 18
 
@@ -627,7 +759,36 @@ def self_test(directory):
     follow(state, rest, v2_states)
     check((state.epoch, state.sequence, state.snapshots, len(state.gaps)) == (8, 0, 2, 2), "the end of the session")
     check(state_count == len(v1_states) + len(v2_states), f"only {state_count} states were met")
+    state_count += _kinds_self_test(sessions["kinds_session"], check)
     return frame_count, state_count
+
+
+def _kinds_self_test(messages, check):
+    """The session with a pool of each kind: what section 11 tells of it. Returns how many states were checked."""
+    state, found = State(), {}
+    for m in messages:
+        state.apply(m)
+        name = type(m).__name__
+        if name in ("SnapshotEnd", "BlockEnd", "Reorg"):
+            found[name, m.sequence] = copy.deepcopy(state.pools)
+    check(state.is_tradable and list(found) == [("SnapshotEnd", 0), ("BlockEnd", 17), ("Reorg", 18), ("BlockEnd", 21)],
+          "the places of the session of every kind")
+    before, changed, back, other = found.values()
+    e18 = 10 ** 18
+    check([pool["kind"] for pool in before] == [1, 2, 3, 4, 5, 6, 6, 7, 8, 9], "the kinds")
+    check(before[6]["base_pool"] == 5 and before[9]["bpt_index"] == 1, "the meta pool and the composable pool")
+    check(before[6]["CurveStableBalances"] == {
+        "base_cache_updated": 1700002300, "base_virtual_price": e18 + 5, "supply": 110 * e18,
+        "balances": (50 * e18, 60 * e18)}, "the meta pool's state")
+    check(before[5]["PoolRates 1"]["rates"] == (e18, 10 ** 30, 10 ** 30), "the base pool's rates")
+    check(all(pool != old for pool, old in zip(changed, before)), "every pool changes in block 201")
+    check(changed[4]["ticks"] == {} and changed[4]["fees"] == (450, 100, 200) and changed[4]["tick"] == -61, "V4")
+    check(changed[7]["CurveCryptoBalances"]["price_oracle"] == (e18 + 9, 2001 * e18 + 1), "CryptoSwap's prices")
+    check(changed[9]["PoolRates 2"]["rates"][2] == e18 * 12 // 10, "the rates at the last join or exit")
+    check(back == before, "the reorg takes all back")
+    check(other == before[:8] + changed[8:9] + before[9:], "the other block 201 changes pool 8 alone")
+    check(other[8]["BalancerWeightedBalances"]["balances"] == (81 * e18, 38_100 * e18), "the weighted pool")
+    return len(found)
 
 
 # ---- Command line ----------------------------------------------------------------------------------------------
@@ -658,7 +819,7 @@ def main():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--unix", metavar="PATH", help="join the relay on this unix socket")
     what.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="join the relay on this address")
-    what.add_argument("--self-test", metavar="DIR", help="check this program against golden files (v1/ and v2/)")
+    what.add_argument("--self-test", metavar="DIR", help="check this program against golden files (v1/ to v3/)")
     parser.add_argument("--drop-after", metavar="N", type=_number(int, 1),
                         help="leave once, after N live messages, and come back")
     parser.add_argument("--pause", metavar="SECONDS", type=_number(float, 0), default=0.0,

@@ -4,6 +4,7 @@ use alloy::primitives::{Address, B256};
 use alloy::rpc::types::Log;
 use alphapulse_protocol::message::{BlockContext, PoolKind};
 use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, TokenInfo, V2State, V3State};
+use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{BlockRef, FeePpm, TokenId, U256, VenueId};
 use alphapulse_relay::SourceError;
 use alphapulse_relay::source::{ChainSource, Dial, MarketImage};
@@ -78,10 +79,11 @@ pub(crate) fn image() -> MarketImage {
         kind,
         venue: VenueId(0),
         address,
-        tokens: [TokenId(0), TokenId(1)],
+        tokens: [TokenId(0), TokenId(1)].into(),
         fee: FeePpm(3000),
         tick_spacing: if kind == PoolKind::UniswapV3 { 60 } else { 0 },
         known_ticks: if kind == PoolKind::UniswapV3 { (-600, 600) } else { (0, 0) },
+        details: PoolDetails::None,
     };
     let ticks =
         [(-60, 5), (60, -5)].map(|(tick, liquidity_net)| TickLiquidity { tick, liquidity_net, liquidity_gross: 5 });

@@ -105,6 +105,7 @@ impl Reader {
                     assert!(v3.ticks.windows(2).all(|pair| pair[0].tick < pair[1].tick), "ascending");
                     assert!(v3.ticks.iter().all(|tick| tick.liquidity_gross > 0), "initialised");
                 }
+                _ => {}
             }
         }
     }

@@ -29,6 +29,7 @@ pub mod id;
 pub mod message;
 pub mod replica;
 pub mod units;
+pub mod values;
 pub mod wire;
 
 pub use ruint::aliases::U256;

@@ -1,53 +1,32 @@
 //! The state that a stream of messages describes: applied message by message, taken back block by block, and described
 //! again as a snapshot. The relay answers joins from it; consumers trade on it; both share this one meaning of the wire.
 
+mod add;
 mod change;
 mod describe;
+mod info;
+mod part;
 mod pool;
 mod undo;
 
 use std::collections::VecDeque;
 
 use crate::error::ReplicaError;
-use crate::id::{AddressBytes, BlockRef, ChainId, PoolId, TokenId, VenueId};
-use crate::message::{BlockContext, Gap, GapRecovery, Message, PoolKind, SnapshotBegin, SnapshotEnd};
-use crate::units::{BlockNumber, Epoch, FeePpm, Position, Sequence};
+use crate::id::{AddressBytes, BlockRef, ChainId, PoolId, TokenId};
+use crate::message::{BlockContext, Gap, GapRecovery, Message, SnapshotBegin, SnapshotEnd};
+use crate::units::{BlockNumber, Epoch, Position, Sequence};
 
-pub use self::pool::{PoolState, TickLiquidity, V2State, V3State};
+pub use self::describe::describe_pool;
+pub use self::info::{PoolInfo, TokenInfo};
+use self::part::Part;
+pub use self::pool::{
+    BalancerStableState, BalancerWeightedState, CurveCryptoState, CurveStableState, PoolState, SolidlyState,
+    TickLiquidity, V2State, V3State, V4State,
+};
 use self::undo::BlockUndo;
 
 /// Blocks that can be taken back by default: two epochs of Ethereum.
 pub const REORG_DEPTH_MAX: usize = 64;
-
-/// A token as described.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenInfo {
-    /// Contract.
-    pub address: AddressBytes,
-    /// Symbol as the contract gave it: hostile text.
-    pub symbol: String,
-    /// Decimals of the display unit.
-    pub decimals: u8,
-}
-
-/// A pool as described.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolInfo {
-    /// Formula.
-    pub kind: PoolKind,
-    /// Factory it belongs to.
-    pub venue: VenueId,
-    /// Contract.
-    pub address: AddressBytes,
-    /// Token 0 and token 1 of the contract.
-    pub tokens: [TokenId; 2],
-    /// Fee on the input.
-    pub fee: FeePpm,
-    /// Tick spacing; 0 without ticks.
-    pub tick_spacing: i32,
-    /// Range in which every initialised tick is known, inclusive; `(0, 0)` without ticks.
-    pub known_ticks: (i32, i32),
-}
 
 /// What a message changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +55,8 @@ pub enum Change {
 enum Phase {
     /// No snapshot yet, or an error voided what was there.
     Empty,
-    /// Inside a snapshot: messages seen, tokens and pools announced, and whether the newest pool lacks its state.
-    Snapshot { messages: u32, tokens: u32, pools: u32, is_pool_open: bool },
+    /// Inside a snapshot: messages seen, tokens and pools announced, and what the newest pool still lacks.
+    Snapshot { messages: u32, tokens: u32, pools: u32, due: &'static [Part] },
     /// Between blocks.
     Ready,
     /// Inside a block: changes seen.
@@ -203,7 +182,7 @@ impl Replica {
         u32::try_from(index).ok().map(TokenId)
     }
 
-    /// Pool id of a contract.
+    /// Pool id of a contract; the first of those that share one (Uniswap V4's manager).
     #[must_use]
     pub fn pool_by_address(&self, address: &AddressBytes) -> Option<PoolId> {
         let index = self.pools.iter().position(|pool| pool.address == *address)?;
@@ -233,8 +212,8 @@ impl Replica {
             Message::SnapshotEnd(end) => self.end_snapshot(end),
             Message::Token(token) => self.add_token(token),
             Message::Pool(pool) => self.add_pool(pool),
-            Message::V2Reserves(m) => self.state_pool(m.pool.get(), "V2Reserves", |state| state.set_reserves(m)),
-            Message::V3Swap(m) => self.state_pool(m.pool.get(), "V3Swap", |state| state.set_slot(m)),
+            Message::MultiTokenPool(pool) => self.add_multi_token_pool(pool),
+            Message::V4Pool(pool) => self.add_v4_pool(pool),
             Message::V3Liquidity(m) => self.change_liquidity(m),
             Message::V3Tick(m) => self.add_tick(m),
             Message::Block(block) => self.begin_block(&block.context, BlockNumber(block.head_number.get())),
@@ -246,7 +225,7 @@ impl Replica {
                 self.is_cautioned = caution.is_safe == 0;
                 Ok(Change::None)
             }
-            _ => Ok(Change::None),
+            _ => self.apply_state(message),
         }
     }
 
@@ -307,15 +286,15 @@ impl Replica {
         self.context = Some(begin.context);
         self.head_number = BlockNumber(begin.head_number.get());
         let (tokens, pools) = (begin.token_count.get(), begin.pool_count.get());
-        self.phase = Phase::Snapshot { messages: 0, tokens, pools, is_pool_open: false };
+        self.phase = Phase::Snapshot { messages: 0, tokens, pools, due: &[] };
         Change::SnapshotBegun
     }
 
     fn end_snapshot(&mut self, end: &SnapshotEnd) -> Result<Change, ReplicaError> {
-        let Phase::Snapshot { messages, tokens, pools, is_pool_open } = self.phase else {
+        let Phase::Snapshot { messages, tokens, pools, due } = self.phase else {
             return Err(ReplicaError::OutOfPlace("SnapshotEnd"));
         };
-        let is_whole = !is_pool_open
+        let is_whole = due.is_empty()
             && messages == end.message_count.get()
             && self.tokens.len() == tokens as usize
             && self.pools.len() == pools as usize;

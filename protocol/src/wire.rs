@@ -1,6 +1,7 @@
 //! Wide integers as they lie on the wire.
 
 use ruint::aliases::U256;
+use zerocopy::little_endian::U128;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Unsigned 256-bit integer, little-endian.
@@ -26,4 +27,14 @@ impl From<U256> for U256Le {
     fn from(value: U256) -> Self {
         Self::new(value)
     }
+}
+
+/// Wire form of amounts.
+pub(crate) fn u128s<const COUNT: usize>(values: [u128; COUNT]) -> [U128; COUNT] {
+    values.map(U128::new)
+}
+
+/// The amounts.
+pub(crate) fn read_u128s<const COUNT: usize>(values: [U128; COUNT]) -> [u128; COUNT] {
+    values.map(U128::get)
 }

@@ -131,6 +131,8 @@ impl Fanout {
         stream: Option<&mut Stream<'_>>,
     ) {
         self.metrics.joins.add(1);
+        // Whoever joins and leaves in a loop finds a free place each time: the lanes left behind must not pile up.
+        self.retain(|_, _, _| true);
         terms.entry.version.set(terms.version.into());
         let standing = Standing::Waiting(terms.position);
         let view = self.view_of(terms.selection.of_states());

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, Split};
 use alphapulse_protocol::message::{Message, PoolKind, Scope, Select, Skip, WireMessage};
 use alphapulse_protocol::replica::{PoolInfo, Replica};
+use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{AddressBytes, ChainId, Epoch, PoolId, Sequence, TokenId, UnixNanos, VenueId};
 use bytes::Bytes;
 
@@ -136,13 +137,19 @@ impl Selection {
         self.chains.is_empty() || self.chains.contains(&chain.0)
     }
 
+    /// Pools in one manager have its address; their ids tell them apart.
+    fn names_v4(&self, pool: &PoolInfo) -> bool {
+        let PoolDetails::V4(details) = &pool.details else { return false };
+        details.pool_id.first_chunk().is_some_and(|start| self.pools.contains(start))
+    }
+
     fn accepts(&self, pool: &PoolInfo, replica: &Replica) -> bool {
         let is_in = |set: &BTreeSet<u64>, value: u64| set.is_empty() || set.contains(&value);
         let is_token =
             |id: &TokenId| replica.tokens().get(id.index()).is_some_and(|token| self.tokens.contains(&token.address));
         is_in(&self.kinds, pool.kind as u64)
             && is_in(&self.venues, pool.venue.0.into())
-            && (self.pools.is_empty() || self.pools.contains(&pool.address))
+            && (self.pools.is_empty() || self.pools.contains(&pool.address) || self.names_v4(pool))
             && (self.tokens.is_empty() || pool.tokens.iter().any(is_token))
     }
 }

@@ -2,10 +2,9 @@
 
 use alphapulse_protocol::frame::{self, FrameBuf};
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, Heartbeat, Message, Pool, PoolKind, Reorg, SnapshotBegin, SnapshotEnd, Token,
-    V2Reserves, V3Swap, V3Tick, WireMessage,
+    Block, BlockContext, BlockEnd, Heartbeat, Message, Reorg, SnapshotBegin, SnapshotEnd, Token, WireMessage,
 };
-use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica};
+use alphapulse_protocol::replica::{Replica, describe_pool};
 use alphapulse_protocol::{
     BlockNumber, BlockRef, ChainId, Epoch, PoolId, Position, ReplicaError, Sequence, TokenId, UnixNanos,
 };
@@ -68,34 +67,14 @@ impl Sequencer {
         for (token, id) in image.tokens.iter().zip(0..) {
             self.load(Token::new(TokenId(id), token.address, &token.symbol, token.decimals))?;
         }
-        let mut ticks = 0;
+        let (mut messages, place) = (tokens, (self.sequence, self.event_ns));
         for ((info, state), id) in image.pools.iter().zip(0..) {
-            ticks += self.load_pool(PoolId(id), info, state)?;
+            describe_pool(PoolId(id), info, state, place, |message| {
+                messages = messages.checked_add(1).ok_or(ReplicaError::Incomplete("market"))?;
+                self.replica.apply(&message).map(|_| ())
+            })?;
         }
-        // One message describes each token; two each pool, and one more each of its ticks.
-        let messages = image.tokens.len() + 2 * image.pools.len() + ticks;
-        self.load(SnapshotEnd::new(count(messages)?))
-    }
-
-    fn load_pool(&mut self, id: PoolId, info: &PoolInfo, state: &PoolState) -> Result<usize, ReplicaError> {
-        let pool = Pool::uniswap_v2(id, info.venue, info.address, info.tokens, info.fee);
-        self.load(match info.kind {
-            PoolKind::UniswapV2 => pool,
-            _ => pool.with_ticks(info.tick_spacing, info.known_ticks),
-        })?;
-        match state {
-            PoolState::V2(v2) => {
-                self.load(V2Reserves::new(id, v2.reserve_0, v2.reserve_1))?;
-                Ok(0)
-            }
-            PoolState::V3(v3) => {
-                self.load(V3Swap::new(id, v3.sqrt_price_x96, v3.tick, v3.liquidity))?;
-                for tick in &v3.ticks {
-                    self.load(V3Tick::new(id, tick.tick, tick.liquidity_net, tick.liquidity_gross))?;
-                }
-                Ok(v3.ticks.len())
-            }
-        }
+        self.load(SnapshotEnd::new(messages))
     }
 
     fn load<T: WireMessage>(&mut self, message: T) -> Result<(), ReplicaError>

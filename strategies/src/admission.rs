@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use alphapulse_protocol::AddressBytes;
+use alphapulse_protocol::message::PoolKind;
 use thiserror::Error;
 
 use crate::pool::Inconsistency;
 
-/// Allowlists by contract address. A pool is admitted when it is listed and both its tokens are.
+/// Allowlists by contract address. A pool is admitted when it is listed and all its tokens are.
 ///
 /// `None` lists every contract: for offline tools, whose market the user chose. A node always lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +32,15 @@ impl Admission {
         Self { tokens: Some(tokens.into_iter().collect()), pools: Some(pools.into_iter().collect()) }
     }
 
-    /// What the lists say of a pool and its two tokens.
+    /// What the lists say of a pool and its tokens.
     ///
     /// # Errors
     /// The first [`Refusal`]; the pool itself is looked up first.
-    pub fn check(&self, pool: &AddressBytes, tokens: [&AddressBytes; 2]) -> Result<(), Refusal> {
+    pub fn check<'a>(
+        &self,
+        pool: &AddressBytes,
+        tokens: impl IntoIterator<Item = &'a AddressBytes>,
+    ) -> Result<(), Refusal> {
         if !is_listed(self.pools.as_ref(), pool) {
             return Err(Refusal::PoolNotListed);
         }
@@ -66,6 +71,12 @@ pub enum Refusal {
     /// The pool's parts do not fit each other.
     #[error("the pool's state contradicts itself: {0}")]
     Inconsistent(Inconsistency),
+    /// Nothing here prices pools of this kind.
+    #[error("pools of kind {} are not quoted", kind.name())]
+    KindNotQuoted {
+        /// The pool's kind.
+        kind: PoolKind,
+    },
 }
 
 /// Prints an address as `0x…`.

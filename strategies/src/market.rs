@@ -3,7 +3,7 @@
 mod pool_view;
 
 use alphapulse_protocol::ReplicaError;
-use alphapulse_protocol::message::Message;
+use alphapulse_protocol::message::{Message, PoolKind};
 use alphapulse_protocol::replica::{Change, Replica};
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
@@ -147,11 +147,11 @@ impl Market {
         derived.rates[usize::from(!zero_for_one)]
     }
 
-    /// The pool with its state, for quotes; admitted or not.
+    /// The pool with its state, for quotes; admitted or not. `None` for a kind that nothing here prices.
     #[must_use]
     pub fn pool(&self, pool: PoolId) -> Option<PoolView<'_>> {
         let info = self.replica.pools().get(pool.index())?;
-        Some(PoolView::new(info, self.replica.states().get(pool.index())?))
+        PoolView::new(info, self.replica.states().get(pool.index())?)
     }
 
     /// Output for exactly `amount_in`, as the pool itself would answer; raw units, rounded as the pool rounds. Does not
@@ -161,7 +161,7 @@ impl Market {
     /// [`QuoteError`], with [`QuoteError::UnknownPool`] and [`QuoteError::TokenNotInPool`] for a wrong question.
     pub fn quote_exact_in(&self, pool: PoolId, token_in: TokenId, amount_in: U256) -> Result<U256, QuoteError> {
         let zero_for_one = self.is_token_0(pool, token_in)?;
-        self.pool(pool).ok_or(QuoteError::UnknownPool)?.quote_exact_in(zero_for_one, amount_in)
+        self.pool(pool).ok_or(QuoteError::UnsupportedPoolKind)?.quote_exact_in(zero_for_one, amount_in)
     }
 
     /// Input for exactly `amount_out`, as [`Market::quote_exact_in`].
@@ -170,14 +170,15 @@ impl Market {
     /// As [`Market::quote_exact_in`].
     pub fn quote_exact_out(&self, pool: PoolId, token_in: TokenId, amount_out: U256) -> Result<U256, QuoteError> {
         let zero_for_one = self.is_token_0(pool, token_in)?;
-        self.pool(pool).ok_or(QuoteError::UnknownPool)?.quote_exact_out(zero_for_one, amount_out)
+        self.pool(pool).ok_or(QuoteError::UnsupportedPoolKind)?.quote_exact_out(zero_for_one, amount_out)
     }
 
     fn is_token_0(&self, pool: PoolId, token: TokenId) -> Result<bool, QuoteError> {
-        match self.replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?.tokens {
+        match *self.replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?.tokens {
             [token_0, _] if token_0 == token => Ok(true),
             [_, token_1] if token_1 == token => Ok(false),
-            _ => Err(QuoteError::TokenNotInPool),
+            [_, _] => Err(QuoteError::TokenNotInPool),
+            _ => Err(QuoteError::UnsupportedPoolKind),
         }
     }
 
@@ -250,9 +251,9 @@ impl Market {
         self.is_stale.push(false);
         self.mark_stale(pool);
         if self.check_lists(pool).is_ok()
-            && let Some(info) = self.replica.pools().get(pool.index())
+            && let Some(tokens) = self.replica.pools().get(pool.index()).and_then(|info| info.tokens.pair())
         {
-            self.graph.add(pool, info.tokens);
+            self.graph.add(pool, tokens);
             self.topology += 1;
         }
     }
@@ -290,7 +291,11 @@ impl Market {
     fn check_lists(&self, pool: PoolId) -> Result<(), Refusal> {
         let Some(info) = self.replica.pools().get(pool.index()) else { return Err(Refusal::PoolNotListed) };
         let token = |id: TokenId| &self.replica.tokens()[id.index()].address;
-        self.admission.check(&info.address, info.tokens.map(token))
+        self.admission.check(&info.address, info.tokens.iter().map(|id| token(*id)))?;
+        match info.kind {
+            PoolKind::UniswapV2 | PoolKind::UniswapV3 => Ok(()),
+            kind => Err(Refusal::KindNotQuoted { kind }),
+        }
     }
 
     /// Keeps `refused` sorted by id and true to the standings.

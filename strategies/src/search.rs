@@ -73,7 +73,7 @@ fn opportunity(market: &Market, legs: &[Leg], amounts: &Amounts, strategy: u16) 
     };
     let mut hops = [unused; HOPS_MAX];
     for ((hop, leg), pair) in hops.iter_mut().zip(legs).zip(amounts.as_slice().windows(2)) {
-        let [token_0, token_1] = market.replica().pools().get(leg.pool.index())?.tokens;
+        let [token_0, token_1] = market.replica().pools().get(leg.pool.index())?.tokens.pair()?;
         let (token_in, token_out) = if leg.zero_for_one { (token_0, token_1) } else { (token_1, token_0) };
         *hop = Hop { pool: leg.pool, token_in, token_out, amount_in: pair[0], amount_out: pair[1] };
     }

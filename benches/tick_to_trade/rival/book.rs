@@ -49,6 +49,7 @@ impl Book {
                     liquidity: *liquidity,
                     ticks: ticks.clone(),
                 },
+                other => unreachable!("the world has no pool of {other:?}"),
             };
             let tokens = pool.tokens.map(feed::token_address);
             let mut known = Pool { venue: pool.venue, tokens, fee_ppm: pool.fee_ppm, curve, rates: [0.0; 2] };

@@ -55,10 +55,11 @@ fn leg_of(hop: &HopRecord, market: &Market) -> Option<Leg> {
     let replica = market.replica();
     let pool = replica.pools().get(hop.pool.get() as usize)?;
     let token = |id: u32| replica.tokens().get(id as usize).map(|token| Address::from(token.address));
-    Some(Leg {
-        venue: pool.venue.0,
-        token_in: token(hop.token_in.get())?,
-        token_out: token(hop.token_out.get())?,
-        fee: if pool.kind == PoolKind::UniswapV3 { pool.fee.0 } else { 0 },
-    })
+    let fee = match pool.kind {
+        PoolKind::UniswapV2 => 0,
+        PoolKind::UniswapV3 => pool.fee.0,
+        // The executor contract swaps in no other.
+        _ => return None,
+    };
+    Some(Leg { venue: pool.venue.0, token_in: token(hop.token_in.get())?, token_out: token(hop.token_out.get())?, fee })
 }

@@ -21,7 +21,7 @@ pub enum Judgement {
 type Check = fn(&[u8]) -> bool;
 
 /// Template, name, bytes of its table, and the column *accepted*, message by message.
-pub const TEMPLATES: [(u16, &str, usize, Check); 30] = [
+pub const TEMPLATES: [(u16, &str, usize, Check); 43] = [
     (1, "Hello", 32, |m| number(m, 24, 2) <= number(m, 26, 2)),
     (2, "Welcome", 48, any),
     (3, "Close", 32, any),
@@ -47,6 +47,27 @@ pub const TEMPLATES: [(u16, &str, usize, Check); 30] = [
     }),
     (26, "V3Tick", 64, |m| is_tick(signed(m, 28)) && number(m, 48, 16) > 0),
     (27, "Skip", 32, |m| number(m, 24, 4) > 0),
+    (28, "MultiTokenPool", 192, is_multi_token_pool),
+    (29, "V4Pool", 128, is_v4_pool),
+    (30, "V4Swap", 88, |m| {
+        is_tick(signed(m, 28))
+            && m[48 + 20..48 + 32] == [0; 12]
+            && number(m, 80, 4) <= 1_000_000
+            && number(m, 84, 2) <= 1000
+            && number(m, 86, 2) <= 1000
+    }),
+    (31, "SolidlyReserves", 64, |m| number(m, 28, 4) < 1_000_000),
+    (32, "CurveStableParameters", 96, |m| m[28] <= 1 && at_most(m, &[64, 72], TEN_POW_10)),
+    (33, "PoolRates", 168, |m| (1..=2).contains(&m[28])),
+    (34, "CurveStableBalances", 200, any),
+    (35, "CurveCryptoParameters", 136, |m| m[28] <= 1 && at_most(m, &[80, 88, 128], TEN_POW_10)),
+    (36, "CurveCryptoBalances", 248, |m| m[28] <= 1),
+    (37, "BalancerWeightedParameters", 104, |m| {
+        m[28] <= 1 && at_most(m, &[32, 40, 48, 56, 64, 72, 80, 88, 96], TEN_POW_18)
+    }),
+    (38, "BalancerWeightedBalances", 160, |m| (0..8).all(|at| number(m, 32 + 16 * at, 16) >> 112 == 0)),
+    (39, "BalancerStableParameters", 88, |m| m[28] <= 1 && at_most(m, &[64, 72, 80], TEN_POW_18)),
+    (40, "BalancerStableBalances", 200, |m| (0..8).all(|at| number(m, 72 + 16 * at, 16) >> 112 == 0)),
     (48, "SegmentBegin", 48, any),
     (49, "Clock", 32, any),
     (50, "Opportunity", 464, |m| (2..=4).contains(&m[74]) && wide(m, 112) > wide(m, 80)),
@@ -88,6 +109,46 @@ pub fn judge(bytes: &[u8]) -> Judgement {
 pub fn bears_on_state(message: &[u8]) -> bool {
     let template = number(message, 2, 2);
     template == 6 || template == 8 || (16..48).contains(&template)
+}
+
+const TEN_POW_10: u128 = 10_000_000_000;
+const TEN_POW_18: u128 = 1_000_000_000_000_000_000;
+
+/// Whether the 64-bit fields at these places are at most `limit`.
+fn at_most(message: &[u8], places: &[usize], limit: u128) -> bool {
+    places.iter().all(|place| number(message, *place, 8) <= limit)
+}
+
+fn is_multi_token_pool(m: &[u8]) -> bool {
+    let (kind, count) = (m[28], usize::from(m[29]));
+    let is_count = match kind {
+        3 | 4 => count == 2,
+        7 => (2..=3).contains(&count),
+        6 | 8 | 9 => (2..=8).contains(&count),
+        _ => false,
+    };
+    if !is_count {
+        return false;
+    }
+    let (pool, base) = (number(m, 24, 4), number(m, 52, 4));
+    let decimals_max = if kind <= 4 { 77 } else { 18 };
+    let tokens: Vec<u128> = (0..count).map(|at| number(m, 72 + 4 * at, 4)).collect();
+    (base == 0xffff_ffff || (kind == 6 && base < pool))
+        && number(m, 58, 2) > 0
+        && (m[60] == 255 || (kind == 9 && usize::from(m[60]) < count))
+        && m[64..64 + count].iter().all(|decimals| *decimals <= decimals_max)
+        && (1..count).all(|at| !tokens[..at].contains(&tokens[at]))
+}
+
+fn is_v4_pool(m: &[u8]) -> bool {
+    let fee = number(m, 112, 4);
+    let (spacing, low, high) = (signed(m, 116), signed(m, 120), signed(m, 124));
+    number(m, 104, 4) != number(m, 108, 4)
+        && (fee <= 1_000_000 || fee == 8_388_608)
+        && (1..=32_767).contains(&spacing)
+        && is_tick(low)
+        && is_tick(high)
+        && low <= high
 }
 
 fn any(_: &[u8]) -> bool {

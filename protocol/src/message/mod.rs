@@ -19,7 +19,10 @@ pub use self::ledger::{
     Simulation, SimulationStatus, Submission, Submitted, SubmittedStatus, Verdict,
 };
 pub use self::market::{
-    Pool, PoolKind, SYMBOL_BYTES_MAX, TICK_MAX, TICK_MIN, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick,
+    BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters,
+    CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, FEE_DYNAMIC,
+    MultiTokenPool, NO_BASE_POOL, NO_BPT, Pool, PoolKind, PoolRates, PoolVariant, RatesUse, SYMBOL_BYTES_MAX,
+    SolidlyReserves, TICK_MAX, TICK_MIN, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap,
 };
 pub use self::session::{
     Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Subscribe, VERSION_RESUME, Welcome,
@@ -176,6 +179,9 @@ messages! {
     Hello, Welcome, Close, Heartbeat, Subscribe, Gap, Select, Caution,
     Block, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd,
     Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick, Skip,
+    MultiTokenPool, V4Pool, V4Swap, SolidlyReserves, CurveStableParameters, PoolRates, CurveStableBalances,
+    CurveCryptoParameters, CurveCryptoBalances, BalancerWeightedParameters, BalancerWeightedBalances,
+    BalancerStableParameters, BalancerStableBalances,
     SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt,
 }
 
@@ -200,11 +206,22 @@ impl Message<'_> {
             Message::V3Swap(m) => m.pool.get(),
             Message::V3Liquidity(m) => m.pool.get(),
             Message::V3Tick(m) => m.pool.get(),
+            Message::V4Swap(m) => m.pool.get(),
+            Message::SolidlyReserves(m) => m.pool.get(),
+            Message::PoolRates(m) => m.pool.get(),
+            Message::CurveStableParameters(m) => m.pool.get(),
+            Message::CurveStableBalances(m) => m.pool.get(),
+            Message::CurveCryptoParameters(m) => m.pool.get(),
+            Message::CurveCryptoBalances(m) => m.pool.get(),
+            Message::BalancerWeightedParameters(m) => m.pool.get(),
+            Message::BalancerWeightedBalances(m) => m.pool.get(),
+            Message::BalancerStableParameters(m) => m.pool.get(),
+            Message::BalancerStableBalances(m) => m.pool.get(),
             _ => return None,
         }))
     }
 
-    /// Whether the message brings what it tells of its pool to its new state by itself, whatever came before.
+    /// Whether the message brings the part of its pool's state that it tells to its new value by itself, whatever came before.
     #[must_use]
     pub const fn is_whole_state(&self) -> bool {
         self.state_of().is_some() && !matches!(self, Message::V3Liquidity(_) | Message::V3Tick(_))
@@ -227,6 +244,19 @@ impl Message<'_> {
                 | Message::V3Liquidity(_)
                 | Message::V3Tick(_)
                 | Message::Skip(_)
+                | Message::MultiTokenPool(_)
+                | Message::V4Pool(_)
+                | Message::V4Swap(_)
+                | Message::SolidlyReserves(_)
+                | Message::CurveStableParameters(_)
+                | Message::PoolRates(_)
+                | Message::CurveStableBalances(_)
+                | Message::CurveCryptoParameters(_)
+                | Message::CurveCryptoBalances(_)
+                | Message::BalancerWeightedParameters(_)
+                | Message::BalancerWeightedBalances(_)
+                | Message::BalancerStableParameters(_)
+                | Message::BalancerStableBalances(_)
         )
     }
 }

@@ -1,14 +1,15 @@
-//! What tokens, pools and their state become, message by message, inside a snapshot or a block.
+//! What the state of pools becomes, message by message, inside a snapshot or a block.
 
-use super::{Change, Phase, PoolInfo, PoolState, Replica, TokenInfo};
+use zerocopy::little_endian::U32;
+
+use super::{Change, Part, Phase, PoolState, Replica};
 use crate::error::ReplicaError;
-use crate::id::{PoolId, TokenId, VenueId};
-use crate::message::{Pool, PoolKind, Token, V3Liquidity, V3Tick};
-use crate::units::FeePpm;
+use crate::id::PoolId;
+use crate::message::{Message, RatesUse, V3Liquidity, V3Tick};
 
 impl Replica {
     /// Counts a message towards the end mark of its snapshot or block.
-    fn count_update(&mut self, name: &'static str) -> Result<(), ReplicaError> {
+    pub(super) fn count_update(&mut self, name: &'static str) -> Result<(), ReplicaError> {
         self.count_updates(1, name)
     }
 
@@ -22,78 +23,77 @@ impl Replica {
         }
     }
 
-    /// Passes over states that were not asked for. In a snapshot they stand in the place of the newest pool's one state,
+    /// Passes over states that were not asked for. In a snapshot they stand in the place of the newest pool's state,
     /// which stays as it is while nothing is known of it.
     pub(super) fn skip(&mut self, count: u32) -> Result<Change, ReplicaError> {
         self.count_updates(count, "Skip")?;
-        if let Phase::Snapshot { is_pool_open, .. } = &mut self.phase
-            && !core::mem::replace(is_pool_open, false)
+        if let Phase::Snapshot { due, .. } = &mut self.phase
+            && core::mem::take(due).is_empty()
         {
             return Err(ReplicaError::OutOfPlace("Skip"));
         }
         Ok(Change::None)
     }
 
-    pub(super) fn add_token(&mut self, token: &Token) -> Result<Change, ReplicaError> {
-        self.count_update("Token")?;
-        if token.token.get() as usize != self.tokens.len() {
-            return Err(ReplicaError::UnknownToken(TokenId(token.token.get())));
+    /// Takes a part of a pool's state, or all of it; other messages change nothing.
+    pub(super) fn apply_state(&mut self, message: &Message<'_>) -> Result<Change, ReplicaError> {
+        let name = message.name();
+        match message {
+            Message::V2Reserves(m) => self.set(m.pool, Part::State, name, |pool, _| pool.set_reserves(m)),
+            Message::V3Swap(m) => self.set(m.pool, Part::State, name, |pool, _| pool.set_slot(m)),
+            Message::V4Swap(m) => self.set(m.pool, Part::State, name, |pool, _| pool.set_v4_slot(m)),
+            Message::SolidlyReserves(m) => self.set(m.pool, Part::State, name, |pool, _| pool.set_solidly(m)),
+            Message::PoolRates(m) => {
+                let rates_use = RatesUse::from_wire(m.rates_use).ok_or(ReplicaError::OutOfPlace(name))?;
+                self.set(m.pool, Part::Rates(rates_use), name, |pool, tokens| pool.set_rates(m, tokens))
+            }
+            Message::CurveStableParameters(m) => {
+                self.set(m.pool, Part::Terms, name, |pool, _| pool.set_curve_stable_terms(m))
+            }
+            Message::CurveStableBalances(m) => {
+                self.set(m.pool, Part::State, name, |pool, tokens| pool.set_curve_stable(m, tokens))
+            }
+            Message::CurveCryptoParameters(m) => {
+                self.set(m.pool, Part::Terms, name, |pool, _| pool.set_curve_crypto_terms(m))
+            }
+            Message::CurveCryptoBalances(m) => {
+                self.set(m.pool, Part::State, name, |pool, tokens| pool.set_curve_crypto(m, tokens))
+            }
+            Message::BalancerWeightedParameters(m) => {
+                self.set(m.pool, Part::Terms, name, |pool, tokens| pool.set_weighted_terms(m, tokens))
+            }
+            Message::BalancerWeightedBalances(m) => {
+                self.set(m.pool, Part::State, name, |pool, tokens| pool.set_weighted(m, tokens))
+            }
+            Message::BalancerStableParameters(m) => {
+                self.set(m.pool, Part::Terms, name, |pool, _| pool.set_balancer_stable_terms(m))
+            }
+            Message::BalancerStableBalances(m) => {
+                self.set(m.pool, Part::State, name, |pool, tokens| pool.set_balancer_stable(m, tokens))
+            }
+            _ => Ok(Change::None),
         }
-        self.tokens.push(TokenInfo {
-            address: token.address,
-            symbol: token.symbol().to_owned(),
-            decimals: token.decimals,
-        });
-        Ok(Change::None)
     }
 
-    pub(super) fn add_pool(&mut self, pool: &Pool) -> Result<Change, ReplicaError> {
-        self.count_update("Pool")?;
-        if let Phase::Snapshot { is_pool_open, .. } = &mut self.phase
-            && core::mem::replace(is_pool_open, true)
-        {
-            return Err(ReplicaError::Incomplete("pool"));
-        }
-        let id = PoolId(pool.pool.get());
-        if id.index() != self.pools.len() {
-            return Err(ReplicaError::UnknownPool(id));
-        }
-        let tokens = [TokenId(pool.token_0.get()), TokenId(pool.token_1.get())];
-        if let Some(unknown) = tokens.into_iter().find(|token| token.index() >= self.tokens.len()) {
-            return Err(ReplicaError::UnknownToken(unknown));
-        }
-        let kind = PoolKind::from_wire(pool.kind).ok_or(ReplicaError::UnknownPool(id))?;
-        self.pools.push(PoolInfo {
-            kind,
-            venue: VenueId(pool.venue.get()),
-            address: pool.address,
-            tokens,
-            fee: FeePpm(pool.fee_ppm.get()),
-            tick_spacing: pool.tick_spacing.get(),
-            known_ticks: (pool.known_tick_low.get(), pool.known_tick_high.get()),
-        });
-        self.states.push(PoolState::empty(kind));
-        if let Some(undo) = self.undo.back_mut().filter(|_| matches!(self.phase, Phase::InBlock { .. })) {
-            undo.remember_pool_added();
-        }
-        Ok(Change::PoolAdded(id))
-    }
-
-    /// Takes the state of a pool as a whole. In a snapshot each pool has one, right behind its description: all messages
-    /// there have one sequence, so that a lost and a repeated one could make up for each other.
-    pub(super) fn state_pool(
+    /// Takes a part of a pool's state as a whole. In a snapshot each pool has each part once, in order, right behind its
+    /// description: all messages there have one sequence, so that a lost and a repeated one could make up for each other.
+    fn set(
         &mut self,
-        pool: u32,
+        pool: U32,
+        part: Part,
         name: &'static str,
-        change: impl FnOnce(&mut PoolState) -> Result<(), &'static str>,
+        change: impl FnOnce(&mut PoolState, usize) -> Result<(), &'static str>,
     ) -> Result<Change, ReplicaError> {
+        let pool = pool.get();
         let is_newest = PoolId(pool).index().checked_add(1) == Some(self.pools.len());
-        if let Phase::Snapshot { is_pool_open, .. } = &mut self.phase
-            && !(is_newest && core::mem::replace(is_pool_open, false))
-        {
-            return Err(ReplicaError::OutOfPlace(name));
+        if let Phase::Snapshot { due, .. } = &mut self.phase {
+            match due.split_first() {
+                Some((next, rest)) if *next == part && is_newest => *due = rest,
+                _ => return Err(ReplicaError::OutOfPlace(name)),
+            }
         }
-        self.change_pool(pool, false, change)
+        let token_count = self.pools.get(PoolId(pool).index()).map_or(0, |info| info.tokens.len());
+        self.change_pool(pool, false, |state| change(state, token_count))
     }
 
     fn change_pool(
@@ -116,13 +116,13 @@ impl Replica {
 
     pub(super) fn add_tick(&mut self, tick: &V3Tick) -> Result<Change, ReplicaError> {
         let is_newest = PoolId(tick.pool.get()).index().checked_add(1) == Some(self.pools.len());
-        if let Phase::Snapshot { is_pool_open, .. } = self.phase
-            && (is_pool_open || !is_newest)
+        if let Phase::Snapshot { due, .. } = self.phase
+            && !(due.is_empty() && is_newest)
         {
             return Err(ReplicaError::OutOfPlace("V3Tick"));
         }
         let known = self.known_ticks(tick.pool.get());
-        self.change_pool(tick.pool.get(), true, |state| state.add_tick(tick, known))
+        self.change_pool(tick.pool.get(), true, |state| state.concentrated_mut()?.add_tick(tick, known))
     }
 
     pub(super) fn change_liquidity(&mut self, change: &V3Liquidity) -> Result<Change, ReplicaError> {
@@ -131,7 +131,7 @@ impl Replica {
             return Err(ReplicaError::OutOfPlace("V3Liquidity"));
         }
         let known = self.known_ticks(change.pool.get());
-        self.change_pool(change.pool.get(), true, |state| state.change_liquidity(change, known))
+        self.change_pool(change.pool.get(), true, |state| state.concentrated_mut()?.change_liquidity(change, known))
     }
 
     fn known_ticks(&self, pool: u32) -> (i32, i32) {

@@ -1,8 +1,19 @@
 //! State of one pool and how each message changes it.
 
-use ruint::aliases::U256;
+mod concentrated;
+mod multi_token;
 
-use crate::message::{PoolKind, V2Reserves, V3Liquidity, V3Swap, V3Tick};
+pub use self::concentrated::{TickLiquidity, V3State, V4State};
+pub use self::multi_token::{
+    BalancerStableState, BalancerWeightedState, CurveCryptoState, CurveStableState, SolidlyState,
+};
+use self::multi_token::{cut, rates};
+use crate::message::{
+    BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters,
+    CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, PoolKind, PoolRates,
+    RatesUse, SolidlyReserves, V2Reserves, V3Swap, V4Swap,
+};
+use crate::units::FeePpm;
 
 /// State of a constant-product pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,41 +24,30 @@ pub struct V2State {
     pub reserve_1: u128,
 }
 
-/// Liquidity of one initialised tick of a concentrated-liquidity pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TickLiquidity {
-    /// Tick index, a multiple of the pool's spacing.
-    pub tick: i32,
-    /// Liquidity added when the tick is crossed upwards.
-    pub liquidity_net: i128,
-    /// Liquidity that references the tick; 0 means it is not initialised.
-    pub liquidity_gross: u128,
-}
-
-/// State of a concentrated-liquidity pool.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct V3State {
-    /// Square root of the price times 2^96; 0 when not initialised.
-    pub sqrt_price_x96: U256,
-    /// Current price tick.
-    pub tick: i32,
-    /// Active liquidity.
-    pub liquidity: u128,
-    /// Initialised ticks, ascending, none with gross 0.
-    pub ticks: Vec<TickLiquidity>,
-}
-
-/// State of a pool of any kind.
+/// State of a pool of any kind. The large ones are boxed, so that the table of all pools stays dense.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PoolState {
     /// Constant product.
     V2(V2State),
     /// Concentrated liquidity.
     V3(V3State),
+    /// Solidly, volatile or stable.
+    Solidly(SolidlyState),
+    /// Uniswap V4.
+    V4(V4State),
+    /// Curve StableSwap.
+    CurveStable(Box<CurveStableState>),
+    /// Curve CryptoSwap.
+    CurveCrypto(Box<CurveCryptoState>),
+    /// Balancer weighted product.
+    BalancerWeighted(Box<BalancerWeightedState>),
+    /// Balancer stable.
+    BalancerStable(Box<BalancerStableState>),
 }
 
 /// Why a message does not fit: static, so that it costs nothing to carry.
-type Mismatch = &'static str;
+pub(super) type Mismatch = &'static str;
 
 impl PoolState {
     /// State of a pool of which nothing but the kind is known.
@@ -56,6 +56,12 @@ impl PoolState {
         match kind {
             PoolKind::UniswapV2 => Self::V2(V2State::default()),
             PoolKind::UniswapV3 => Self::V3(V3State::default()),
+            PoolKind::SolidlyVolatile | PoolKind::SolidlyStable => Self::Solidly(SolidlyState::default()),
+            PoolKind::UniswapV4 => Self::V4(V4State::default()),
+            PoolKind::CurveStable => Self::CurveStable(Box::default()),
+            PoolKind::CurveCrypto => Self::CurveCrypto(Box::default()),
+            PoolKind::BalancerWeighted => Self::BalancerWeighted(Box::default()),
+            PoolKind::BalancerStable => Self::BalancerStable(Box::default()),
         }
     }
 
@@ -66,74 +72,141 @@ impl PoolState {
     }
 
     pub(super) fn set_slot(&mut self, message: &V3Swap) -> Result<(), Mismatch> {
-        let state = self.concentrated()?;
-        state.sqrt_price_x96 = message.sqrt_price_x96.get();
-        state.tick = message.tick.get();
-        state.liquidity = message.liquidity.get();
+        let Self::V3(state) = self else { return Err("a V3 slot for a pool of another kind") };
+        state.set_slot(message.sqrt_price_x96.get(), message.tick.get(), message.liquidity.get());
         Ok(())
     }
 
-    /// Takes a described tick; one outside `known` is not kept, for its later changes would not be either.
-    pub(super) fn add_tick(&mut self, message: &V3Tick, known: (i32, i32)) -> Result<(), Mismatch> {
-        let state = self.concentrated()?;
-        if !(known.0..=known.1).contains(&message.tick.get()) {
-            return Ok(());
-        }
-        let tick = TickLiquidity {
-            tick: message.tick.get(),
-            liquidity_net: message.liquidity_net.get(),
-            liquidity_gross: message.liquidity_gross.get(),
-        };
-        match state.ticks.binary_search_by_key(&tick.tick, |known| known.tick) {
-            Ok(_) => Err("a tick described twice"),
-            Err(position) => {
-                state.ticks.insert(position, tick);
-                Ok(())
-            }
-        }
+    pub(super) fn set_v4_slot(&mut self, message: &V4Swap) -> Result<(), Mismatch> {
+        let Self::V4(state) = self else { return Err("a V4 slot for a pool of another kind") };
+        state.set_slot(message);
+        Ok(())
     }
 
-    /// Applies a mint or burn; ticks outside `known` are not kept, for nothing else is known of them.
-    pub(super) fn change_liquidity(&mut self, message: &V3Liquidity, known: (i32, i32)) -> Result<(), Mismatch> {
-        let state = self.concentrated()?;
-        let (lower, upper) = (message.tick_lower.get(), message.tick_upper.get());
-        let delta = message.liquidity_delta.get();
-        if (lower..upper).contains(&state.tick) {
-            state.liquidity = state.liquidity.checked_add_signed(delta).ok_or("active liquidity outside 0..2^128")?;
-        }
-        for (tick, net_delta) in [(lower, Some(delta)), (upper, delta.checked_neg())] {
-            if (known.0..=known.1).contains(&tick) {
-                state.change_tick(tick, delta, net_delta.ok_or("liquidity delta outside i128")?)?;
-            }
+    pub(super) fn set_solidly(&mut self, message: &SolidlyReserves) -> Result<(), Mismatch> {
+        let Self::Solidly(state) = self else { return Err("Solidly reserves for a pool of another kind") };
+        let (reserve_0, reserve_1) = (message.reserve_0.get(), message.reserve_1.get());
+        *state = SolidlyState { fee: FeePpm(message.fee_ppm.get()), reserve_0, reserve_1 };
+        Ok(())
+    }
+
+    pub(super) fn set_rates(&mut self, message: &PoolRates, token_count: usize) -> Result<(), Mismatch> {
+        let rates_use = RatesUse::from_wire(message.rates_use).ok_or("rates of no known use")?;
+        match (self, rates_use) {
+            (Self::CurveStable(state), RatesUse::Swap) => state.rates = rates(message, token_count),
+            (Self::BalancerStable(state), _) => state.set_rates(rates_use, rates(message, token_count)),
+            _ => return Err("rates for a pool that has none of this use"),
         }
         Ok(())
     }
 
-    fn concentrated(&mut self) -> Result<&mut V3State, Mismatch> {
+    pub(super) fn set_curve_stable_terms(&mut self, message: &CurveStableParameters) -> Result<(), Mismatch> {
+        self.curve_stable()?.terms = message.terms();
+        Ok(())
+    }
+
+    pub(super) fn set_curve_stable(
+        &mut self,
+        message: &CurveStableBalances,
+        token_count: usize,
+    ) -> Result<(), Mismatch> {
+        let state = self.curve_stable()?;
+        state.holdings = message.holdings();
+        state.holdings.balances = cut(state.holdings.balances, token_count);
+        Ok(())
+    }
+
+    pub(super) fn set_curve_crypto_terms(&mut self, message: &CurveCryptoParameters) -> Result<(), Mismatch> {
+        self.curve_crypto()?.terms = message.terms();
+        Ok(())
+    }
+
+    pub(super) fn set_curve_crypto(
+        &mut self,
+        message: &CurveCryptoBalances,
+        token_count: usize,
+    ) -> Result<(), Mismatch> {
+        let state = self.curve_crypto()?;
+        let (mut holdings, price_count) = (message.holdings(), token_count.saturating_sub(1));
+        holdings.balances = cut(holdings.balances, token_count);
+        for prices in [&mut holdings.price_scale, &mut holdings.price_oracle, &mut holdings.last_prices] {
+            *prices = cut(*prices, price_count);
+        }
+        state.holdings = holdings;
+        Ok(())
+    }
+
+    pub(super) fn set_weighted_terms(
+        &mut self,
+        message: &BalancerWeightedParameters,
+        token_count: usize,
+    ) -> Result<(), Mismatch> {
+        let state = self.weighted()?;
+        state.terms = message.terms();
+        state.terms.weights = cut(state.terms.weights, token_count);
+        Ok(())
+    }
+
+    pub(super) fn set_weighted(
+        &mut self,
+        message: &BalancerWeightedBalances,
+        token_count: usize,
+    ) -> Result<(), Mismatch> {
+        self.weighted()?.balances = cut(message.values(), token_count);
+        Ok(())
+    }
+
+    pub(super) fn set_balancer_stable_terms(&mut self, message: &BalancerStableParameters) -> Result<(), Mismatch> {
+        self.balancer_stable()?.terms = message.terms();
+        Ok(())
+    }
+
+    pub(super) fn set_balancer_stable(
+        &mut self,
+        message: &BalancerStableBalances,
+        token_count: usize,
+    ) -> Result<(), Mismatch> {
+        let state = self.balancer_stable()?;
+        state.holdings = message.holdings();
+        state.holdings.balances = cut(state.holdings.balances, token_count);
+        Ok(())
+    }
+
+    /// The curve of a pool that has ticks.
+    pub(super) const fn concentrated(&self) -> Option<&V3State> {
+        match self {
+            Self::V3(state) => Some(state),
+            Self::V4(state) => Some(&state.curve),
+            _ => None,
+        }
+    }
+
+    /// The curve of a pool that has ticks, to be changed.
+    pub(super) const fn concentrated_mut(&mut self) -> Result<&mut V3State, Mismatch> {
         match self {
             Self::V3(state) => Ok(state),
-            Self::V2(_) => Err("ticks for a constant-product pool"),
+            Self::V4(state) => Ok(&mut state.curve),
+            _ => Err("ticks for a pool that has none"),
         }
     }
-}
 
-impl V3State {
-    fn change_tick(&mut self, tick: i32, gross_delta: i128, net_delta: i128) -> Result<(), Mismatch> {
-        let position = self.ticks.binary_search_by_key(&tick, |known| known.tick);
-        let (gross, net) = position.map_or((0, 0), |at| (self.ticks[at].liquidity_gross, self.ticks[at].liquidity_net));
-        let changed = TickLiquidity {
-            tick,
-            liquidity_net: net.checked_add(net_delta).ok_or("net liquidity outside i128")?,
-            liquidity_gross: gross.checked_add_signed(gross_delta).ok_or("gross liquidity outside 0..2^128")?,
-        };
-        match position {
-            // The contract clears a tick whose gross liquidity falls to zero.
-            Ok(at) if changed.liquidity_gross == 0 => drop(self.ticks.remove(at)),
-            Ok(at) => self.ticks[at] = changed,
-            // A burn of nothing (a "poke") at a tick that nobody holds changes nothing.
-            Err(_) if changed.liquidity_gross == 0 => {}
-            Err(at) => self.ticks.insert(at, changed),
-        }
-        Ok(())
+    fn curve_stable(&mut self) -> Result<&mut CurveStableState, Mismatch> {
+        let Self::CurveStable(state) = self else { return Err("StableSwap values for a pool of another kind") };
+        Ok(state)
+    }
+
+    fn curve_crypto(&mut self) -> Result<&mut CurveCryptoState, Mismatch> {
+        let Self::CurveCrypto(state) = self else { return Err("CryptoSwap values for a pool of another kind") };
+        Ok(state)
+    }
+
+    fn weighted(&mut self) -> Result<&mut BalancerWeightedState, Mismatch> {
+        let Self::BalancerWeighted(state) = self else { return Err("weighted values for a pool of another kind") };
+        Ok(state)
+    }
+
+    fn balancer_stable(&mut self) -> Result<&mut BalancerStableState, Mismatch> {
+        let Self::BalancerStable(state) = self else { return Err("stable values for a pool of another kind") };
+        Ok(state)
     }
 }

@@ -2,15 +2,23 @@
 
 use ruint::aliases::U256;
 
-use super::{PoolInfo, PoolState, TickLiquidity, V2State};
+use super::{PoolInfo, PoolState, TickLiquidity, V3State};
 use crate::id::{BlockRef, PoolId};
 use crate::message::BlockContext;
+use crate::values::V4Fees;
 
 /// A pool's part before its first change in the block.
 #[derive(Debug, Clone)]
 enum Before {
-    Reserves(V2State),
-    Slot { sqrt_price_x96: U256, tick: i32, liquidity: u128 },
+    /// All of a pool without ticks.
+    Whole(PoolState),
+    /// What a pool with ticks has beside them; only Uniswap V4's fees change.
+    Slot {
+        sqrt_price_x96: U256,
+        tick: i32,
+        liquidity: u128,
+        fees: V4Fees,
+    },
     Ticks(Vec<TickLiquidity>),
 }
 
@@ -39,18 +47,15 @@ impl BlockUndo {
 
     /// Keeps what is about to change, once per block; tick maps are only copied when a tick is to change.
     pub(super) fn remember(&mut self, id: PoolId, state: &PoolState, touches_ticks: bool) {
-        match state {
-            PoolState::V2(reserves) => {
-                self.keep(id, || Before::Reserves(*reserves), |kept| matches!(kept, Before::Reserves(_)))
-            }
-            PoolState::V3(v3) => {
-                let slot =
-                    || Before::Slot { sqrt_price_x96: v3.sqrt_price_x96, tick: v3.tick, liquidity: v3.liquidity };
-                self.keep(id, slot, |kept| matches!(kept, Before::Slot { .. }));
-                if touches_ticks {
-                    self.keep(id, || Before::Ticks(v3.ticks.clone()), |kept| matches!(kept, Before::Ticks(_)));
-                }
-            }
+        let Some(curve) = state.concentrated() else {
+            return self.keep(id, || Before::Whole(state.clone()), |kept| matches!(kept, Before::Whole(_)));
+        };
+        let fees = if let PoolState::V4(v4) = state { v4.fees } else { V4Fees::default() };
+        let (sqrt_price_x96, tick, liquidity) = (curve.sqrt_price_x96, curve.tick, curve.liquidity);
+        let slot = || Before::Slot { sqrt_price_x96, tick, liquidity, fees };
+        self.keep(id, slot, |kept| matches!(kept, Before::Slot { .. }));
+        if touches_ticks {
+            self.keep(id, || Before::Ticks(curve.ticks.clone()), |kept| matches!(kept, Before::Ticks(_)));
         }
     }
 
@@ -63,17 +68,25 @@ impl BlockUndo {
     /// Puts everything back and returns the parent.
     pub(super) fn revert(self, pools: &mut Vec<PoolInfo>, states: &mut Vec<PoolState>) -> BlockContext {
         for (id, before) in self.before {
-            match (states.get_mut(id.index()), before) {
-                (Some(PoolState::V2(state)), Before::Reserves(reserves)) => *state = reserves,
-                (Some(PoolState::V3(state)), Before::Slot { sqrt_price_x96, tick, liquidity }) => {
-                    (state.sqrt_price_x96, state.tick, state.liquidity) = (sqrt_price_x96, tick, liquidity);
+            let state = states.get_mut(id.index()).expect("pools are only added while their changes are kept");
+            match before {
+                Before::Whole(whole) => *state = whole,
+                Before::Slot { sqrt_price_x96, tick, liquidity, fees } => {
+                    if let PoolState::V4(v4) = state {
+                        v4.fees = fees;
+                    }
+                    with_curve(state, |curve| curve.set_slot(sqrt_price_x96, tick, liquidity));
                 }
-                (Some(PoolState::V3(state)), Before::Ticks(ticks)) => state.ticks = ticks,
-                (state, before) => unreachable!("kept {before:?} of a pool that is {state:?}"),
+                Before::Ticks(ticks) => with_curve(state, |curve| curve.ticks = ticks),
             }
         }
         pools.truncate(pools.len() - self.pools_added);
         states.truncate(pools.len());
         self.parent
     }
+}
+
+/// Puts back a part of a curve; parts are only kept of pools that have one.
+fn with_curve(state: &mut PoolState, put: impl FnOnce(&mut V3State)) {
+    put(state.concentrated_mut().expect("only pools with ticks have parts kept"));
 }

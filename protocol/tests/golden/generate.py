@@ -44,6 +44,16 @@ def hop(pool, token_in, token_out, amount_in, amount_out):
     }
 
 
+def padded(values, count=8):
+    """The values, filled up with zeros."""
+    return list(values) + [0] * (count - len(values))
+
+
+def wide(start, count, length=8):
+    """`count` numbers of 128 bits, no two bytes of one the same, filled up with zeros."""
+    return padded([int.from_bytes(run(start + 16 * i, 16), "big") for i in range(count)], length)
+
+
 AMOUNTS = [0x14 << 192 | 5, 0x24 << 200 | 6, 0x34 << 184 | 7, 0x44 << 192 | 8]
 
 # Every value is distinct where two fields could be taken for each other, and signed fields are negative.
@@ -128,6 +138,159 @@ VALUES = {
         (594, 1_700_000_125_000_000_000),
     ),
     "Skip": ({"count": 0x01020304}, (0x0A0B0C0D0E0F1011, 1_700_000_125_000_000_000)),
+    "MultiTokenPool": (
+        {
+            "pool": 0x0A0B0C0D,
+            "kind": 9,
+            "token_count": 3,
+            "venue": 0x0506,
+            "address": run(0x21, 20),
+            "base_pool": 0xFFFFFFFF,
+            "variant": 0x0102,
+            "amplification_precision": 0x03E8,
+            "bpt_index": 1,
+            "decimals": padded([6, 18, 8]),
+            "tokens": padded([0x31, 0x32, 0x33]),
+            "underlying": padded([0x41, 0x42, 0x43]),
+            "pool_id": run(0x51, 32),
+            "vault": run(0x81, 20),
+        },
+        (594, 1_700_000_125_000_000_000),
+    ),
+    "V4Pool": (
+        {
+            "pool": 3,
+            "venue": 0x0708,
+            "pool_id": run(0x31, 32),
+            "address": run(0x61, 20),
+            "hooks": run(0xA1, 20),
+            "token_0": 4,
+            "token_1": 5,
+            "key_fee": 0x800000,
+            "tick_spacing": 200,
+            "known_tick_low": -887_200,
+            "known_tick_high": 887_000,
+        },
+        (594, 1_700_000_125_000_000_000),
+    ),
+    "V4Swap": (
+        {
+            "pool": 3,
+            "tick": -76_543,
+            "liquidity": 0xE1D2C3B4A5968778_2132435465768798,
+            "sqrt_price_x96": 0x00BEEF01_1123456789ABCDEF_0EDCBA9876543210,
+            "lp_fee_ppm": 987_654,
+            "protocol_fee_0": 999,
+            "protocol_fee_1": 500,
+        },
+        (598, 1_700_000_125_000_000_000),
+    ),
+    "SolidlyReserves": (
+        {"pool": 4, "fee_ppm": 500, "reserve_0": wide(0x21, 1)[0], "reserve_1": wide(0x41, 1)[0]},
+        (599, 1_700_000_125_000_000_000),
+    ),
+    "CurveStableParameters": (
+        {
+            "pool": 5,
+            "is_paused": 1,
+            "initial_a": 0x1112131415161718,
+            "future_a": 0x2122232425262728,
+            "initial_a_time": 1_700_000_001,
+            "future_a_time": 1_700_086_402,
+            "fee": 4_000_001,
+            "admin_fee": 5_000_000_002,
+            "offpeg_fee_multiplier": wide(0x31, 1)[0],
+        },
+        (600, 1_700_000_125_000_000_000),
+    ),
+    "PoolRates": (
+        {"pool": 5, "rates_use": 2, "valid_until": 1_700_000_999, "rates": wide(0x11, 8)},
+        (601, 1_700_000_125_000_000_000),
+    ),
+    "CurveStableBalances": (
+        {
+            "pool": 5,
+            "base_cache_updated": 1_699_999_777,
+            "base_virtual_price": wide(0xD1, 1)[0],
+            "supply": wide(0xE1, 1)[0],
+            "balances": wide(0x21, 8),
+        },
+        (602, 1_700_000_125_000_000_000),
+    ),
+    "CurveCryptoParameters": (
+        {
+            "pool": 6,
+            "is_paused": 1,
+            "initial_a": 1_707_629,
+            "initial_gamma": 11_809_167_828_997,
+            "future_a": 540_000,
+            "future_gamma": 80_500_000_000_000,
+            "initial_time": 1_705_051_559,
+            "future_time": 1_705_537_322,
+            "mid_fee": 3_000_000,
+            "out_fee": 30_000_000,
+            "fee_gamma": 500_000_000_000_000,
+            "allowed_extra_profit": 2_000_000_000_000,
+            "adjustment_step": 490_000_000_000_000,
+            "ma_time": 865,
+            "admin_fee": 5_000_000_000,
+        },
+        (603, 1_700_000_125_000_000_000),
+    ),
+    "CurveCryptoBalances": (
+        {
+            "pool": 6,
+            "is_not_adjusted": 1,
+            "last_prices_time": 1_703_775_515,
+            "balances": wide(0x11, 3, 3),
+            "price_scale": wide(0x41, 2, 2),
+            "price_oracle": wide(0x61, 2, 2),
+            "last_prices": wide(0x81, 2, 2),
+            "d": wide(0xA1, 1)[0],
+            "supply": wide(0xB1, 1)[0],
+            "virtual_price": wide(0xC1, 1)[0],
+            "xcp_profit": wide(0xD1, 1)[0],
+        },
+        (604, 1_700_000_125_000_000_000),
+    ),
+    "BalancerWeightedParameters": (
+        {
+            "pool": 7,
+            "is_paused": 1,
+            "swap_fee": 3_000_000_000_000_001,
+            "weights": [100_000_000_000_000_001 + 10_000_000_000_000_000 * i for i in range(8)],
+        },
+        (605, 1_700_000_125_000_000_000),
+    ),
+    "BalancerWeightedBalances": (
+        {"pool": 7, "balances": [value >> 16 for value in wide(0x31, 8)]},
+        (606, 1_700_000_125_000_000_000),
+    ),
+    "BalancerStableParameters": (
+        {
+            "pool": 8,
+            "is_paused": 1,
+            "yield_fee_exempt": 0b101,
+            "initial_a": 50_000,
+            "future_a": 2_000_000,
+            "initial_a_time": 1_700_000_003,
+            "future_a_time": 1_700_086_404,
+            "swap_fee": 400_000_000_000_000,
+            "protocol_swap_fee": 500_000_000_000_000_000,
+            "protocol_yield_fee": 250_000_000_000_000_000,
+        },
+        (607, 1_700_000_125_000_000_000),
+    ),
+    "BalancerStableBalances": (
+        {
+            "pool": 8,
+            "last_join_exit_amplification": 60_000,
+            "last_join_exit_invariant": wide(0xC1, 1)[0],
+            "supply": wide(0xE1, 1)[0],
+            "balances": [value >> 16 for value in wide(0x41, 8)],
+        },
+        (608, 1_700_000_125_000_000_000),
+    ),
     "SegmentBegin": ({"chain_id": 1, "epoch": 0x0A0B0C0D01020305, "segment_index": 0x01020304}, (0, 0)),
     "Clock": ({"now_ns": 1_700_000_125_987_654_321}, (0, 0)),
     "Opportunity": (
@@ -220,10 +383,10 @@ def block(sequence, number, hash_byte, parent_byte, changes):
     yield "BlockEnd", end, (sequence + 1, at)
 
 
-def token(number, symbol):
+def token(number, symbol, decimals=18):
     return {
         "token": number,
-        "decimals": 18,
+        "decimals": decimals,
         "symbol_length": len(symbol),
         "address": bytes([0xA0 + number]) * 20,
         "symbol": symbol.encode().ljust(32, b"\0"),
@@ -319,6 +482,240 @@ def resumed_session():
     yield "Close", {"reason": 1}, (0, 0)
 
 
+UNLIMITED = (1 << 64) - 1
+E18, E10, E6 = 10**18, 10**10, 10**6
+
+
+def every_kind():
+    """A pool of each kind, and a meta pool: (description, state, and how a block changes it), message by message."""
+    addresses = iter(range(0xC0, 0xD0))
+
+    def multi(pool, kind, tokens, decimals, variant, precision=1, base_pool=0xFFFFFFFF, bpt_index=255, vault=False):
+        byte = next(addresses)
+        return "MultiTokenPool", {
+            "pool": pool,
+            "kind": kind,
+            "token_count": len(tokens),
+            "venue": 10 + kind,
+            "address": bytes([byte]) * 20,
+            "base_pool": base_pool,
+            "variant": variant,
+            "amplification_precision": precision,
+            "bpt_index": bpt_index,
+            "decimals": padded(decimals),
+            "tokens": padded(tokens),
+            "underlying": padded(tokens),
+            "pool_id": bytes([byte]) * 20 + bytes(12) if vault else bytes(32),
+            "vault": bytes([0xBA]) * 20 if vault else bytes(20),
+        }
+
+    def pair(pool, kind, ticks):
+        return "Pool", {
+            "pool": pool,
+            "kind": kind,
+            "venue": kind,
+            "address": bytes([next(addresses)]) * 20,
+            "token_0": 0,
+            "token_1": 1,
+            "fee_ppm": 3_000,
+            "tick_spacing": ticks[0],
+            "known_tick_low": ticks[1],
+            "known_tick_high": ticks[2],
+        }
+
+    def ticks(pool, liquidity):
+        yield "V3Tick", {"pool": pool, "tick": -60, "liquidity_net": liquidity, "liquidity_gross": liquidity}
+        yield "V3Tick", {"pool": pool, "tick": 60, "liquidity_net": -liquidity, "liquidity_gross": liquidity}
+
+    def v4(tick, liquidity, lp_fee_ppm):
+        return "V4Swap", {
+            "pool": 4,
+            "tick": tick,
+            "liquidity": liquidity,
+            "sqrt_price_x96": 1 << 96,
+            "lp_fee_ppm": lp_fee_ppm,
+            "protocol_fee_0": 100,
+            "protocol_fee_1": 200,
+        }
+
+    def ramp(initial, future=None):
+        times = (1_699_000_000, 1_699_600_000) if future else (0, 0)
+        return {"initial_a": initial, "future_a": future or initial, "initial_a_time": times[0], "future_a_time": times[1]}
+
+    def stable_terms(pool, fee, offpeg=0, **amplification):
+        fees = {"fee": fee, "admin_fee": E10 // 2, "offpeg_fee_multiplier": offpeg}
+        return "CurveStableParameters", {"pool": pool, "is_paused": 0, **amplification, **fees}
+
+    def rates(pool, values, use=1, until=UNLIMITED):
+        return "PoolRates", {"pool": pool, "rates_use": use, "valid_until": until, "rates": padded(values)}
+
+    def stable(pool, balances, supply, price=0, updated=0):
+        memory = {"base_virtual_price": price, "base_cache_updated": updated}
+        return "CurveStableBalances", {"pool": pool, **memory, "supply": supply, "balances": padded(balances)}
+
+    def crypto(balances, scale, d):
+        return "CurveCryptoBalances", {
+            "pool": 7,
+            "is_not_adjusted": 0,
+            "last_prices_time": 1_700_002_000,
+            "balances": balances,
+            "price_scale": scale,
+            "price_oracle": [price + 1 for price in scale],
+            "last_prices": [price + 2 for price in scale],
+            "d": d,
+            "supply": 1_000 * E18,
+            "virtual_price": E18 + 3,
+            "xcp_profit": E18 + 6,
+        }
+
+    crypto_terms = "CurveCryptoParameters", {
+        "pool": 7,
+        "is_paused": 0,
+        "initial_a": 1_707_629,
+        "initial_gamma": 11_809_167_828_997,
+        "future_a": 1_707_629,
+        "future_gamma": 11_809_167_828_997,
+        "initial_time": 0,
+        "future_time": 0,
+        "mid_fee": 3_000_000,
+        "out_fee": 30_000_000,
+        "fee_gamma": 500_000_000_000_000,
+        "allowed_extra_profit": 2_000_000_000_000,
+        "adjustment_step": 490_000_000_000_000,
+        "ma_time": 865,
+        "admin_fee": 5_000_000_000,
+    }
+    weights = padded([E18 * 8 // 10, E18 * 2 // 10])
+    weighted_terms = "BalancerWeightedParameters", {
+        "pool": 8, "is_paused": 0, "swap_fee": E18 // 1000, "weights": weights
+    }
+
+    def weighted(balances):
+        return "BalancerWeightedBalances", {"pool": 8, "balances": padded(balances)}
+
+    def balancer_terms(swap_fee):
+        protocol = {"protocol_swap_fee": E18 // 2, "protocol_yield_fee": E18 // 2}
+        fixed = {"pool": 9, "is_paused": 0, "yield_fee_exempt": 0b010, **ramp(50_000, 200_000)}
+        return "BalancerStableParameters", {**fixed, "swap_fee": swap_fee, **protocol}
+
+    def balancer(balances, supply, invariant):
+        last = {"last_join_exit_amplification": 50_000, "last_join_exit_invariant": invariant}
+        return "BalancerStableBalances", {"pool": 9, **last, "supply": supply, "balances": padded(balances)}
+
+    def solidly(pool, fee, reserves):
+        return "SolidlyReserves", {"pool": pool, "fee_ppm": fee, "reserve_0": reserves[0], "reserve_1": reserves[1]}
+
+    plain = [E18, 10**30, 10**30]
+    v4_pool = "V4Pool", {
+        "pool": 4,
+        "venue": 15,
+        "pool_id": bytes([0x44]) * 32,
+        "address": bytes([0x40]) * 20,
+        "hooks": bytes(20),
+        "token_0": 0,
+        "token_1": 2,
+        "key_fee": 500,
+        "tick_spacing": 60,
+        "known_tick_low": -887_272,
+        "known_tick_high": 887_272,
+    }
+    no_ticks, all_ticks = (0, 0, 0), (60, -887_272, 887_272)
+    reserves = "V2Reserves", {"pool": 0, "reserve_0": 100 * E18, "reserve_1": 200_000 * E18}
+    slot = "V3Swap", {"pool": 1, "tick": 0, "liquidity": 5 * E18, "sqrt_price_x96": 1 << 96}
+    base_terms = stable_terms(5, 1_500_000, **ramp(5_000, 4_000))
+    meta_terms = stable_terms(6, 4_000_000, 2 * E10, **ramp(20_000))
+    described = [
+        [pair(0, 1, no_ticks), reserves],
+        [pair(1, 2, all_ticks), slot, *ticks(1, 5 * E18)],
+        [multi(2, 3, [0, 1], [18, 18], 2), solidly(2, 3_000, [7 * E18, 14_000 * E18])],
+        [multi(3, 4, [1, 2], [18, 6], 2), solidly(3, 500, [9_000 * E18, 9_001 * E6])],
+        [v4_pool, v4(0, 6 * E18, 500), *ticks(4, 6 * E18)],
+        [
+            multi(5, 6, [1, 2, 3], [18, 6, 6], 16, 1),
+            base_terms,
+            rates(5, plain),
+            stable(5, [1_000 * E18, 1_001 * E6, 1_002 * E6], 3_000 * E18),
+        ],
+        [
+            multi(6, 6, [5, 4], [18, 18], 16, 100, base_pool=5),
+            meta_terms,
+            rates(6, [E18]),
+            stable(6, [50 * E18, 60 * E18], 110 * E18, E18 + 5, 1_700_002_300),
+        ],
+        [
+            multi(7, 7, [2, 3, 0], [6, 6, 18], 35),
+            crypto_terms,
+            crypto([15_341 * E6, 15_342 * E6, 7 * E18], [E18 + 9, 2_000 * E18], 46_000 * E18),
+        ],
+        [
+            multi(8, 8, [0, 1], [18, 18], 49, vault=True),
+            weighted_terms,
+            weighted([80 * E18, 40_000 * E18]),
+        ],
+        [
+            multi(9, 9, [0, 6, 7], [18, 18, 18], 65, 1_000, bpt_index=1, vault=True),
+            balancer_terms(E18 // 2_500),
+            rates(9, [E18, E18, E18 * 12 // 10], until=1_700_099_999),
+            rates(9, [E18, E18, E18 * 11 // 10], use=2),
+            balancer([83 * E18, 1 << 111, 101 * E18], (1 << 111) + 180 * E18, 190 * E18),
+        ],
+    ]
+    changes = [
+        ("V2Reserves", {"pool": 0, "reserve_0": 101 * E18, "reserve_1": 198_026 * E18}),
+        ("V3Liquidity", {"pool": 1, "tick_lower": -60, "tick_upper": 120, "liquidity_delta": 2 * E18}),
+        solidly(2, 2_000, [8 * E18, 12_260 * E18]),
+        solidly(3, 400, [9_100 * E18, 8_901 * E6]),
+        ("V3Liquidity", {"pool": 4, "tick_lower": -60, "tick_upper": 60, "liquidity_delta": -6 * E18}),
+        v4(-61, 0, 450),
+        stable_terms(5, 2_000_000, **ramp(5_000, 4_000)),
+        stable(5, [1_100 * E18, 901 * E6, 1_002 * E6], 3_000 * E18),
+        rates(6, [E18 + 1], until=1_700_003_000),
+        stable(6, [51 * E18, 59 * E18], 110 * E18, E18 + 7, 1_700_002_412),
+        crypto([15_441 * E6, 15_242 * E6, 7 * E18], [E18 + 8, 2_001 * E18], 46_001 * E18),
+        weighted([81 * E18, 38_100 * E18]),
+        balancer_terms(E18 // 2_000),
+        rates(9, [E18, E18, E18 * 12 // 10], use=2),
+        balancer([83 * E18, (1 << 111) - E18, 102 * E18], (1 << 111) + 180 * E18, 191 * E18),
+    ]
+    return described, changes
+
+
+def kinds_session():
+    """A snapshot with a pool of each kind, a block that changes each, a block that takes their place."""
+    here = (0, (1_700_000_000 + 12 * 200) * 10**9)
+    described, changes = every_kind()
+    symbols = ["WETH", "DAI", "USDC", "USDT", "3Crv", "LUSD", "BPT", "wstETH"]
+    decimals = [18, 18, 6, 6, 18, 18, 18, 18]
+    messages = [("Token", token(number, *what)) for number, what in enumerate(zip(symbols, decimals))]
+    messages += [message for pool in described for message in pool]
+    yield "Hello", {"version_min": 1, "version_max": 3}, (0, 0)
+    yield "Welcome", {"chain_id": 31_337, "epoch": 9, "version": 3}, (0, 0)
+    yield "Subscribe", {"resume_epoch": 0, "resume_sequence": 0}, (0, 0)
+    yield "SnapshotBegin", {
+        "context": small_context(200, 0x20, 0x1F),
+        "chain_id": 31_337,
+        "epoch": 9,
+        "token_count": len(symbols),
+        "pool_count": len(described),
+        "head_number": 200,
+    }, here
+    for name, fields in messages:
+        yield name, fields, here
+    yield "SnapshotEnd", {"message_count": len(messages)}, here
+    yield from block(1, 201, 0x21, 0x20, changes)
+    last = len(changes) + 2
+    at = (1_700_000_000 + 12 * 201) * 10**9
+    yield "Reorg", {
+        "ancestor_number": 200,
+        "ancestor_hash": bytes([0x20]) * 32,
+        "old_head_number": 201,
+        "old_head_hash": bytes([0x21]) * 32,
+        "depth": 1,
+    }, (last + 1, at)
+    yield from block(last + 2, 201, 0x31, 0x20, [changes[11]])
+    yield "Close", {"reason": 1}, (0, 0)
+
+
 def read_page():
     """Structures by name: template id (or None), size, and rows (field, offset, type, count)."""
     structures, current = {}, None
@@ -346,6 +743,12 @@ def encode(structures, name, values):
         if kind == "bytes":
             assert len(value) == count, f"{name}.{field} is {len(value)} bytes"
             part, inner = value, [(0, value, "", "0x" + value.hex())]
+        elif kind in INTEGERS and count:
+            assert len(value) == count, f"{name}.{field} has {len(value)} numbers"
+            width = INTEGERS[kind]
+            part = b"".join(item.to_bytes(width, "little") for item in value)
+            items = enumerate(value)
+            inner = [(width * i, part[width * i : width * (i + 1)], f"[{i}]", str(item)) for i, item in items]
         elif kind in INTEGERS:
             part = value.to_bytes(INTEGERS[kind], "little", signed=kind.startswith("i"))
             inner = [(0, part, "", str(value))]
@@ -403,6 +806,7 @@ def files(structures):
     connections = [
         (1, "session", session(), "Hello by the client, the rest by the relay."),
         (2, "resumed_session", resumed_session(), "Hello and Subscribe by the client, the rest by the relay."),
+        (3, "kinds_session", kinds_session(), "Hello and Subscribe by the client, the rest by the relay."),
     ]
     for version, name, messages, who in connections:
         text = f"# A connection from greeting to farewell: {who}\n# Version {version}, {form}\n"

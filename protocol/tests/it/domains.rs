@@ -92,7 +92,7 @@ fn tokens_and_pools() -> Vec<Case> {
             message: "Pool",
             field: "kind",
             accepted: vec![vec![("kind", int(2))], v2("kind", 1)],
-            rejected: [0, 3, 255].iter().map(|kind| vec![("kind", int(*kind))]).collect(),
+            rejected: [0, 3, 4, 5, 6, 7, 8, 9, 10, 255].iter().map(|kind| vec![("kind", int(*kind))]).collect(),
         },
         alone("Pool", "fee_ppm", &[int(0), int(999_999)], &[int(1_000_000), int(i128::from(u32::MAX))]),
         Case {
@@ -158,6 +158,157 @@ fn pool_states() -> Vec<Case> {
     ]
 }
 
+/// The golden pool is of kind 9 and of three tokens, its own share the second.
+fn later_pools() -> Vec<Case> {
+    let of_kind = |kind, token_count, more: &[(&'static str, i128)]| {
+        let own = [("kind", kind), ("token_count", token_count), ("bpt_index", 255)];
+        own.iter().chain(more).map(|(field, value)| (*field, int(*value))).collect::<Patch>()
+    };
+    let is = |field, value: i128| vec![(field, int(value))];
+    let multi = |field, accepted: Vec<Patch>, rejected: Vec<Patch>| Case {
+        message: "MultiTokenPool",
+        field,
+        accepted,
+        rejected,
+    };
+    let v4 = |field, accepted: Vec<Patch>, rejected: Vec<Patch>| Case { message: "V4Pool", field, accepted, rejected };
+    let none = i128::from(u32::MAX);
+    let (pool, fee) = (0x0a0b_0c0d, [0, 1_000_000, 0x80_0000]);
+    vec![
+        multi(
+            "kind",
+            [3, 4, 6, 7, 8, 9].map(|kind| of_kind(kind, 2, &[])).into(),
+            [0, 1, 2, 5, 10, 255].map(|kind| of_kind(kind, 2, &[])).into(),
+        ),
+        multi(
+            "token_count",
+            [(3, 2), (4, 2), (6, 2), (6, 3), (7, 2), (7, 3), (8, 2), (8, 3), (9, 2), (9, 3)]
+                .map(|(kind, count)| of_kind(kind, count, &[]))
+                .into_iter()
+                .chain([6, 8, 9].map(|kind| {
+                    let more =
+                        [("tokens.3", 34), ("tokens.4", 35), ("tokens.5", 36), ("tokens.6", 37), ("tokens.7", 38)];
+                    of_kind(kind, 8, &more)
+                }))
+                .collect(),
+            [(3, 1), (3, 3), (4, 1), (4, 3), (6, 1), (6, 9), (7, 1), (7, 4), (8, 1), (8, 9), (9, 0), (9, 9), (9, 255)]
+                .map(|(kind, count)| of_kind(kind, count, &[]))
+                .into(),
+        ),
+        multi(
+            "base_pool",
+            vec![of_kind(6, 2, &[("base_pool", pool - 1)]), of_kind(6, 2, &[("base_pool", 0)]), is("base_pool", none)],
+            vec![
+                of_kind(6, 2, &[("base_pool", pool)]),
+                of_kind(6, 2, &[("base_pool", none - 1)]),
+                is("base_pool", pool - 1),
+                of_kind(7, 2, &[("base_pool", 0)]),
+            ],
+        ),
+        multi(
+            "amplification_precision",
+            vec![is("amplification_precision", 1), is("amplification_precision", 65_535)],
+            vec![is("amplification_precision", 0)],
+        ),
+        multi(
+            "bpt_index",
+            vec![is("bpt_index", 0), is("bpt_index", 2), is("bpt_index", 255)],
+            vec![is("bpt_index", 3), is("bpt_index", 254), vec![("kind", int(8)), ("bpt_index", int(0))]],
+        ),
+        multi(
+            "decimals",
+            vec![
+                is("decimals.2", 18),
+                is("decimals.3", 255),
+                of_kind(3, 2, &[("decimals.0", 77), ("decimals.1", 0)]),
+                of_kind(4, 2, &[("decimals.1", 77)]),
+            ],
+            vec![
+                is("decimals.0", 19),
+                is("decimals.2", 19),
+                of_kind(6, 2, &[("decimals.1", 19)]),
+                of_kind(3, 2, &[("decimals.0", 78)]),
+                of_kind(4, 2, &[("decimals.1", 78)]),
+            ],
+        ),
+        multi(
+            "tokens",
+            vec![is("tokens.3", 0x33), is("tokens.2", 0)],
+            vec![is("tokens.1", 0x31), is("tokens.2", 0x31), is("tokens.2", 0x32)],
+        ),
+        v4("token_1", vec![pair(("token_0", 1), ("token_1", 0))], vec![pair(("token_0", 1), ("token_1", 1))]),
+        v4(
+            "key_fee",
+            fee.map(|fee| is("key_fee", fee)).into(),
+            [1_000_001, 0x7f_ffff, 0x80_0001, none].map(|fee| is("key_fee", fee)).into(),
+        ),
+        v4(
+            "tick_spacing",
+            [1, 32_767].map(|spacing| is("tick_spacing", spacing)).into(),
+            [0, -1, 32_768].map(|spacing| is("tick_spacing", spacing)).into(),
+        ),
+        v4(
+            "known_tick_low",
+            [-887_272, 887_000].map(|tick| is("known_tick_low", tick)).into(),
+            vec![is("known_tick_low", -887_273)],
+        ),
+        v4(
+            "known_tick_high",
+            [887_272, -887_200].map(|tick| is("known_tick_high", tick)).into(),
+            [887_273, -887_201].map(|tick| is("known_tick_high", tick)).into(),
+        ),
+    ]
+}
+
+fn later_states() -> Vec<Case> {
+    let most = |message, field, limit: u128| {
+        let limit = U256::from(limit);
+        alone(message, field, &[U256::ZERO, limit], &[limit + U256::ONE, U256::from(u64::MAX)])
+    };
+    let flag = |message, field| alone(message, field, &[int(0), int(1)], &[int(2), int(255)]);
+    let each = |message, field, places: [&'static str; 2], limit: U256, past: U256| Case {
+        message,
+        field,
+        accepted: places.map(|place| vec![(place, limit)]).into(),
+        rejected: places.map(|place| vec![(place, past)]).into(),
+    };
+    let (curve_one, one, balance) = (10_000_000_000, 1_000_000_000_000_000_000, U256::ONE << 112);
+    let ticks = [int(-887_272), int(887_272)];
+    let below_160 = [U256::ZERO, (U256::ONE << 160) - U256::ONE];
+    vec![
+        alone("V4Swap", "tick", &ticks, &[int(-887_273), int(887_273)]),
+        alone("V4Swap", "sqrt_price_x96", &below_160, &[U256::ONE << 160, U256::MAX]),
+        alone("V4Swap", "lp_fee_ppm", &[int(0), int(1_000_000)], &[int(1_000_001), int(0x80_0000)]),
+        alone("V4Swap", "protocol_fee_0", &[int(0), int(1_000)], &[int(1_001), int(65_535)]),
+        alone("V4Swap", "protocol_fee_1", &[int(0), int(1_000)], &[int(1_001), int(65_535)]),
+        alone("SolidlyReserves", "fee_ppm", &[int(0), int(999_999)], &[int(1_000_000), int(i128::from(u32::MAX))]),
+        flag("CurveStableParameters", "is_paused"),
+        most("CurveStableParameters", "fee", curve_one),
+        most("CurveStableParameters", "admin_fee", curve_one),
+        alone("PoolRates", "rates_use", &[int(1), int(2)], &[int(0), int(3), int(255)]),
+        flag("CurveCryptoParameters", "is_paused"),
+        most("CurveCryptoParameters", "mid_fee", curve_one),
+        most("CurveCryptoParameters", "out_fee", curve_one),
+        most("CurveCryptoParameters", "admin_fee", curve_one),
+        flag("CurveCryptoBalances", "is_not_adjusted"),
+        flag("BalancerWeightedParameters", "is_paused"),
+        most("BalancerWeightedParameters", "swap_fee", one),
+        each(
+            "BalancerWeightedParameters",
+            "weights",
+            ["weights.0", "weights.7"],
+            U256::from(one),
+            U256::from(one) + U256::ONE,
+        ),
+        each("BalancerWeightedBalances", "balances", ["balances.0", "balances.7"], balance - U256::ONE, balance),
+        flag("BalancerStableParameters", "is_paused"),
+        most("BalancerStableParameters", "swap_fee", one),
+        most("BalancerStableParameters", "protocol_swap_fee", one),
+        most("BalancerStableParameters", "protocol_yield_fee", one),
+        each("BalancerStableBalances", "balances", ["balances.0", "balances.7"], balance - U256::ONE, balance),
+    ]
+}
+
 fn records() -> Vec<Case> {
     let codes = |upto: i128| (1..=upto).map(int).collect::<Vec<_>>();
     let past = |upto: i128| [int(0), int(upto + 1), int(i128::from(u16::MAX))];
@@ -185,15 +336,21 @@ fn records() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    [session_and_chain(), tokens_and_pools(), pool_states(), records()].into_iter().flatten().collect()
+    [session_and_chain(), tokens_and_pools(), later_pools(), pool_states(), later_states(), records()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The golden message with fields written over at the places that the page gives.
 fn patched(structure: &page::Structure, patch: &Patch) -> Vec<u8> {
     let mut message = golden::bytes(structure.name).split_off(FRAME_HEADER_BYTES);
     for (field, value) in patch {
-        let row = structure.rows.iter().find(|row| row.field == *field).expect("a field of the page");
-        message[row.offset..row.offset + row.bytes].copy_from_slice(&value.to_le_bytes::<32>()[..row.bytes]);
+        // `tokens.2` is the number at place 2 of `tokens`.
+        let (field, place) = field.split_once('.').unwrap_or((field, "0"));
+        let row = structure.rows.iter().find(|row| row.field == field).expect("a field of the page");
+        let offset = row.offset + place.parse::<usize>().expect("a place") * row.item_bytes;
+        message[offset..offset + row.item_bytes].copy_from_slice(&value.to_le_bytes::<32>()[..row.item_bytes]);
     }
     message
 }

@@ -2,12 +2,15 @@
 
 use core::mem::{offset_of, size_of};
 
-use alphapulse_protocol::header::MessageHeader;
+use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Clock, Close, CloseReason, Gap, GapReason,
-    GapRecovery, Halt, Heartbeat, Hello, HopRecord, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool, PoolKind,
-    Reorg, Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, Submission,
-    Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, Verdict, Welcome,
+    BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters, Block,
+    BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Clock, Close, CloseReason, CurveCryptoBalances,
+    CurveCryptoParameters, CurveStableBalances, CurveStableParameters, Gap, GapReason, GapRecovery, Halt, Heartbeat,
+    Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool, PoolKind, PoolRates,
+    PoolVariant, RatesUse, Reorg, Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin,
+    SnapshotEnd, SolidlyReserves, Submission, Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity,
+    V3Swap, V3Tick, V4Pool, V4Swap, Verdict, Welcome,
 };
 
 use crate::page;
@@ -57,6 +60,39 @@ fn layouts() -> Vec<Layout> {
         V3Liquidity { header, pool, tick_lower, tick_upper, reserved_0, liquidity_delta, reserved_1 }
         V3Tick { header, pool, tick, liquidity_net, liquidity_gross }
         Skip { header, count, reserved }
+        MultiTokenPool {
+            header, pool, kind, token_count, venue, address, base_pool, variant, amplification_precision, bpt_index,
+            reserved_0, decimals, tokens, underlying, pool_id, vault, reserved_1
+        }
+        V4Pool {
+            header, pool, venue, reserved_0, pool_id, address, hooks, token_0, token_1, key_fee, tick_spacing,
+            known_tick_low, known_tick_high
+        }
+        V4Swap { header, pool, tick, liquidity, sqrt_price_x96, lp_fee_ppm, protocol_fee_0, protocol_fee_1 }
+        SolidlyReserves { header, pool, fee_ppm, reserve_0, reserve_1 }
+        CurveStableParameters {
+            header, pool, is_paused, reserved, initial_a, future_a, initial_a_time, future_a_time, fee, admin_fee,
+            offpeg_fee_multiplier
+        }
+        PoolRates { header, pool, rates_use, reserved, valid_until, rates }
+        CurveStableBalances { header, pool, reserved, base_cache_updated, base_virtual_price, supply, balances }
+        CurveCryptoParameters {
+            header, pool, is_paused, reserved, initial_a, initial_gamma, future_a, future_gamma, initial_time,
+            future_time, mid_fee, out_fee, fee_gamma, allowed_extra_profit, adjustment_step, ma_time, admin_fee
+        }
+        CurveCryptoBalances {
+            header, pool, is_not_adjusted, reserved, last_prices_time, balances, price_scale, price_oracle, last_prices,
+            d, supply, virtual_price, xcp_profit
+        }
+        BalancerWeightedParameters { header, pool, is_paused, reserved, swap_fee, weights }
+        BalancerWeightedBalances { header, pool, reserved, balances }
+        BalancerStableParameters {
+            header, pool, is_paused, yield_fee_exempt, reserved, initial_a, future_a, initial_a_time, future_a_time,
+            swap_fee, protocol_swap_fee, protocol_yield_fee
+        }
+        BalancerStableBalances {
+            header, pool, reserved, last_join_exit_amplification, last_join_exit_invariant, supply, balances
+        }
         SegmentBegin { header, chain_id, epoch, segment_index, reserved }
         Clock { header, now_ns }
         Opportunity {
@@ -133,7 +169,16 @@ fn the_page_lists_exactly_the_codes_of_this_build() {
     check("Scopes", known(all(), Scope::from_wire));
     check("Causes of a caution", known(all(), CautionCause::from_wire));
     check("Pool kinds", known(all(), |code| PoolKind::from_wire(u8::try_from(code).ok()?)));
+    check("Pool variants", known(all(), PoolVariant::from_wire));
+    check("Uses of rates", known(all(), |code| RatesUse::from_wire(u8::try_from(code).ok()?)));
     check("Simulation status", known(all(), SimulationStatus::from_wire));
     check("Submitted status", known(all(), SubmittedStatus::from_wire));
     check("Outcome status", known(all(), OutcomeStatus::from_wire));
+}
+
+#[test]
+fn the_page_says_since_which_version_a_kind_is_known() {
+    let page: Vec<u16> = page::column("Pool kinds", 2).iter().map(|cell| cell.parse().expect("a version")).collect();
+    assert_eq!(page, PoolKind::ALL.map(PoolKind::since_version));
+    assert!(PoolKind::ALL.iter().all(|kind| kind.since_version() <= SCHEMA_VERSION));
 }

@@ -15,6 +15,8 @@ pub(crate) struct Row {
     pub(crate) field: &'static str,
     pub(crate) offset: usize,
     pub(crate) bytes: usize,
+    /// Bytes of one of its numbers, where it holds several.
+    pub(crate) item_bytes: usize,
     pub(crate) accepted: &'static str,
 }
 
@@ -57,7 +59,9 @@ pub(crate) fn structures() -> Vec<Structure> {
 fn row(cells: &[&'static str], known: &[Structure]) -> Row {
     let [field, offset, kind, accepted, _] = cells else { panic!("five cells in a row, not {cells:?}") };
     let bytes = type_bytes(kind, known);
-    Row { field, offset: offset.parse().expect("an offset"), bytes, accepted }
+    let item = kind.split_once('[').map_or(*kind, |(item, _)| item);
+    let item_bytes = if item == "bytes" { bytes } else { type_bytes(item, known) };
+    Row { field, offset: offset.parse().expect("an offset"), bytes, item_bytes, accepted }
 }
 
 fn type_bytes(kind: &str, known: &[Structure]) -> usize {
@@ -75,6 +79,12 @@ fn type_bytes(kind: &str, known: &[Structure]) -> usize {
 pub(crate) fn codes(heading: &str) -> Vec<(u16, &'static str)> {
     let (_, lines) = sections().into_iter().find(|(name, _)| *name == heading).expect("a table of codes");
     table(&lines).iter().map(|cells| (cells[0].parse().expect("a code"), cells[1])).collect()
+}
+
+/// A column of a table of section 8.
+pub(crate) fn column(heading: &str, at: usize) -> Vec<&'static str> {
+    let (_, lines) = sections().into_iter().find(|(name, _)| *name == heading).expect("a table");
+    table(&lines).iter().map(|cells| cells[at]).collect()
 }
 
 /// Bytes of each hex block of the page.

@@ -245,8 +245,9 @@ fn a_change_that_cannot_be_made_is_a_contradiction() {
     let wrong = |pool, reason| ReplicaError::Contradiction { pool, reason };
     let reserves = "reserves for a pool that is not constant-product";
     refuses(in_block(), |r| send(r, 12, V2Reserves::new(V3, 1, 1)), wrong(V3, reserves));
-    let ticks = wrong(V2, "ticks for a constant-product pool");
-    refuses(in_block(), |r| send(r, 12, V3Swap::new(V2, U256::ONE, 0, 1)), ticks);
+    let slot = wrong(V2, "a V3 slot for a pool of another kind");
+    refuses(in_block(), |r| send(r, 12, V3Swap::new(V2, U256::ONE, 0, 1)), slot);
+    let ticks = wrong(V2, "ticks for a pool that has none");
     refuses(in_block(), |r| send(r, 12, V3Liquidity::new(V2, -60, 60, 1)), ticks);
     refuses(in_block(), |r| send(r, 12, V3Tick::new(V2, 60, 1, 1)), ticks);
 }
@@ -290,7 +291,7 @@ fn ticks_outside_the_known_range_are_not_kept_by_any_message() {
     assert_eq!(send(&mut replica, 10, SnapshotEnd::new(10)), Ok(Change::SnapshotReady));
     let ticks = |replica: &Replica| match &replica.states()[V3.index()] {
         PoolState::V3(state) => state.ticks.iter().map(|t| (t.tick, t.liquidity_gross)).collect::<Vec<_>>(),
-        PoolState::V2(_) => panic!("pool 1 has ticks"),
+        _ => panic!("pool 1 has ticks"),
     };
     assert_eq!(ticks(&replica), [(-120, 1), (120, 1)]);
     send(&mut replica, 11, Block::new(context(101, 101, 100), BlockNumber(101))).expect("a block");

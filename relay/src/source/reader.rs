@@ -10,6 +10,7 @@ use alloy::sol_types::{SolCall, SolValue};
 use alloy::transports::TransportErrorKind;
 use alphapulse_protocol::message::{BlockContext, PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, TokenInfo, V2State, V3State};
+use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{FEE_PPM_ONE, FeePpm, TokenId};
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
@@ -75,10 +76,11 @@ impl Identity<'_> {
             kind: self.kind,
             venue: self.spec.venue,
             address: self.spec.address.into_array(),
-            tokens: self.tokens.map(|token| ids[&token]),
+            tokens: self.tokens.map(|token| ids[&token]).into(),
             fee: self.fee,
             tick_spacing: self.tick_spacing,
             known_ticks: self.known_ticks,
+            details: PoolDetails::None,
         }
     }
 

@@ -7,6 +7,7 @@ use alloy::primitives::{Address, LogData, Uint};
 use alloy::sol_types::SolEvent;
 use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, TokenInfo, V2State, V3State};
+use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{FeePpm, TokenId, U256, VenueId};
 
 alloy::sol! {
@@ -155,10 +156,11 @@ impl FakeMarket {
             kind,
             venue: VenueId(u16::try_from(index).unwrap()),
             address: pool_address(index).into_array(),
-            tokens: tokens.map(TokenId),
+            tokens: tokens.map(TokenId).into(),
             fee: FeePpm(3000),
             tick_spacing: if kind == PoolKind::UniswapV3 { TICK_SPACING } else { 0 },
             known_ticks: if kind == PoolKind::UniswapV3 { (TICK_MIN, TICK_MAX) } else { (0, 0) },
+            details: PoolDetails::None,
         };
         let v2 = |(reserve_0, reserve_1)| PoolState::V2(V2State { reserve_0, reserve_1 });
         let v3 = PoolState::V3(V3State {

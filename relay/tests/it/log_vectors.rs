@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use alloy::hex::FromHex;
 use alloy::primitives::{Address, B256, Bytes, Log as EventLog, LogData};
 use alloy::rpc::types::Log;
-use alphapulse_protocol::message::{BlockContext, Message, PoolKind};
+use alphapulse_protocol::message::{BlockContext, Message};
 use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica, TokenInfo, V3State};
 use alphapulse_protocol::{BlockRef, FeePpm, TokenId, U256, VenueId};
 use alphapulse_relay::source::{ChainSource, Dial, MarketImage};
@@ -148,15 +148,9 @@ fn read_rows(text: &str) -> Vec<Row> {
 fn start(pool: Address, first: &Row) -> MarketImage {
     let Row::Swap { sqrt_price_x96, tick, liquidity } = *first else { panic!("the day begins with a swap") };
     let token = |byte| TokenInfo { address: [byte; 20], symbol: String::new(), decimals: 18 };
-    let info = PoolInfo {
-        kind: PoolKind::UniswapV3,
-        venue: VenueId(0),
-        address: pool.into_array(),
-        tokens: [TokenId(0), TokenId(1)],
-        fee: FeePpm(500),
-        tick_spacing: TICK_SPACING,
-        known_ticks: (0, 0),
-    };
+    let tokens = [TokenId(0), TokenId(1)];
+    let info =
+        PoolInfo::uniswap_v2(VenueId(0), pool.into_array(), tokens, FeePpm(500)).with_ticks(TICK_SPACING, (0, 0));
     let state = V3State { sqrt_price_x96, tick, liquidity, ticks: Vec::new() };
     MarketImage { context: context(0), tokens: vec![token(1), token(2)], pools: vec![(info, PoolState::V3(state))] }
 }

@@ -68,6 +68,7 @@ fn state(replica: &Replica) -> Value {
                     .map(|tick| json!([tick.tick, tick.liquidity_net.to_string(), tick.liquidity_gross.to_string()]))
                     .collect();
             }
+            other => panic!("the chain has no pool of {other:?}"),
         }
         pool
     });

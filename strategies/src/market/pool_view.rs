@@ -23,12 +23,12 @@ pub enum PoolView<'a> {
 }
 
 impl<'a> PoolView<'a> {
-    /// A pool with its state.
+    /// A pool with its state; `None` for a kind that nothing here prices.
     #[must_use]
-    pub fn new(info: &PoolInfo, state: &'a PoolState) -> Self {
+    pub fn new(info: &PoolInfo, state: &'a PoolState) -> Option<Self> {
         match state {
-            PoolState::V2(v2) => Self::V2 { reserves: [v2.reserve_0, v2.reserve_1], fee_ppm: info.fee.0 },
-            PoolState::V3(v3) => Self::V3(V3View {
+            PoolState::V2(v2) => Some(Self::V2 { reserves: [v2.reserve_0, v2.reserve_1], fee_ppm: info.fee.0 }),
+            PoolState::V3(v3) => Some(Self::V3(V3View {
                 fee_ppm: info.fee.0,
                 tick_spacing: info.tick_spacing,
                 sqrt_price_x96: v3.sqrt_price_x96,
@@ -36,7 +36,8 @@ impl<'a> PoolView<'a> {
                 liquidity: v3.liquidity,
                 ticks: &v3.ticks,
                 known_ticks: info.known_ticks,
-            }),
+            })),
+            _ => None,
         }
     }
 

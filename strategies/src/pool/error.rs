@@ -32,8 +32,10 @@ pub enum QuoteError {
     InvalidPoolState,
     /// No pool has this id.
     UnknownPool,
-    /// The token is neither of the pool's two.
+    /// The token is none of the pool's.
     TokenNotInPool,
+    /// Nothing here prices pools of this kind.
+    UnsupportedPoolKind,
 }
 
 impl QuoteError {
@@ -54,6 +56,7 @@ impl QuoteError {
             Self::InvalidPoolState => "invalid_pool_state",
             Self::UnknownPool => "unknown_pool",
             Self::TokenNotInPool => "token_not_in_pool",
+            Self::UnsupportedPoolKind => "unsupported_pool_kind",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One pool of a file.
 
-use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
+use alphapulse_protocol::message::{TICK_MAX, TICK_MIN};
 use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, V2State, V3State};
 use alphapulse_protocol::{AddressBytes, FeePpm, TokenId, VenueId};
 
@@ -47,15 +47,7 @@ fn read_v2(node: &Node<'_>, tokens: &TokenIndex, address: AddressBytes) -> Resul
     let list = node.field("reserves")?;
     let [first, second] = list.pair()?;
     let state = V2State { reserve_0: read_reserve(&first)?, reserve_1: read_reserve(&second)? };
-    let info = PoolInfo {
-        kind: PoolKind::UniswapV2,
-        venue: VenueId(0),
-        address,
-        tokens,
-        fee,
-        tick_spacing: 0,
-        known_ticks: (0, 0),
-    };
+    let info = PoolInfo::uniswap_v2(VenueId(0), address, tokens, fee);
     Ok(PoolForm::Sound { info, state: PoolState::V2(state) })
 }
 
@@ -91,8 +83,7 @@ fn read_v3(node: &Node<'_>, tokens: &TokenIndex, address: AddressBytes) -> Resul
         ticks: read_ticks(&node.field("ticks")?)?,
     };
     let known_ticks = read_known_ticks(&node.field("known_ticks")?, tick_spacing)?;
-    let info =
-        PoolInfo { kind: PoolKind::UniswapV3, venue: VenueId(0), address, tokens, fee, tick_spacing, known_ticks };
+    let info = PoolInfo::uniswap_v2(VenueId(0), address, tokens, fee).with_ticks(tick_spacing, known_ticks);
     if !is_uninitialised(&state) {
         check_consistency(&v3_view(&info, &state)).map_err(Flaw::Inconsistent)?;
     }

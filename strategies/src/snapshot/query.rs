@@ -212,12 +212,13 @@ impl Snapshot {
         let quote = match state {
             PoolState::V2(state) => quote_v2(info, state, zero_for_one, query.amount),
             PoolState::V3(state) => quote_v3(info, state, zero_for_one, query.amount),
+            _ => return Err(NoAnswer::UnsupportedPoolKind),
         };
         quote.map_err(NoAnswer::Refused)
     }
 
     fn direction(&self, info: &PoolInfo, query: &Query) -> Option<bool> {
-        let [token_0, token_1] = info.tokens.map(|token| &self.tokens[token.index()].address);
+        let [token_0, token_1] = info.tokens.pair()?.map(|token| &self.tokens[token.index()].address);
         match (&query.token_in, &query.token_out) {
             (token_in, token_out) if token_in == token_0 && token_out == token_1 => Some(true),
             (token_in, token_out) if token_in == token_1 && token_out == token_0 => Some(false),

@@ -1,9 +1,7 @@
 //! A snapshot file as the messages that a relay would send for the same market.
 
-use alphapulse_protocol::message::{
-    BlockContext, Message, Pool, PoolKind, SnapshotBegin, SnapshotEnd, Token, V2Reserves, V3Swap, V3Tick, WireMessage,
-};
-use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica};
+use alphapulse_protocol::message::{BlockContext, Message, SnapshotBegin, SnapshotEnd, Token, WireMessage};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica, describe_pool};
 use alphapulse_protocol::{Epoch, PoolId, ReplicaError, Sequence, TokenId, UnixNanos};
 
 use super::{PoolForm, Snapshot};
@@ -31,7 +29,7 @@ impl Snapshot {
             counted(Message::from(&stamp(message)))?;
         }
         for ((info, state), id) in sound().zip(0..) {
-            describe_pool(PoolId(id), info, state, &mut counted)?;
+            describe_pool(PoolId(id), info, state, PLACE, &mut counted)?;
         }
         emit(Message::from(&stamp(SnapshotEnd::new(inside))))
     }
@@ -67,34 +65,11 @@ const fn sound_pool(pool: &super::SnapshotPool) -> Option<(&PoolInfo, &PoolState
     }
 }
 
-fn describe_pool<E>(
-    id: PoolId,
-    info: &PoolInfo,
-    state: &PoolState,
-    emit: &mut impl FnMut(Message<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    let pool = Pool::uniswap_v2(id, info.venue, info.address, info.tokens, info.fee);
-    let pool = match info.kind {
-        PoolKind::UniswapV3 => pool.with_ticks(info.tick_spacing, info.known_ticks),
-        _ => pool,
-    };
-    emit(Message::from(&stamp(pool)))?;
-    match state {
-        PoolState::V2(state) => emit(Message::from(&stamp(V2Reserves::new(id, state.reserve_0, state.reserve_1)))),
-        PoolState::V3(state) => {
-            let slot = V3Swap::new(id, state.sqrt_price_x96, state.tick, state.liquidity);
-            emit(Message::from(&stamp(slot)))?;
-            state.ticks.iter().try_for_each(|tick| {
-                let message = V3Tick::new(id, tick.tick, tick.liquidity_net, tick.liquidity_gross);
-                emit(Message::from(&stamp(message)))
-            })
-        }
-    }
-}
-
 /// A file is no stream: everything in it stands at its first position.
+const PLACE: (Sequence, UnixNanos) = (Sequence(0), UnixNanos(0));
+
 fn stamp<T: WireMessage>(message: T) -> T {
-    message.stamped(Sequence(0), UnixNanos(0))
+    message.stamped(PLACE.0, PLACE.1)
 }
 
 fn count(length: usize) -> u32 {

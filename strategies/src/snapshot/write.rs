@@ -67,7 +67,8 @@ struct Tick {
 }
 
 /// The market as the text of a snapshot file, or `None` while it is not that of a whole block.
-/// The same mirror gives the same text. Gross liquidity of ticks is not part of the format.
+/// The same mirror gives the same text. Gross liquidity of ticks is not part of the format, and pools of kinds that nothing
+/// here prices are left out.
 #[must_use]
 pub fn to_json(replica: &Replica) -> Option<String> {
     let context = replica.context().filter(|_| replica.is_whole())?;
@@ -82,7 +83,12 @@ pub fn to_json(replica: &Replica) -> Option<String> {
             base_fee_wei: context.base_fee.get().to_string(),
         },
         tokens: tokens.iter().map(token).collect(),
-        pools: replica.pools().iter().zip(replica.states()).map(|(info, state)| pool(info, state, tokens)).collect(),
+        pools: replica
+            .pools()
+            .iter()
+            .zip(replica.states())
+            .filter_map(|(info, state)| pool(info, state, tokens))
+            .collect(),
     };
     Some(serde_json::to_string(&document).expect("text and integers serialise"))
 }
@@ -91,17 +97,17 @@ fn token(token: &TokenInfo) -> Token<'_> {
     Token { address: hex::format(&token.address), symbol: &token.symbol, decimals: token.decimals }
 }
 
-fn pool(info: &PoolInfo, state: &PoolState, tokens: &[TokenInfo]) -> Pool {
-    Pool {
+fn pool(info: &PoolInfo, state: &PoolState, tokens: &[TokenInfo]) -> Option<Pool> {
+    Some(Pool {
         kind: info.kind.name(),
         address: hex::format(&info.address),
-        tokens: info.tokens.map(|token| hex::format(&tokens[token.index()].address)),
-        form: form(info, state),
-    }
+        tokens: info.tokens.pair()?.map(|token| hex::format(&tokens[token.index()].address)),
+        form: form(info, state)?,
+    })
 }
 
-fn form(info: &PoolInfo, state: &PoolState) -> Form {
-    match state {
+fn form(info: &PoolInfo, state: &PoolState) -> Option<Form> {
+    let form = match state {
         PoolState::V2(state) => {
             let is_whole = info.fee.0.is_multiple_of(PPM_PER_BPS);
             Form::V2 {
@@ -119,7 +125,9 @@ fn form(info: &PoolInfo, state: &PoolState) -> Form {
             ticks: state.ticks.iter().map(tick).collect(),
             known_ticks: info.known_ticks.into(),
         },
-    }
+        _ => return None,
+    };
+    Some(form)
 }
 
 fn tick(tick: &TickLiquidity) -> Tick {

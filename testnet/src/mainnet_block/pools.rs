@@ -227,6 +227,7 @@ pub fn differences(block: &RecordedBlock, pool: &TouchedPool, state: &PoolState)
                 compare(format!("liquidity of tick {}", tick.tick), packed, recorded);
             }
         }
+        _ => found.push(format!("{}: a pool of this kind cannot be compared", pool.address)),
     }
     found
 }

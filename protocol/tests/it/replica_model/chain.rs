@@ -5,6 +5,7 @@ use alphapulse_protocol::message::{
     WireMessage,
 };
 use alphapulse_protocol::replica::{Change, PoolInfo, Replica, TokenInfo};
+use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{BlockNumber, FeePpm, PoolId, ReplicaError, TokenId, VenueId};
 
 use super::market::{self, Event, Holdings, Pool, Update};
@@ -256,10 +257,11 @@ impl Chain {
             kind: pool.kind,
             venue: VenueId(u16::from(pool.address)),
             address: [pool.address; 20],
-            tokens: token_ids(&self.tokens, pool),
+            tokens: token_ids(&self.tokens, pool).into(),
             fee: FeePpm(pool.fee_ppm),
             tick_spacing: if is_v3 { 60 } else { 0 },
             known_ticks: if is_v3 { pool.known_ticks } else { (0, 0) },
+            details: PoolDetails::None,
         }
     }
 }
