@@ -175,6 +175,12 @@ impl Replica {
         &self.states
     }
 
+    /// Oldest schema version that can hold these pools: a peer that speaks an older one cannot be served them.
+    #[must_use]
+    pub fn since_version(&self) -> u16 {
+        self.pools.iter().map(|pool| pool.kind.since_version()).max().unwrap_or(1)
+    }
+
     /// Token id of a contract.
     #[must_use]
     pub fn token_by_address(&self, address: &AddressBytes) -> Option<TokenId> {

@@ -91,6 +91,10 @@ pub struct SnapshotPool {
 }
 
 /// What a snapshot knows of a pool.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every pool of a file is sound, so boxing that variant saves nothing"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PoolForm {
     /// A pool that quotes come from.

@@ -205,6 +205,7 @@ fn the_golden_connection_of_every_kind_goes_through_the_states_on_the_page() {
     check_infos(&reader.replica);
     assert_eq!(reader.replica.states(), described());
     let at_200 = reader.replica.clone();
+    assert_eq!((at_200.since_version(), Replica::default().since_version()), (3, 1));
 
     reader.read_to("BlockEnd");
     assert_eq!(reader.replica.sequence().0, 17);

@@ -13,6 +13,7 @@ mod incremental_search;
 mod known_arbitrage;
 mod kyber_vectors;
 mod ladder;
+mod later_kinds;
 mod market;
 mod onchain_goldens;
 mod pool_properties;
