@@ -105,6 +105,11 @@ fn write_segments(folder: &Path) -> io::Result<()> {
         write(folder, "journal", &format!("records_{index}"), &segment)?;
         write(folder, "journal", &format!("few_{index}"), &few)?;
         write(folder, "journal", &format!("torn_{index}"), &few[..few.len() - 9])?;
+        // A record that was cut, and would have held a whole frame: what a damaged length that swallows frames looks like.
+        let mut holder = [golden::bytes("Token"), golden::bytes("Clock"), vec![0; 8]].concat();
+        alphapulse_hostile::repair::frame(&mut holder);
+        let inside = [&few[..], &holder[..holder.len() - 4]].concat();
+        write(folder, "journal", &format!("frame_in_cut_frame_{index}"), &inside)?;
         let damaged: Vec<u8> = few.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 100)).collect();
         write(folder, "journal", &format!("damaged_{index}"), &damaged)?;
     }
@@ -134,6 +139,9 @@ fn write_logs(folder: &Path) -> io::Result<()> {
         block.extend(log);
     }
     write(folder, "logs", "block", &block)?;
+    let mut too_wide = block[..6 + 64].to_vec();
+    too_wide[6] = 1;
+    write(folder, "logs", "too_wide_reserves", &too_wide)?;
     write(folder, "logs", "short_data", &block[..60])?;
     write(folder, "logs", "empty_answer", b"[]")?;
     let json = format!(
