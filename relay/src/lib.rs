@@ -37,6 +37,7 @@ pub mod journal;
 mod lane;
 mod metrics;
 mod recent;
+mod reconnect;
 mod relay;
 mod sequencer;
 mod server;
