@@ -104,3 +104,70 @@ pub(super) fn proven_context(proof: &BlockProof, hash: B256) -> Option<BlockCont
         gas_limit: header.gas_limit.into(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::unwrap_used,
+        clippy::print_stderr,
+        reason = "a failed unwrap is a failed test; a skipped one says so"
+    )]
+
+    use std::io::Read;
+    use std::path::Path;
+
+    use alloy::consensus::Header;
+    use alloy::primitives::b256;
+    use alloy::rpc::types::TransactionReceipt;
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    fn read(name: &str) -> Option<serde_json::Value> {
+        let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+        let data = std::env::var_os("ALPHAPULSE_DATA").map_or_else(default, Into::into);
+        let path = data.join("blocks/replayable").join(name);
+        let Ok(file) = std::fs::File::open(&path) else {
+            eprintln!("ignored: {} is not there (set ALPHAPULSE_DATA)", path.display());
+            return None;
+        };
+        let mut text = String::new();
+        GzDecoder::new(file).read_to_string(&mut text).unwrap();
+        Some(serde_json::from_str(&text).unwrap())
+    }
+
+    fn recorded(number: u64) -> Option<BlockProof> {
+        let block = read(&format!("{number}.block.json.gz"))?;
+        let receipts = read(&format!("{number}.receipts.json.gz"))?;
+        let header: Header = serde_json::from_value(block["header"].clone()).unwrap();
+        let receipts: Vec<TransactionReceipt> = serde_json::from_value(receipts).unwrap();
+        let receipts = receipts.into_iter().map(|receipt| receipt.into_primitives_receipt().inner).collect();
+        Some(BlockProof { header, receipts })
+    }
+
+    /// Blocks of Ethereum before and after the merge, the withdrawals and the blobs; hashes as block explorers show them.
+    #[test]
+    fn blocks_of_ethereum_prove_their_logs_and_nothing_else() {
+        for (number, hash) in [
+            (15_050_000, b256!("c43d35f6a64f8a64f046c8deb4069572d622dfe7f028f62301b186f08f0e96f2")),
+            (18_884_864, b256!("856a86b8144c68fe2888298ceec7c156a338aac13d92d5e3c2460ca49793ed69")),
+            (19_426_587, b256!("f8e2f40d98fe5862bc947c8c83d34799c50fb344d7445d020a8a946d891b62ee")),
+        ] {
+            let Some(proof) = recorded(number) else { return };
+            assert_eq!(proven_context(&proof, hash).unwrap().number.get(), number);
+            let contracts: Vec<_> =
+                proof.receipts.iter().flat_map(|receipt| receipt.logs()).map(|log| log.address).collect();
+            let proven = Proven::check(proof.clone(), hash).unwrap();
+            assert!(!proven.logs(&contracts).0.is_empty(), "the block trades");
+
+            let mut short = proof.clone();
+            short.receipts.pop();
+            let mut old = proof.clone();
+            old.header.timestamp -= 1;
+            let other = B256::repeat_byte(1);
+            assert!(Proven::check(short, hash).is_none());
+            assert!(Proven::check(old.clone(), hash).is_none() && proven_context(&old, hash).is_none());
+            assert!(Proven::check(proof, other).is_none());
+        }
+    }
+}

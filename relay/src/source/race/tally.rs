@@ -18,6 +18,9 @@ const AGREED_QUEUED: usize = 256;
 /// Blocks remembered so that one disagreement is told once.
 const UNPROVEN_KEPT: usize = 64;
 
+/// Waits after which a disagreement is told although a node that is behind might be the reason.
+const EXPLAINED_WAITS: u32 = 4;
+
 /// A node for as long as it is in the race. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct NodeId(pub(super) u64);
@@ -380,7 +383,10 @@ impl Tally {
                 _ => {}
             }
         }
-        if has_lasted(self.unconfirmed_since, now, wait) && self.current_count() >= self.terms.quorum {
+        // A node that is behind explains it, and is about to be named.
+        let is_explained = self.nodes.iter().any(|node| node.behind_since.is_some());
+        let patience = if is_explained { wait * EXPLAINED_WAITS } else { wait };
+        if has_lasted(self.unconfirmed_since, now, patience) && self.current_count() >= self.terms.quorum {
             suspects.push(Suspect::Split);
         }
         self.count();
