@@ -121,7 +121,7 @@ impl<D: Dial> Race<D> {
         });
         let seat = Arc::new(Seat::default());
         lock(&self.seats).insert(id, Arc::clone(&seat));
-        self.spawn(node::attend(Arc::clone(self), id, dial, seat));
+        self.spawn(node::attend(Arc::clone(self), id, dial, node::Leaving(seat)));
         name
     }
 

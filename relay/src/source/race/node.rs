@@ -20,8 +20,8 @@ enum End {
     Stopped,
 }
 
-/// Tells that a node's task has ended, also when it is aborted.
-struct Leaving(Arc<Seat>);
+/// Tells that a node's task has ended, also when it is aborted before it began.
+pub(super) struct Leaving(pub(super) Arc<Seat>);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
@@ -30,8 +30,7 @@ impl Drop for Leaving {
 }
 
 /// Attends to a node until it is taken away, and then out of the books.
-pub(super) async fn attend<D: Dial>(race: Arc<Race<D>>, id: NodeId, dial: D, seat: Arc<Seat>) {
-    let leaving = Leaving(seat);
+pub(super) async fn attend<D: Dial>(race: Arc<Race<D>>, id: NodeId, dial: D, leaving: Leaving) {
     live(&race, id, dial, &leaving.0.stop).await;
     *lock(&leaving.0.report) = race.update(|tally| tally.remove(id));
 }

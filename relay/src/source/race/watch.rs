@@ -196,7 +196,9 @@ impl SourceWatch {
         Self(Arc::new(Book { safety, alarms, reports, metrics, resync }))
     }
 
-    /// Whether the source may be traded on, now and whenever that changes.
+    /// Whether the source may be traded on, now and whenever that changes. After something that was relayed is refuted, safety is
+    /// said again only once the snapshot that replaces it is in the relay's queue: who takes events in order, and safety
+    /// after the events that are there, never calls the refuted state safe.
     #[must_use]
     pub fn safety(&self) -> watch::Receiver<Safety> {
         self.0.safety.subscribe()
