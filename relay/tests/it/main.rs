@@ -15,6 +15,7 @@ mod log_vectors;
 mod lying_node;
 mod python_client;
 mod race;
+mod race_nodes;
 mod random_chains;
 mod random_liars;
 mod recovery;
