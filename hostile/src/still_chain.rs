@@ -31,11 +31,11 @@ impl Dial for StillChain {
 }
 
 impl ChainSource for StillChain {
-    async fn next_head(&mut self) -> Result<BlockContext, SourceError> {
+    async fn next_head(&self) -> Result<BlockContext, SourceError> {
         core::future::pending().await
     }
 
-    fn try_head(&mut self) -> Option<BlockContext> {
+    fn try_head(&self) -> Option<BlockContext> {
         None
     }
 

@@ -16,6 +16,9 @@ use crate::error::RelayError;
 /// A gap and a heartbeat must find room in a lane that was just half emptied.
 const LANE_BYTES_MIN: usize = 512;
 
+/// A node that far behind is seen as stale at once; each block of it is asked for when one is accused.
+pub(crate) const STALE_BLOCKS_MAX: u64 = 64;
+
 /// A factory and the rule its pools follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VenueSpec {
@@ -99,6 +102,16 @@ pub struct RelayConfig {
     pub chain_id: ChainId,
     /// The node.
     pub endpoint: Endpoint,
+    /// Further nodes, raced with the first. Empty follows the first alone, and then `quorum`, `stale_blocks` and
+    /// `confirm_wait` have no effect.
+    pub confirm_endpoints: Vec<Endpoint>,
+    /// Nodes that must agree on a block before it is relayed, at least 1 and at most all. With 1 the first answer is used and
+    /// compared with the others afterwards.
+    pub quorum: usize,
+    /// Blocks that a node may be behind the others before it counts as stale, at most 64.
+    pub stale_blocks: u64,
+    /// Longest wait for other nodes' confirmation before the source counts as unsafe.
+    pub confirm_wait: Duration,
     /// Factories that pools may come from.
     pub venues: Vec<VenueSpec>,
     /// Pools to watch, in the order of their ids.
@@ -138,6 +151,14 @@ impl RelayConfig {
         require(self.reorg_depth_max > 0, "`reorg_depth_max` must be above zero")?;
         require(self.lane_bytes >= LANE_BYTES_MIN, "`lane_bytes` must be at least 512")?;
         require(self.subscribers_max > 0, "`subscribers_max` must be above zero")?;
+        let nodes = self.confirm_endpoints.len() + 1;
+        require((1..=nodes).contains(&self.quorum), "`quorum` must be at least 1 and at most the number of nodes")?;
+        require(self.stale_blocks <= STALE_BLOCKS_MAX, "`stale_blocks` must be at most 64")?;
+        require(!self.confirm_wait.is_zero(), "`confirm_wait` must be above zero")?;
+        let endpoints = self.confirm_endpoints.iter().chain([&self.endpoint]);
+        let is_distinct =
+            endpoints.clone().enumerate().all(|(at, one)| !endpoints.clone().skip(at + 1).any(|other| other == one));
+        require(is_distinct, "a node is configured twice, and would confirm itself")?;
         let mut venues = BTreeSet::new();
         for venue in &self.venues {
             require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;

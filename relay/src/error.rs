@@ -53,6 +53,14 @@ pub enum SourceError {
     /// An answer that does not fit what was asked.
     #[error("the node contradicts itself: {0}")]
     Contradiction(String),
+    /// Too few nodes agree on an answer.
+    #[error("fewer than {quorum} nodes agree: {reason}")]
+    NoQuorum {
+        /// Nodes that must agree.
+        quorum: usize,
+        /// What they say instead.
+        reason: String,
+    },
     /// A pool or token that cannot be read.
     #[error("pool {pool}: {reason}")]
     Pool {
@@ -94,6 +102,9 @@ pub enum RelayError {
         #[source]
         source: SourceError,
     },
+    /// There is no such node to take away, or nothing to add one to.
+    #[error("nodes: {0}")]
+    Nodes(String),
     /// A listener could not be opened.
     #[error("cannot listen on {address}")]
     Listen {

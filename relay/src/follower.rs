@@ -1,10 +1,8 @@
 //! Follows the chain by ancestry: from announcements, which may be missing, repeated, late or out of order, to an exact
 //! account of every block and reorg.
 
-use core::hash::BuildHasher;
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::hash::RandomState;
 use std::sync::Arc;
 
 use alloy::primitives::B256;
@@ -17,16 +15,13 @@ use crate::config::RelayConfig;
 use crate::error::{RelayError, SourceError};
 use crate::history::History;
 use crate::metrics::Metrics;
+use crate::reconnect::pause_before_reconnect;
 use crate::source::{ChainSource, Dial, MarketImage, PoolTable, Update, decode_block};
 
 /// Times that one step is tried on a connection before another connection is made.
 const TRIES: u32 = 3;
 /// Pause before a step is tried again: nodes announce a head before every part of them knows it.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// First pause before connecting again; doubled for each failure in a row.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
-/// Longest pause before connecting again.
-const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Announced heads remembered, so that blocks that came in a burst need not be fetched.
 const ANNOUNCED_MAX: usize = 256;
 
@@ -363,25 +358,5 @@ async fn first_image<S: ChainSource>(source: &S) -> Result<MarketImage, SourceEr
             }
             result => return result,
         }
-    }
-}
-
-/// Doubles with each failure and varies by a quarter, so that many relays do not come back at once.
-fn pause_before_reconnect(failures: u32) -> Duration {
-    let pause = RECONNECT_PAUSE.saturating_mul(1 << failures.min(16)).min(RECONNECT_PAUSE_MAX);
-    // The standard library seeds its hashers differently each time: random enough here, and no dependency.
-    let quarter = u32::try_from(RandomState::new().hash_one(failures) % 256).unwrap_or(0);
-    pause + pause * quarter / 1024
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_are_bounded() {
-        assert!(pause_before_reconnect(0) < Duration::from_millis(63));
-        assert!(pause_before_reconnect(3) >= Duration::from_millis(400));
-        assert!(pause_before_reconnect(u32::MAX) < Duration::from_millis(12_501));
     }
 }

@@ -39,6 +39,7 @@ pub mod journal;
 mod lane;
 mod metrics;
 mod recent;
+mod reconnect;
 mod relay;
 mod roster;
 mod selection;

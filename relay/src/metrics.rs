@@ -57,6 +57,28 @@ counters! {
     log_mismatches,
     /// Messages that did not fit our own state; a snapshot follows.
     contradictions,
+    /// Alarms: logs that are not in the block's receipts.
+    alarms_forged_log,
+    /// Alarms: logs of the block's receipts that were kept back.
+    alarms_missing_log,
+    /// Alarms: headers whose content is not that of their hash.
+    alarms_forged_header,
+    /// Alarms: market images that differ from those of other nodes at the same block.
+    alarms_forged_image,
+    /// Alarms: nodes that stayed behind the others.
+    alarms_stale_head,
+    /// Alarms: nodes on a branch of their own.
+    alarms_forked_head,
+    /// Alarms: nodes of another chain.
+    alarms_wrong_chain,
+    /// Alarms: nodes that could not be reached any more.
+    alarms_unreachable,
+    /// Disagreements of nodes that were settled by a block's own hash.
+    proofs,
+    /// Answers that could not be compared with what was used because too many comparisons were under way.
+    comparisons_skipped,
+    /// Times that the source became unsafe.
+    unsafe_spells,
     /// Messages sequenced.
     messages,
     /// Signs of life sent.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use alphapulse_protocol::header::SCHEMA_VERSION;
 use alphapulse_protocol::message::CautionCause;
 use alphapulse_protocol::{Epoch, Position};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::clock::now;
-use crate::config::RelayConfig;
+use crate::config::{Endpoint, RelayConfig};
 use crate::error::RelayError;
 use crate::fanout::Terms;
 use crate::follower::{ChainEvent, Follower};
@@ -22,6 +22,7 @@ use crate::metrics::{Metrics, RelayStats};
 use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
 use crate::side::SidePublisher;
+use crate::source::race::{Alarm, RaceControl, RaceDial, RaceTerms, Safety, SourceReport, SourceWatch};
 use crate::source::{Dial, NodeDial};
 use crate::subscription::{Feed, SubscribeOptions};
 use crate::wait::Waiter;
@@ -38,7 +39,16 @@ pub struct Relay {
     server: Option<Server>,
     hub: JoinHandle<Result<(), RelayError>>,
     follower: JoinHandle<Option<RelayError>>,
+    sources: Option<SourceWatch>,
+    nodes: Option<Nodes>,
     _tasks: AbortOnDrop<2>,
+}
+
+/// The nodes of a race, and what a further one is told.
+#[derive(Debug)]
+struct Nodes {
+    control: RaceControl<NodeDial>,
+    template: NodeDial,
 }
 
 /// Ends tasks with their owner.
@@ -57,6 +67,7 @@ impl Relay {
     /// # Errors
     /// [`RelayError`] naming what failed; nothing is left running then.
     pub async fn start(config: RelayConfig) -> Result<Self, RelayError> {
+        config.check()?;
         let metrics = Arc::new(Metrics::default());
         let dial = NodeDial {
             endpoint: config.endpoint.clone(),
@@ -65,7 +76,22 @@ impl Relay {
             pools: config.pools.as_slice().into(),
             metrics: Arc::clone(&metrics),
         };
-        Self::launch(config, dial, metrics).await
+        if config.confirm_endpoints.is_empty() {
+            return Self::launch(config, dial, metrics).await;
+        }
+        let terms = RaceTerms {
+            quorum: config.quorum,
+            stale_blocks: config.stale_blocks,
+            confirm_wait: config.confirm_wait,
+            silence: config.silence,
+        };
+        let others = config.confirm_endpoints.iter().map(|endpoint| dial.to(endpoint.clone()));
+        let all = core::iter::once(dial.clone()).chain(others).collect();
+        let race = RaceDial::with_metrics(all, terms, Arc::clone(&metrics));
+        let control = race.control();
+        let mut relay = Self::launch(config, race, metrics).await?;
+        relay.nodes = Some(Nodes { control, template: dial });
+        Ok(relay)
     }
 
     /// The same over another source; `config.endpoint`, venues and pools are the source's own business then.
@@ -73,7 +99,8 @@ impl Relay {
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_from(config: RelayConfig, dial: impl Dial) -> Result<Self, RelayError> {
-        Self::launch(config, dial, Arc::default()).await
+        let metrics = dial.watch().map_or_else(Arc::default, |watch| Arc::clone(watch.metrics()));
+        Self::launch(config, dial, metrics).await
     }
 
     async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
@@ -82,6 +109,10 @@ impl Relay {
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
         let (commands_in, commands) = mpsc::unbounded_channel();
         let resync = Arc::new(Notify::new());
+        let sources = dial.watch();
+        if let Some(sources) = &sources {
+            sources.attach(Arc::clone(&resync));
+        }
         let (follower, source, image) =
             Follower::begin(dial, &config, events_in, Arc::clone(&resync), Arc::clone(&metrics)).await?;
 
@@ -101,7 +132,7 @@ impl Relay {
         let hub = tokio::spawn(hub.run(events, commands, sides_out, config.heartbeat));
         let follower = tokio::spawn(follower.run(source));
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
-        Ok(Self { joiner, sides, metrics, server: Some(server), hub, follower, _tasks: tasks })
+        Ok(Self { joiner, sides, metrics, server: Some(server), hub, follower, sources, nodes: None, _tasks: tasks })
     }
 
     /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment
@@ -164,6 +195,46 @@ impl Relay {
     #[must_use]
     pub fn stats(&self) -> RelayStats {
         self.metrics.read()
+    }
+
+    /// The nodes that are raced; empty when there is only one.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceReport> {
+        self.sources.as_ref().map_or_else(Vec::new, SourceWatch::sources)
+    }
+
+    /// What was found wrong with the nodes that are raced: the newest 256, oldest first.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.sources.as_ref().map_or_else(Vec::new, SourceWatch::alarms)
+    }
+
+    /// Whether what the nodes say may be traded on, now and whenever that changes; `None` when there is only one.
+    #[must_use]
+    pub fn safety(&self) -> Option<watch::Receiver<Safety>> {
+        self.sources.as_ref().map(SourceWatch::safety)
+    }
+
+    /// Adds a node to those that are raced; it takes part once it is connected. Returns its name.
+    ///
+    /// # Errors
+    /// [`RelayError::Nodes`] when the relay was not started with several nodes.
+    pub fn add_node(&self, endpoint: Endpoint) -> Result<String, RelayError> {
+        let nodes = self.nodes()?;
+        Ok(nodes.control.add(nodes.template.to(endpoint)))
+    }
+
+    /// Takes a node away, by its name in [`Self::sources`], once what it was asked is answered. With fewer nodes than the quorum
+    /// the source is unsafe until another is added.
+    ///
+    /// # Errors
+    /// [`RelayError::Nodes`] when there is no such node, or the relay was not started with several.
+    pub async fn remove_node(&self, name: &str) -> Result<SourceReport, RelayError> {
+        self.nodes()?.control.remove(name).await
+    }
+
+    fn nodes(&self) -> Result<&Nodes, RelayError> {
+        self.nodes.as_ref().ok_or_else(|| RelayError::Nodes("this relay was not started with several nodes".into()))
     }
 
     /// Unix socket that is served.

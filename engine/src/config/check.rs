@@ -29,11 +29,14 @@ pub(super) fn validate(layered: &Layered) -> Result<NodeConfig, Vec<Problem>> {
     }
 }
 
-/// The tree as merged, with the endpoint as it may be shown.
+/// The tree as merged, with the endpoints as they may be shown.
 fn effective_toml(layered: &Layered, config: &NodeConfig) -> String {
     let mut table = layered.table.clone();
     if let Some(toml::Value::Table(chain)) = table.get_mut("chain") {
         chain.insert("endpoint".to_owned(), config.chain.endpoint.to_string().into());
+        if let Some(toml::Value::Array(others)) = chain.get_mut("confirm_endpoints") {
+            *others = config.chain.confirm_endpoints.iter().map(|endpoint| endpoint.to_string().into()).collect();
+        }
     }
     toml::to_string(&table).expect("strings, integers, booleans, lists and tables serialise")
 }

@@ -69,6 +69,10 @@ section! {
         id: u64,
         /// `ws://…`, `wss://…`, `ipc:PATH` or a path ending in `.ipc`.
         endpoint: String,
+        /// Further nodes, raced with the first.
+        confirm_endpoints: Vec<String>,
+        /// Nodes that must agree on a block.
+        quorum: u64,
         /// Symbol or address of the token that wraps the native coin.
         native_token: String,
     }
@@ -197,6 +201,10 @@ section! {
         tcp: String,
         /// The head is asked for after this long without one.
         silence: String,
+        /// Blocks that a node may be behind the others.
+        stale_blocks: u64,
+        /// Longest wait for other nodes' confirmation.
+        confirm_wait: String,
         /// Sign of life after this long without a message.
         heartbeat: String,
         /// Blocks behind the head that are met one by one.

@@ -132,6 +132,37 @@ fn an_endpoint_is_checked_and_never_repeated() {
 }
 
 #[test]
+fn several_nodes_need_a_quorum_of_at_most_all_of_them() {
+    let with = |chain: &str| edited("native_token", &format!("{chain}\nnative_token"));
+    let alone = from_toml(RawConfig::example()).unwrap();
+    assert_eq!((alone.chain.confirm_endpoints.len(), alone.chain.quorum), (0, 1));
+    let others = "confirm_endpoints = [\"wss://b.example/v3/canary\", \"ipc:/tmp/c\"]";
+    for quorum in 1..=3 {
+        let config = with(&format!("{others}\nquorum = {quorum}")).unwrap();
+        assert_eq!(config.chain.quorum, quorum);
+        let shown = format!("{config:?} {} {:?}", config.to_toml(), config.settings());
+        assert!(shown.contains("wss://b.example") && !shown.contains("canary"), "{shown}");
+        let again = from_toml(config.to_toml()).unwrap();
+        assert_eq!((again.chain.confirm_endpoints.len(), again.config_hash()), (2, config.config_hash()));
+        assert!(config.relay_config(None).check().is_ok());
+    }
+    for (wrong, key) in [
+        (others.to_owned(), "chain.quorum"),
+        (format!("{others}\nquorum = 0"), "chain.quorum"),
+        (format!("{others}\nquorum = 4"), "chain.quorum"),
+        ("quorum = 2".to_owned(), "chain.quorum"),
+        ("confirm_endpoints = [\"ws://127.0.0.1:8546\"]\nquorum = 2".to_owned(), "chain.confirm_endpoints[0]"),
+        ("confirm_endpoints = [\"https://canary\"]\nquorum = 2".to_owned(), "chain.confirm_endpoints[0]"),
+    ] {
+        let error = with(&wrong).unwrap_err();
+        assert!(error.problems().iter().any(|problem| problem.key == key), "{wrong}: {error}");
+        assert!(!error.to_string().contains("canary"));
+    }
+    refused("# stale_blocks = 2 ", "stale_blocks = 65 #", "relay.stale_blocks", "0..=64");
+    refused("# confirm_wait = \"2s\"", "confirm_wait = \"2\"", "relay.confirm_wait", "with a unit");
+}
+
+#[test]
 fn references_must_resolve() {
     refused("native_token = \"WETH\"", "native_token = \"ETH\"", "chain.native_token", "`ETH`");
     refused("tokens = [\"WETH\"]", "tokens = [\"WHET\"]", "strategies[0].tokens", "`WHET`");

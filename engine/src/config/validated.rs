@@ -47,6 +47,10 @@ pub struct ChainConfig {
     pub id: ChainId,
     /// Where the node listens.
     pub endpoint: Endpoint,
+    /// Further nodes, raced with the first.
+    pub confirm_endpoints: Vec<Endpoint>,
+    /// Nodes that must agree on a block before it is used.
+    pub quorum: usize,
 }
 
 /// `[[tokens]]`
@@ -110,6 +114,10 @@ pub struct RelaySettings {
     pub source: RelaySource,
     /// The head is asked for after this long without one.
     pub silence: Duration,
+    /// Blocks that a node may be behind the others before it counts as stale.
+    pub stale_blocks: u64,
+    /// Longest wait for other nodes' confirmation.
+    pub confirm_wait: Duration,
     /// Sign of life after this long without a message.
     pub heartbeat: Duration,
     /// Blocks behind the head that are met one by one.
@@ -147,15 +155,15 @@ impl NodeConfig {
     }
 
     /// Keccak-256 of every effective value. The same for two files that mean the same, whatever their layout, profiles
-    /// and units; the endpoint counts by scheme and host only, for its path may hold a key.
+    /// and units; an endpoint counts by scheme and host only, for its path may hold a key.
     #[must_use]
     pub fn config_hash(&self) -> B256 {
         let lines = self.settings.iter().map(|setting| format!("{}={}\n", setting.key, setting.value));
         keccak256(lines.collect::<String>())
     }
 
-    /// The effective configuration as TOML that [`from_toml`](super::from_toml) reads back to the same values, with the
-    /// endpoint cut to scheme and host. Holds no secret.
+    /// The effective configuration as TOML that [`from_toml`](super::from_toml) reads back to the same values, with
+    /// each endpoint cut to scheme and host. Holds no secret.
     #[must_use]
     pub fn to_toml(&self) -> &str {
         &self.effective
@@ -167,6 +175,10 @@ impl NodeConfig {
         RelayConfig {
             chain_id: self.chain.id,
             endpoint: self.chain.endpoint.clone(),
+            confirm_endpoints: self.chain.confirm_endpoints.clone(),
+            quorum: self.chain.quorum,
+            stale_blocks: self.relay.stale_blocks,
+            confirm_wait: self.relay.confirm_wait,
             venues: self.venues.clone(),
             pools: self.pools.clone(),
             silence: self.relay.silence,

@@ -5,18 +5,23 @@
 
 mod logs;
 mod node;
+pub mod race;
 mod reader;
 
 use core::future::Future;
 use std::collections::HashMap;
 
+use alloy::consensus::{Header, ReceiptEnvelope};
 use alloy::primitives::{Address, B256};
 use alloy::rpc::types::Log;
 use alphapulse_protocol::message::{BlockContext, PoolKind};
 use alphapulse_protocol::replica::{PoolInfo, PoolState, TokenInfo};
 use alphapulse_protocol::{BlockRef, PoolId};
+use tokio::sync::watch;
 
 use crate::error::SourceError;
+
+use self::race::{Safety, SourceWatch};
 
 pub use self::logs::{TOPICS, Update, decode_block};
 pub(crate) use self::node::NodeDial;
@@ -34,18 +39,29 @@ pub trait Dial: Send + Sync + 'static {
 
     /// Name of the source for logs and errors; holds no secret.
     fn name(&self) -> String;
+
+    /// What is known of the nodes behind this source; `None` where there is nothing to compare.
+    fn watch(&self) -> Option<SourceWatch> {
+        None
+    }
+
+    /// Whether what the source gives may be traded on; `None` where nobody can tell.
+    fn safety(&self) -> Option<watch::Receiver<Safety>> {
+        self.watch().map(|watch| watch.safety())
+    }
 }
 
-/// One connection to a chain. Every answer is bounded in time by the source itself.
+/// One connection to a chain. Every answer is bounded in time by the source itself. One task hears the heads; requests may be
+/// made meanwhile, by several tasks at once.
 pub trait ChainSource: Send + Sync + 'static {
     /// Waits for the next announced head. Dropping the future loses no head.
     ///
     /// # Errors
     /// [`SourceError::Disconnected`] when no more will come.
-    fn next_head(&mut self) -> impl Future<Output = Result<BlockContext, SourceError>> + Send;
+    fn next_head(&self) -> impl Future<Output = Result<BlockContext, SourceError>> + Send;
 
     /// Announced head that is already there, if any.
-    fn try_head(&mut self) -> Option<BlockContext>;
+    fn try_head(&self) -> Option<BlockContext>;
 
     /// The source's head now.
     ///
@@ -80,10 +96,27 @@ pub trait ChainSource: Send + Sync + 'static {
     /// # Errors
     /// When it cannot be read, and [`SourceError::Pool`] when a pool is not what the configuration says.
     fn market(&self, at: &BlockContext) -> impl Future<Output = Result<MarketImage, SourceError>> + Send;
+
+    /// What a block's own hash proves of it. `None` when the source does not have the block, or cannot prove anything.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    fn proof(&self, _block: B256) -> impl Future<Output = Result<Option<BlockProof>, SourceError>> + Send {
+        async { Ok(None) }
+    }
+}
+
+/// A block's header and receipts as a source gives them; nothing is checked yet.
+#[derive(Debug, Clone)]
+pub struct BlockProof {
+    /// Header, of which the block's hash is the hash.
+    pub header: Header,
+    /// Receipts in the order of the transactions, which the header's receipts root commits to.
+    pub receipts: Vec<ReceiptEnvelope>,
 }
 
 /// A whole market after one block.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarketImage {
     /// The block.
     pub context: BlockContext,

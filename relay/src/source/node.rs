@@ -4,22 +4,24 @@ use core::future::Future;
 use core::time::Duration;
 use std::sync::Arc;
 
+use alloy::consensus::Header as ConsensusHeader;
 use alloy::primitives::{Address, B256, Bytes, U64, U128};
 use alloy::pubsub::{ConnectionHandle, PubSubConnect, RawSubscription};
 use alloy::rpc::client::{ClientBuilder, RpcClient};
 use alloy::rpc::json_rpc::{RpcError, RpcRecv, RpcSend};
-use alloy::rpc::types::{BlockId, Filter, Log, TransactionRequest};
+use alloy::rpc::types::{BlockId, Filter, Log, TransactionReceipt, TransactionRequest};
 use alloy::transports::ipc::IpcConnect;
 use alloy::transports::ws::WsConnect;
 use alloy::transports::{TransportError, TransportErrorKind, TransportResult};
 use alphapulse_protocol::message::BlockContext;
 use alphapulse_protocol::{BlockRef, ChainId};
 use serde::Deserialize;
+use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::timeout;
 
 use super::logs::TOPICS;
-use super::{ChainSource, Dial, MarketImage, reader};
+use super::{BlockProof, ChainSource, Dial, MarketImage, reader};
 use crate::config::{Endpoint, PoolSpec, VenueSpec};
 use crate::error::SourceError;
 use crate::metrics::Metrics;
@@ -34,13 +36,20 @@ const HEADS_BUFFERED: usize = 1024;
 const ADDRESSES_MAX: usize = 500;
 
 /// How to reach the node, and what to read from it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NodeDial {
     pub(crate) endpoint: Endpoint,
     pub(crate) chain_id: ChainId,
     pub(crate) venues: Arc<[VenueSpec]>,
     pub(crate) pools: Arc<[PoolSpec]>,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+impl NodeDial {
+    /// The same, at another node.
+    pub(crate) fn to(&self, endpoint: Endpoint) -> Self {
+        Self { endpoint, ..self.clone() }
+    }
 }
 
 impl Dial for NodeDial {
@@ -62,7 +71,7 @@ impl Dial for NodeDial {
         if got != self.chain_id {
             return Err(SourceError::WrongChain { expected: self.chain_id, got });
         }
-        let heads = subscribe(&client).await?;
+        let heads = Mutex::new(subscribe(&client).await?);
         let (venues, pools) = (Arc::clone(&self.venues), Arc::clone(&self.pools));
         Ok(NodeSource { client, heads, venues, pools, metrics: Arc::clone(&self.metrics) })
     }
@@ -94,15 +103,16 @@ impl<C: PubSubConnect> PubSubConnect for Once<C> {
 #[derive(Debug)]
 pub(crate) struct NodeSource {
     client: RpcClient,
-    heads: RawSubscription,
+    /// Heard by one task; the lock is never waited for.
+    heads: Mutex<RawSubscription>,
     venues: Arc<[VenueSpec]>,
     pools: Arc<[PoolSpec]>,
     metrics: Arc<Metrics>,
 }
 
 impl ChainSource for NodeSource {
-    async fn next_head(&mut self) -> Result<BlockContext, SourceError> {
-        match self.heads.recv().await {
+    async fn next_head(&self) -> Result<BlockContext, SourceError> {
+        match self.heads.lock().await.recv().await {
             Ok(notice) => read_head(notice.get()),
             Err(RecvError::Lagged(skipped)) => {
                 self.metrics.heads_lagged.add(skipped);
@@ -112,9 +122,10 @@ impl ChainSource for NodeSource {
         }
     }
 
-    fn try_head(&mut self) -> Option<BlockContext> {
+    fn try_head(&self) -> Option<BlockContext> {
+        let mut heads = self.heads.try_lock().ok()?;
         loop {
-            match self.heads.try_recv() {
+            match heads.try_recv() {
                 // One that cannot be read is skipped here: ancestry finds its block.
                 Ok(notice) => match read_head(notice.get()) {
                     Ok(head) => return Some(head),
@@ -156,6 +167,15 @@ impl ChainSource for NodeSource {
 
     async fn market(&self, at: &BlockContext) -> Result<MarketImage, SourceError> {
         reader::read_market(&self.client, &self.venues, &self.pools, at).await
+    }
+
+    async fn proof(&self, block: B256) -> Result<Option<BlockProof>, SourceError> {
+        let header: Option<ConsensusHeader> = request(&self.client, "eth_getBlockByHash", (block, false)).await?;
+        let receipts: Option<Vec<TransactionReceipt>> = request(&self.client, "eth_getBlockReceipts", (block,)).await?;
+        Ok(header.zip(receipts).map(|(header, receipts)| {
+            let receipts = receipts.into_iter().map(|receipt| receipt.into_primitives_receipt().inner).collect();
+            BlockProof { header, receipts }
+        }))
     }
 }
 

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use alloy::primitives::{Address, B256, keccak256};
+use alloy::consensus::proofs::calculate_receipt_root;
+use alloy::consensus::{Header, Receipt, ReceiptEnvelope};
+use alloy::primitives::{Address, B256, Bloom, Log as EventLog, LogData};
 use alloy::rpc::types::Log;
 use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::message::BlockContext;
 use alphapulse_relay::SourceError;
-use alphapulse_relay::source::{ChainSource, Dial, MarketImage};
-use tokio::sync::mpsc;
+use alphapulse_relay::source::{BlockProof, ChainSource, Dial, MarketImage};
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use super::fake_market::{Change, FakeMarket, impossible_burn};
 
@@ -21,6 +23,32 @@ struct FakeBlock {
     context: BlockContext,
     logs: Vec<Log>,
     market: FakeMarket,
+    proof: BlockProof,
+}
+
+/// Receipts of a block: a transaction without logs, and then two logs each.
+fn receipts(logs: &[EventLog]) -> Vec<ReceiptEnvelope> {
+    let receipt = |logs: &[EventLog]| Receipt { status: true.into(), cumulative_gas_used: 1, logs: logs.to_vec() };
+    let others = logs.chunks(2).map(|logs| ReceiptEnvelope::Eip1559(receipt(logs).with_bloom()));
+    core::iter::once(ReceiptEnvelope::Legacy(receipt(&[]).with_bloom())).chain(others).collect()
+}
+
+/// A block that is what its hash says; the salt makes it unlike any other.
+fn prove(logs: &[EventLog], number: u64, parent_hash: [u8; 32], salt: u64) -> BlockProof {
+    let receipts = receipts(logs);
+    let header = Header {
+        parent_hash: parent_hash.into(),
+        receipts_root: calculate_receipt_root(&receipts),
+        logs_bloom: logs.iter().collect::<Bloom>(),
+        number,
+        gas_limit: 2,
+        gas_used: 1,
+        timestamp: 1_700_000_000 + number * 12,
+        extra_data: salt.to_le_bytes().into(),
+        base_fee_per_gas: Some(7),
+        ..Header::default()
+    };
+    BlockProof { header, receipts }
 }
 
 /// What the next requests meet.
@@ -90,16 +118,18 @@ impl FakeChain {
         let mut state = self.state();
         let parent = state.canonical.last().map(|hash| state.all[hash].clone());
         let mut market = parent.as_ref().map_or_else(FakeMarket::default, |parent| parent.market.clone());
-        let made: Vec<_> = changes.iter().filter_map(|change| market.make(*change)).collect();
+        let made: Vec<(Address, LogData)> = changes.iter().filter_map(|change| market.make(*change)).collect();
+        let made: Vec<EventLog> = made.into_iter().map(|(address, data)| EventLog { address, data }).collect();
         state.salt += 1;
-        let hash = keccak256(state.salt.to_le_bytes());
         let number = parent.as_ref().map_or(100, |parent| parent.context.number.get() + 1);
         let parent_hash = parent.map_or([0; 32], |parent| parent.context.hash);
+        let proof = prove(&made, number, parent_hash, state.salt);
+        let hash = proof.header.hash_slow();
         let context = BlockContext {
             number: number.into(),
             hash: hash.0,
             parent_hash,
-            timestamp: (1_700_000_000 + number * 12).into(),
+            timestamp: proof.header.timestamp.into(),
             base_fee: 7_u128.into(),
             gas_used: 1.into(),
             gas_limit: 2.into(),
@@ -107,8 +137,8 @@ impl FakeChain {
         let mut logs: Vec<Log> = made
             .into_iter()
             .zip(0..)
-            .map(|((address, data), index)| Log {
-                inner: alloy::primitives::Log { address, data },
+            .map(|(inner, index)| Log {
+                inner,
                 block_hash: Some(hash),
                 block_number: Some(number),
                 log_index: Some(index),
@@ -117,7 +147,7 @@ impl FakeChain {
             .collect();
         // Nothing says that a node answers in log order.
         logs.reverse();
-        state.all.insert(hash, FakeBlock { context, logs, market });
+        state.all.insert(hash, FakeBlock { context, logs, market, proof });
         state.canonical.push(hash);
         context
     }
@@ -132,6 +162,18 @@ impl FakeChain {
         let mut state = self.state();
         let keep = state.canonical.len().saturating_sub(depth).max(1);
         state.canonical.truncate(keep);
+    }
+
+    /// Takes over another chain's blocks, as a node does that comes to the same branch. Nobody is told.
+    pub(crate) fn converge_to(&self, other: &Self) {
+        let (theirs, canonical, salt) = {
+            let other = other.state();
+            (other.all.clone(), other.canonical.clone(), other.salt)
+        };
+        let mut state = self.state();
+        state.all.extend(theirs);
+        state.canonical = canonical;
+        state.salt = state.salt.max(salt);
     }
 
     /// Ends every connection.
@@ -195,7 +237,7 @@ impl Dial for FakeChain {
         }
         let (sender, heads) = mpsc::unbounded_channel();
         state.listeners.push(sender);
-        Ok(FakeSource { chain: self.clone(), heads })
+        Ok(FakeSource { chain: self.clone(), heads: AsyncMutex::new(heads) })
     }
 
     fn name(&self) -> String {
@@ -207,22 +249,22 @@ impl Dial for FakeChain {
 #[derive(Debug)]
 pub(crate) struct FakeSource {
     chain: FakeChain,
-    heads: mpsc::UnboundedReceiver<BlockContext>,
+    heads: AsyncMutex<mpsc::UnboundedReceiver<BlockContext>>,
 }
 
 impl FakeSource {
     fn check_connection(&self) -> Result<(), SourceError> {
-        if self.heads.is_closed() { Err(SourceError::Disconnected) } else { Ok(()) }
+        if self.heads.try_lock().is_ok_and(|heads| heads.is_closed()) { Err(SourceError::Disconnected) } else { Ok(()) }
     }
 }
 
 impl ChainSource for FakeSource {
-    async fn next_head(&mut self) -> Result<BlockContext, SourceError> {
-        self.heads.recv().await.ok_or(SourceError::Disconnected)
+    async fn next_head(&self) -> Result<BlockContext, SourceError> {
+        self.heads.lock().await.recv().await.ok_or(SourceError::Disconnected)
     }
 
-    fn try_head(&mut self) -> Option<BlockContext> {
-        self.heads.try_recv().ok()
+    fn try_head(&self) -> Option<BlockContext> {
+        self.heads.try_lock().ok()?.try_recv().ok()
     }
 
     async fn head(&self) -> Result<BlockContext, SourceError> {
@@ -276,5 +318,10 @@ impl ChainSource for FakeSource {
         }
         let block = self.chain.known(B256::from(at.hash)).ok_or_else(|| refused("eth_call"))?;
         Ok(self.chain.truth(&block.context.hash))
+    }
+
+    async fn proof(&self, block: B256) -> Result<Option<BlockProof>, SourceError> {
+        self.check_connection()?;
+        Ok(self.chain.known(block).map(|block| block.proof))
     }
 }

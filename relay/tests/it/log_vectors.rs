@@ -64,11 +64,11 @@ impl Dial for Recording {
 }
 
 impl ChainSource for Recording {
-    async fn next_head(&mut self) -> Result<BlockContext, SourceError> {
+    async fn next_head(&self) -> Result<BlockContext, SourceError> {
         core::future::pending().await
     }
 
-    fn try_head(&mut self) -> Option<BlockContext> {
+    fn try_head(&self) -> Option<BlockContext> {
         None
     }
 

@@ -21,6 +21,10 @@ pub(crate) fn config() -> RelayConfig {
     RelayConfig {
         chain_id: ChainId(31337),
         endpoint: Endpoint::Ws("ws://127.0.0.1:1".into()),
+        confirm_endpoints: Vec::new(),
+        quorum: 1,
+        stale_blocks: 2,
+        confirm_wait: Duration::from_millis(50),
         venues: Vec::new(),
         pools: Vec::new(),
         silence: Duration::from_millis(20),

@@ -6,7 +6,7 @@ use alphapulse_protocol::{ChainId, FEE_PPM_ONE, FeePpm, VenueId};
 use alphapulse_relay::{Endpoint, PoolSpec, VenueSpec};
 
 use super::{Checker, parse_address};
-use crate::config::raw::{RawPool, RawToken, RawVenue};
+use crate::config::raw::{RawChain, RawPool, RawToken, RawVenue};
 use crate::config::validated::{ChainConfig, TokenSpec};
 use crate::execution::calldata::VENUES_MAX;
 
@@ -20,16 +20,51 @@ impl Checker<'_> {
         let raw = self.layered.raw.chain.clone().unwrap_or_default();
         let id = self.number("chain.id", raw.id.as_ref(), (1, u64::MAX));
         let text = self.required("chain.endpoint", raw.endpoint.as_ref(), "\"ws://127.0.0.1:8545\"");
-        let endpoint = text.and_then(|text| match text.parse::<Endpoint>() {
-            Ok(endpoint) => Some(self.set("chain.endpoint", endpoint.clone(), endpoint)),
+        let endpoint = text.and_then(|text| self.endpoint("chain.endpoint", &text));
+        let confirm_endpoints = self.confirm_endpoints(&raw, endpoint.as_ref());
+        let quorum = self.quorum(&raw);
+        Some(ChainConfig {
+            id: ChainId(id?),
+            endpoint: endpoint?,
+            confirm_endpoints: confirm_endpoints?,
+            quorum: quorum?,
+        })
+    }
+
+    fn endpoint(&mut self, key: &str, text: &str) -> Option<Endpoint> {
+        match text.parse::<Endpoint>() {
+            Ok(endpoint) => Some(self.set(key, endpoint.clone(), endpoint)),
             Err(_) => {
                 // The text is not repeated: it may hold a key.
-                let message = "expected ws://…, wss://…, ipc:PATH or a path ending in .ipc";
-                self.problem("chain.endpoint", message, "correct the value");
+                self.problem(key, "expected ws://…, wss://…, ipc:PATH or a path ending in .ipc", "correct the value");
                 None
             }
-        });
-        Some(ChainConfig { id: ChainId(id?), endpoint: endpoint? })
+        }
+    }
+
+    fn confirm_endpoints(&mut self, raw: &RawChain, first: Option<&Endpoint>) -> Option<Vec<Endpoint>> {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        let texts = raw.confirm_endpoints.clone().unwrap_or_default();
+        for (index, text) in texts.iter().enumerate() {
+            let key = format!("chain.confirm_endpoints[{index}]");
+            let Some(endpoint) = self.endpoint(&key, text) else { continue };
+            if first == Some(&endpoint) || endpoints.contains(&endpoint) {
+                self.problem(&key, "this node is named before, and would confirm itself", "name another node");
+            }
+            endpoints.push(endpoint);
+        }
+        (endpoints.len() == texts.len()).then_some(endpoints)
+    }
+
+    /// How many nodes must agree decides what is traded on, so where there are several it has no default.
+    fn quorum(&mut self, raw: &RawChain) -> Option<usize> {
+        const KEY: &str = "chain.quorum";
+        let nodes = 1 + raw.confirm_endpoints.as_ref().map_or(0, Vec::len);
+        if nodes == 1 && raw.quorum.is_none() {
+            return Some(1);
+        }
+        let quorum = self.number(KEY, raw.quorum.as_ref(), (1, u64::try_from(nodes).ok()?))?;
+        usize::try_from(quorum).ok()
     }
 
     pub(super) fn venues(&mut self) -> Vec<VenueSpec> {

@@ -26,6 +26,12 @@ const ROLLUPS: [u64; 11] = [10, 324, 480, 5_000, 8_453, 42_161, 42_170, 59_144, 
 // None of the following limits what may be lost; they bound memory and patience.
 const SILENCE_MS: u64 = 3_000;
 const HEARTBEAT_MS: u64 = 1_000;
+/// A node is late by a block for a moment at every block.
+const STALE_BLOCKS: u64 = 2;
+/// What the relay takes at most.
+const STALE_BLOCKS_MAX: u64 = 64;
+/// Nodes at different providers hear of an Ethereum block within a second or two of each other.
+const CONFIRM_WAIT_MS: u64 = 2_000;
 const BACKFILL_BLOCKS_MAX: u64 = 128;
 const LANE_BYTES: u64 = 4 << 20;
 const RECENT_BYTES: u64 = 16 << 20;
@@ -135,6 +141,9 @@ impl Checker<'_> {
         let source = self.relay_source(&raw);
         let silence = self.span("relay.silence", raw.silence.as_ref(), SILENCE_MS);
         let heartbeat = self.span("relay.heartbeat", raw.heartbeat.as_ref(), HEARTBEAT_MS);
+        let stale_blocks =
+            self.bound("relay.stale_blocks", raw.stale_blocks.as_ref(), (STALE_BLOCKS, (0, STALE_BLOCKS_MAX)));
+        let confirm_wait = self.span("relay.confirm_wait", raw.confirm_wait.as_ref(), CONFIRM_WAIT_MS);
         let backfill = self.bound(
             "relay.backfill_blocks_max",
             raw.backfill_blocks_max.as_ref(),
@@ -157,6 +166,8 @@ impl Checker<'_> {
         Some(RelaySettings {
             source: source?,
             silence: silence?,
+            stale_blocks: stale_blocks?,
+            confirm_wait: confirm_wait?,
             heartbeat: heartbeat?,
             backfill_blocks_max: backfill?,
             reorg_depth_max: usize::try_from(depth?).ok()?,
