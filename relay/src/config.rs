@@ -12,6 +12,7 @@ use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::{ChainId, FeePpm, VenueId};
 
 use crate::error::RelayError;
+use crate::journal::{FeedOptions, SyncPolicy};
 
 /// A greeting, a gap and a snapshot must find room in a lane that was just half emptied.
 const LANE_SLOTS_MIN: usize = 8;
@@ -123,6 +124,8 @@ pub struct RelayConfig {
     pub subscribers_max: usize,
     /// Folder of the journal; `None` keeps none.
     pub journal_dir: Option<PathBuf>,
+    /// How the journal is kept.
+    pub journal: FeedOptions,
 }
 
 impl RelayConfig {
@@ -138,6 +141,7 @@ impl RelayConfig {
         require(self.reorg_depth_max > 0, "`reorg_depth_max` must be above zero")?;
         require(self.lane_slots >= LANE_SLOTS_MIN, "`lane_slots` must be at least 8")?;
         require(self.subscribers_max > 0, "`subscribers_max` must be above zero")?;
+        require(self.journal.sync != SyncPolicy::Interval(Duration::ZERO), "the journal's interval must be above zero")?;
         let mut venues = BTreeSet::new();
         for venue in &self.venues {
             require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;

@@ -217,6 +217,47 @@ pub enum JournalError {
         #[source]
         source: DecodeError,
     },
+    /// The folder holds the journal of a node, which only that node writes and nobody shortens.
+    #[error("journal {0} holds a node's own records: a feed is not recorded into it")]
+    OfNode(PathBuf),
+    /// The disk is nearly full.
+    #[error("journal {dir}: {free} bytes are free on the disk, and {needed} are needed to begin", dir = dir.display())]
+    NoSpace {
+        /// Folder.
+        dir: PathBuf,
+        /// Bytes that may still be written.
+        free: u64,
+        /// Bytes that must be free.
+        needed: u64,
+    },
+    /// The stream never is at the blocks asked for, in this order.
+    #[error(
+        "journal {dir} has no whole blocks {from} to {until}{span}",
+        dir = dir.display(), from = from.map_or("(first)".to_owned(), |from| from.to_string()),
+        until = until.map_or("(last)".to_owned(), |until| until.to_string()),
+        span = span.map_or(String::new(), |(low, high)| format!(": it has blocks {low} to {high}"))
+    )]
+    NoBlock {
+        /// Folder.
+        dir: PathBuf,
+        /// First block asked for.
+        from: Option<u64>,
+        /// Last block asked for.
+        until: Option<u64>,
+        /// Lowest and highest whole block, if there is one.
+        span: Option<(u64, u64)>,
+    },
+    /// The records are whole, but they do not lead to a state.
+    #[error("journal segment {} byte {offset}: the stream has no whole state here", segment.display())]
+    Broken {
+        /// File.
+        segment: PathBuf,
+        /// Where a state was expected.
+        offset: u64,
+        /// The last record that did not fit, if one did not.
+        #[source]
+        source: Option<alphapulse_protocol::ReplicaError>,
+    },
     /// The journal belongs to another chain.
     #[error("journal {dir} is of chain {got}, chain {expected} was asked for", dir = dir.display())]
     WrongChain {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
+use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf};
 use alphapulse_protocol::message::{CloseReason, Welcome};
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence, UnixNanos};
 use bytes::Bytes;
@@ -16,10 +16,11 @@ use crate::config::RelayConfig;
 use crate::error::{JournalError, RelayError};
 use crate::fanout::{Fanout, Stream, Terms};
 use crate::follower::ChainEvent;
-use crate::journal::JournalWriter;
+use crate::journal::FeedWriter;
 use crate::lane::{Ending, Lane, Wake};
 use crate::metrics::Metrics;
 use crate::recent::Recent;
+use crate::replay::Lanes;
 use crate::sequencer::Sequencer;
 use crate::source::MarketImage;
 
@@ -64,6 +65,8 @@ pub(crate) struct Joiner {
     pub(crate) lane_slots: usize,
     pub(crate) chain_id: ChainId,
     pub(crate) epoch: Arc<AtomicU64>,
+    /// Told of every lane, where somebody waits for slow readers.
+    pub(crate) lanes: Option<Lanes>,
 }
 
 /// A reader's place among the subscribers, free again when the reader drops it.
@@ -95,6 +98,9 @@ impl Joiner {
         is_greeted: bool,
     ) -> Result<Arc<Lane>, RelayError> {
         let lane = Lane::new(self.lane_slots, wake);
+        if let Some(lanes) = &self.lanes {
+            lanes.watch(&lane);
+        }
         let command = Command::Join { lane: Joining(Some(Arc::clone(&lane))), terms, is_greeted };
         self.commands.send(command).map_err(|_| RelayError::Stopped)?;
         Ok(lane)
@@ -113,7 +119,7 @@ pub(crate) struct Hub {
     chain_id: ChainId,
     sequencer: Sequencer,
     fanout: Fanout,
-    journal: Option<JournalWriter>,
+    journal: Option<FeedWriter>,
     resync: Arc<Notify>,
     metrics: Arc<Metrics>,
     /// Frames of the event at hand, kept to be filled again.
@@ -129,7 +135,7 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new(
         config: &RelayConfig,
-        journal: Option<JournalWriter>,
+        journal: Option<FeedWriter>,
         resync: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -169,7 +175,7 @@ impl Hub {
             }
         }
         self.fanout.close(CloseReason::Shutdown);
-        let synced = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
+        let synced = self.journal.as_mut().map_or(Ok(()), FeedWriter::sync);
         result.and(synced).map_err(RelayError::Journal)
     }
 
@@ -275,15 +281,7 @@ impl Hub {
         self.epoch.store(epoch.0, Ordering::Relaxed);
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
         self.with_stream(|fanout, stream| fanout.restart(last, stream));
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        journal.set_epoch(epoch);
-        let mut rest = &snapshot[..];
-        while let Ok(Split::Whole { message, frame_bytes }) = frame::split(rest) {
-            journal.append_bytes(message)?;
-            rest = &rest[frame_bytes..];
-        }
-        debug_assert!(rest.is_empty(), "our own snapshot is whole frames");
-        journal.flush()
+        self.journal.as_mut().map_or(Ok(()), |journal| journal.begin_epoch(epoch, &snapshot))
     }
 
     /// What the node said does not fit our state: one of both is wrong, so a new start is asked for.
@@ -298,10 +296,7 @@ impl Hub {
     fn record_frames(&mut self) -> Result<(), JournalError> {
         self.metrics.messages.add(self.frames.len() as u64);
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        for frame in &self.frames {
-            journal.append_bytes(frame.message_bytes())?;
-        }
-        journal.flush()
+        journal.record(self.frames.iter().map(FrameBuf::message_bytes), || self.sequencer.snapshot())
     }
 
     fn on_join(&mut self, lane: Arc<Lane>, terms: Terms, is_greeted: bool) {

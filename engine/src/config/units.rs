@@ -58,18 +58,31 @@ pub(super) fn whole_token_amount(
     }
 }
 
-/// A time span: `250ms`, `3s`, `2m`; above zero.
+/// A time span: `250ms`, `3s`, `2m`, `6h`, `7d`; above zero.
 pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
     let how = || expected("a time with a unit, above zero, such as \"250ms\", \"3s\" or \"2m\"");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let number: u64 = digits.parse().map_err(|_| how())?;
+    let seconds = |unit: u64| number.checked_mul(unit).map(Duration::from_secs).ok_or_else(how);
     let span = match text[digits.len()..].trim() {
         "ms" => Duration::from_millis(number),
         "s" => Duration::from_secs(number),
-        "m" => Duration::from_secs(number.checked_mul(60).ok_or_else(how)?),
+        "m" => seconds(60)?,
+        "h" => seconds(60 * 60)?,
+        "d" => seconds(24 * 60 * 60)?,
         _ => return Err(how()),
     };
     if span.is_zero() { Err(how()) } else { Ok(span) }
+}
+
+/// A size on disk: `512 MiB`, `20 GiB`, `1 TiB`; above zero.
+pub(super) fn bytes(text: &str) -> Result<u64, UnitError> {
+    const UNITS: [(&str, u32); 3] = [("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let how = || expected("a size with a unit, above zero, such as \"512 MiB\", \"20 GiB\" or \"1 TiB\"");
+    let (number, unit) = split(text).ok_or_else(how)?;
+    let shift = UNITS.iter().find(|known| known.0 == unit).ok_or_else(how)?.1;
+    let number: u64 = number.replace('_', "").parse().map_err(|_| how())?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(how)
 }
 
 /// Number and unit, separated by at most spaces.
