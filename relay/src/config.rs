@@ -141,7 +141,10 @@ impl RelayConfig {
         require(self.reorg_depth_max > 0, "`reorg_depth_max` must be above zero")?;
         require(self.lane_slots >= LANE_SLOTS_MIN, "`lane_slots` must be at least 8")?;
         require(self.subscribers_max > 0, "`subscribers_max` must be above zero")?;
-        require(self.journal.sync != SyncPolicy::Interval(Duration::ZERO), "the journal's interval must be above zero")?;
+        require(
+            self.journal.sync != SyncPolicy::Interval(Duration::ZERO),
+            "the journal's interval must be above zero",
+        )?;
         let mut venues = BTreeSet::new();
         for venue in &self.venues {
             require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;

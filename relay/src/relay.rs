@@ -17,7 +17,7 @@ use crate::error::{JournalError, RelayError};
 use crate::fanout::Terms;
 use crate::follower::{ChainEvent, Follower};
 use crate::hub::{Command, Hub, Joiner};
-use crate::journal::FeedWriter;
+use crate::journal::{FeedOptions, FeedWriter};
 use crate::lane::Wake;
 use crate::metrics::{Metrics, RelayStats};
 use crate::replay::{Events, Lanes, Player, Recording, ReplayOptions};
@@ -98,8 +98,7 @@ impl Relay {
         let listeners = Listeners::bind(&config).await?;
         // One event waits at most: the player looks at the lanes before each.
         let (out, events) = mpsc::channel(1);
-        let mut recorded =
-            Events::open(recording.dir(), config.reorg_depth_max).map_err(RelayError::Journal)?;
+        let mut recorded = Events::open(recording.dir(), config.reorg_depth_max).map_err(RelayError::Journal)?;
         let first = recorded.next().map_err(RelayError::Journal)?.ok_or(RelayError::Stopped)?;
         let mut hub = Hub::new(&config, None, Arc::default(), Arc::clone(&metrics));
         hub.on_event(first).map_err(RelayError::Journal)?;
@@ -220,5 +219,6 @@ fn open_journal(config: &RelayConfig) -> Result<Option<FeedWriter>, RelayError> 
     let Some(dir) = &config.journal_dir else { return Ok(None) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = Epoch(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
-    FeedWriter::open(dir, config.chain_id, epoch, config.journal).map(Some).map_err(RelayError::Journal)
+    let options = FeedOptions { reorg_depth_max: config.reorg_depth_max, ..config.journal };
+    FeedWriter::open(dir, config.chain_id, epoch, options).map(Some).map_err(RelayError::Journal)
 }

@@ -185,7 +185,11 @@ fn take(
         Message::Block(begin) => *block = Some((begin.context, BlockNumber(begin.head_number.get()), Vec::new())),
         Message::BlockEnd(_) => {
             let whole = block.take();
-            return Ok(whole.map(|(context, head_number, updates)| ChainEvent::Block { context, head_number, updates }));
+            return Ok(whole.map(|(context, head_number, updates)| ChainEvent::Block {
+                context,
+                head_number,
+                updates,
+            }));
         }
         Message::Reorg(reorg) => {
             return Ok(Some(ChainEvent::Reorg { ancestor: reorg.ancestor(), old_head: reorg.old_head() }));

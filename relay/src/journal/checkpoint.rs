@@ -4,12 +4,14 @@
 //! snapshot.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use alphapulse_protocol::BlockNumber;
 use alphapulse_protocol::frame::{self, Split};
 use alphapulse_protocol::message::{SnapshotBegin, WireMessage};
 
+use super::index::Landmark;
 use super::segment::{self, damaged, io_error};
 use crate::error::JournalError;
 
@@ -54,11 +56,29 @@ pub(super) fn read(dir: &Path, index: u32) -> Result<Option<(Vec<u8>, usize)>, J
         Err(error) => return Err(io_error(&path, "read")(error)),
     };
     let start = check(&path, &bytes)?;
-    let of_segment = fs::read(segment::path(dir, index)).map_err(io_error(&segment::path(dir, index), "read"))?;
-    if of_segment.get(..start) != Some(&bytes[..start]) {
+    let segment_path = segment::path(dir, index);
+    let mut of_segment = Vec::new();
+    let read = File::open(&segment_path).and_then(|file| file.take(start as u64).read_to_end(&mut of_segment));
+    read.map_err(io_error(&segment_path, "read"))?;
+    if of_segment != bytes[..start] {
         return Err(damaged(&path, 0, "the checkpoint is of another segment"));
     }
     Ok(Some((bytes, start)))
+}
+
+/// Block of a checkpoint that can be used.
+pub(super) fn block(dir: &Path, index: u32) -> Option<BlockNumber> {
+    let (bytes, start) = read(dir, index).ok()??;
+    snapshot_block(&bytes[start..])
+}
+
+/// Block of a snapshot that is given as frames.
+pub(super) fn snapshot_block(frames: &[u8]) -> Option<BlockNumber> {
+    let Ok(Split::Whole { message, .. }) = frame::split(frames) else { return None };
+    match Landmark::of(message)? {
+        Landmark::Snapshot { block, .. } => Some(block),
+        _ => None,
+    }
 }
 
 /// Checks that whole frames are all there is, and a whole snapshot behind the first. Gives the place of the snapshot.

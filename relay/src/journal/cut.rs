@@ -49,23 +49,8 @@ pub fn cut(
     until: Option<BlockNumber>,
 ) -> Result<CutReport, JournalError> {
     let (first, last) = ends(source, from, until)?;
-    let mut reader = JournalReader::open_feed_before(source, first.at.segment)?;
-    let mut replica = Replica::new(REORG_DEPTH_MAX);
-    let mut failure = None;
-    while let Some(message) = next_known(&mut reader)? {
-        if let Err(error) = replica.apply(&message) {
-            failure = Some(error);
-        }
-        if reader.last_place() >= first.at && replica.is_whole() {
-            break;
-        }
-    }
-    let context = replica.context().filter(|context| replica.is_whole() && context.block().number == first.block);
-    let Some(context) = context.copied() else {
-        let segment = segment::path(source, first.at.segment);
-        return Err(JournalError::Broken { segment, offset: first.at.offset, source: failure });
-    };
-
+    let (mut reader, replica) = state_at(source, first)?;
+    let context = *replica.context().expect("a state has a block");
     let mut writer = JournalWriter::create(out, replica.chain_id(), replica.epoch())?;
     let mut appended = Ok(());
     replica.describe(event_ns(&context), |message| {
@@ -77,6 +62,35 @@ pub fn cut(
     let messages = copy(&mut reader, &mut writer, last.at)?;
     writer.sync()?;
     Ok(CutReport { from_block: first.block, until_block: last.block, messages })
+}
+
+/// The state at a place, and a reader that stands behind it.
+fn state_at(source: &Path, place: Whole) -> Result<(JournalReader, Replica), JournalError> {
+    let mut segment = place.at.segment;
+    loop {
+        let mut reader = JournalReader::open_feed_before(source, segment)?;
+        let start = reader.index();
+        let mut replica = Replica::new(REORG_DEPTH_MAX);
+        let mut failure = None;
+        while let Some(message) = next_known(&mut reader)? {
+            if let Err(error) = replica.apply(&message) {
+                failure = Some(error);
+            }
+            if reader.last_place() >= place.at && replica.is_whole() {
+                break;
+            }
+        }
+        let block = replica.context().map(|context| context.block().number);
+        if replica.is_whole() && block == Some(place.block) {
+            return Ok((reader, replica));
+        }
+        // The stream may have gone back below the state that this segment begins with: an earlier one can follow it.
+        if start == segment::range(source)?.start {
+            let segment = segment::path(source, place.at.segment);
+            return Err(JournalError::Broken { segment, offset: place.at.offset, source: failure });
+        }
+        segment = start - 1;
+    }
 }
 
 /// Copies the stream from behind the reader's place to `last`, inclusive.
@@ -117,7 +131,9 @@ fn ends(source: &Path, from: Option<BlockNumber>, until: Option<BlockNumber>) ->
     let (mut first, mut last): (Option<Whole>, Option<(Whole, Whole)>) = (None, None);
     let mut span: Option<(BlockNumber, BlockNumber)> = None;
     while let Some(message) = reader.next_bytes()? {
-        if let Some(Landmark::Snapshot { block: named, .. } | Landmark::Block { block: named, .. }) = Landmark::of(message) {
+        if let Some(Landmark::Snapshot { block: named, .. } | Landmark::Block { block: named, .. }) =
+            Landmark::of(message)
+        {
             block = named;
         }
         if !segment::is_snapshot_end(message) && !segment::is_block_end(message) {

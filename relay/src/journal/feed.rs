@@ -11,12 +11,14 @@ use std::time::SystemTime;
 
 use alphapulse_protocol::frame::{self, Split};
 use alphapulse_protocol::message::Message;
+use alphapulse_protocol::replica::REORG_DEPTH_MAX;
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, Sequence};
 use bytes::Bytes;
 
 use super::index::SegmentIndex;
 use super::past::{Missed, NotKept, Past};
 use super::segment::{self, io_error};
+use super::starts::Starts;
 use super::sync::{SyncPolicy, Syncer};
 use super::writer::{JournalWriter, SEGMENT_BYTES_MAX, remove_if_there, sync_dir};
 use super::{checkpoint, index};
@@ -36,11 +38,19 @@ pub struct FeedOptions {
     pub age_max: Option<Duration>,
     /// Size at which a segment is closed, after the event that reaches it.
     pub segment_bytes_max: u64,
+    /// Blocks that can be taken back: what is left begins with a state below them.
+    pub reorg_depth_max: usize,
 }
 
 impl Default for FeedOptions {
     fn default() -> Self {
-        Self { sync: SyncPolicy::Segment, bytes_max: None, age_max: None, segment_bytes_max: SEGMENT_BYTES_MAX }
+        Self {
+            sync: SyncPolicy::Segment,
+            bytes_max: None,
+            age_max: None,
+            segment_bytes_max: SEGMENT_BYTES_MAX,
+            reorg_depth_max: REORG_DEPTH_MAX,
+        }
     }
 }
 
@@ -50,8 +60,6 @@ struct Closed {
     /// All of its files.
     bytes: u64,
     last_write: SystemTime,
-    /// Whether a reader can begin with it.
-    is_start: bool,
 }
 
 /// Writes a feed. Not `Clone`: a journal has one writer.
@@ -63,8 +71,7 @@ pub struct FeedWriter {
     past: Past,
     /// Segments before the one that is written, oldest first.
     closed: VecDeque<Closed>,
-    /// Whether a reader can begin with the segment that is written.
-    is_start: bool,
+    starts: Starts,
 }
 
 impl FeedWriter {
@@ -83,19 +90,19 @@ impl FeedWriter {
         fs::create_dir_all(dir).map_err(io_error(dir, "make the folder"))?;
         check_space(dir)?;
         let syncer = Syncer::new(options.sync).map_err(io_error(dir, "start the thread that syncs"))?;
-        let mut writer = JournalWriter::open_feed(dir, chain_id, epoch, syncer)?;
-        writer = writer.with_segment_bytes_max(options.segment_bytes_max);
         let first = segment::range(dir)?.start;
+        let mut starts = Starts::new(options.reorg_depth_max);
+        let note = |record: &[u8]| starts.note_read(dir, first, record);
+        let writer = JournalWriter::open_feed(dir, chain_id, epoch, syncer, note)?
+            .with_segment_bytes_max(options.segment_bytes_max);
+        starts.begin_segment(None);
         remove_orphans(dir, first)?;
         let closed = (first..writer.index()).map(|index| {
             SegmentIndex::mend(dir, index)?;
             Closed::find(dir, index)
         });
         let closed = closed.collect::<Result<_, _>>()?;
-        let mut feed =
-            Self { dir: dir.to_owned(), writer, options, past: Past::new(), closed, is_start: false };
-        feed.retain()?;
-        Ok(feed)
+        Ok(Self { dir: dir.to_owned(), writer, options, past: Past::new(), closed, starts })
     }
 
     /// A new epoch begins with this snapshot, as frames.
@@ -107,7 +114,6 @@ impl FeedWriter {
     /// If `snapshot` is not whole frames.
     pub fn begin_epoch(&mut self, epoch: Epoch, snapshot: &Bytes) -> Result<(), JournalError> {
         self.writer.set_epoch(epoch);
-        self.is_start |= self.writer.segment().records == 1;
         let mut rest = &snapshot[..];
         while let Ok(Split::Whole { message, frame_bytes }) = frame::split(rest) {
             self.append(message)?;
@@ -151,6 +157,7 @@ impl FeedWriter {
 
     fn append(&mut self, message: &[u8]) -> Result<(), JournalError> {
         self.past.note(self.writer.index(), self.writer.segment().bytes, message);
+        self.starts.note(message);
         self.writer.append_here(message)
     }
 
@@ -160,27 +167,23 @@ impl FeedWriter {
         if self.writer.is_full() {
             self.rotate(state())?;
         }
-        if self.options.age_max.is_some() { self.retain() } else { Ok(()) }
+        if self.options.age_max.is_some() || self.options.bytes_max.is_some() { self.retain() } else { Ok(()) }
     }
 
     /// Begins the next segment, between two events: its checkpoint is the state as it stands.
     #[cold]
     fn rotate(&mut self, state: Option<Bytes>) -> Result<(), JournalError> {
         self.writer.rotate()?;
-        let mut closed = Closed::find(&self.dir, self.writer.index() - 1);
-        if let Ok(closed) = &mut closed {
-            closed.is_start |= self.is_start;
-        }
+        let closed = Closed::find(&self.dir, self.writer.index() - 1);
         self.closed.push_back(self.writer.keep_poison(closed)?);
         // The checkpoint may outlive a crash; then the segment that it is of must as well.
         self.writer.sync()?;
         if let Some(state) = &state {
             let begin = self.writer.begin_record();
-            let written =
-                checkpoint::write(&self.dir, self.writer.index(), Message::from(&begin).as_bytes(), state);
+            let written = checkpoint::write(&self.dir, self.writer.index(), Message::from(&begin).as_bytes(), state);
             self.writer.keep_poison(written)?;
         }
-        self.is_start = state.is_some();
+        self.starts.begin_segment(state.as_deref().and_then(checkpoint::snapshot_block));
         self.retain()
     }
 
@@ -196,6 +199,7 @@ impl FeedWriter {
             let removed = remove_segment(&self.dir, index);
             self.writer.keep_poison(removed)?;
             self.closed.pop_front();
+            self.starts.remove_first();
             self.past.forget(index);
         }
         let synced = sync_dir(&self.dir);
@@ -217,8 +221,7 @@ impl FeedWriter {
             bytes -= closed.bytes;
             unwanted += 1;
         }
-        let is_start = |at: &usize| self.closed.get(*at).map_or(self.is_start, |closed| closed.is_start);
-        (1..=unwanted).rev().find(is_start).unwrap_or(0)
+        (1..=unwanted).rev().find(|at| self.starts.is_start(*at)).unwrap_or(0)
     }
 }
 
@@ -231,8 +234,6 @@ impl Closed {
         Ok(Self {
             bytes: metadata.len() + beside,
             last_write: metadata.modified().map_err(io_error(&path, "read the time of"))?,
-            is_start: checkpoint::read(dir, index).is_ok_and(|found| found.is_some())
-                || segment::starts_with_snapshot(&path)?,
         })
     }
 }

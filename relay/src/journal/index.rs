@@ -207,7 +207,8 @@ impl Mark {
     /// Whether the record at the mark is what the mark says.
     fn agrees(&self, bytes: &[u8]) -> bool {
         let start = usize::try_from(self.offset).ok();
-        let Some(Ok(Split::Whole { message, .. })) = start.and_then(|start| bytes.get(start..)).map(frame::split) else {
+        let Some(Ok(Split::Whole { message, .. })) = start.and_then(|start| bytes.get(start..)).map(frame::split)
+        else {
             return false;
         };
         match Landmark::of(message) {
@@ -318,6 +319,18 @@ impl JournalIndex {
             }
         }
         Ok(None)
+    }
+
+    /// Reads every checkpoint with its checksums; gives their number.
+    ///
+    /// # Errors
+    /// [`JournalError::Damaged`] for the first that is not whole or not of its segment, [`JournalError::Io`].
+    pub fn check_checkpoints(&self) -> Result<u32, JournalError> {
+        let mut count = 0;
+        for segment in self.first..self.end() {
+            count += u32::from(super::checkpoint::read(&self.dir, segment)?.is_some());
+        }
+        Ok(count)
     }
 
     fn end(&self) -> u32 {

@@ -14,6 +14,7 @@ mod index;
 mod past;
 mod reader;
 mod segment;
+mod starts;
 mod sync;
 mod writer;
 

@@ -71,8 +71,8 @@ impl JournalReader {
         let dir = dir.as_ref();
         let range = segment::range(dir)?;
         for index in (range.start + 1..range.end.min(segment.saturating_add(1))).rev() {
-            let is_start = checkpoint::path(dir, index).exists()
-                || segment::starts_with_snapshot(&segment::path(dir, index))?;
+            let is_start =
+                checkpoint::path(dir, index).exists() || segment::starts_with_snapshot(&segment::path(dir, index))?;
             let reader = is_start.then(|| {
                 let mut reader = Self::begin(dir, range.clone(), index)?;
                 reader.enter_checkpoint()?;
@@ -100,7 +100,11 @@ impl JournalReader {
         let mut reader = Self::begin(dir, range, place.segment)?;
         reader.offset = usize::try_from(place.offset).unwrap_or(usize::MAX);
         if reader.offset > reader.bytes.len() {
-            return Err(damaged(&reader.path, reader.bytes.len(), "the segment ends before the place that is asked for"));
+            return Err(damaged(
+                &reader.path,
+                reader.bytes.len(),
+                "the segment ends before the place that is asked for",
+            ));
         }
         Ok(reader)
     }

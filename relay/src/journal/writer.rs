@@ -75,15 +75,18 @@ impl JournalWriter {
         Self::begin(dir, chain_id, epoch, (index, Syncer::AtSegments), lock)
     }
 
-    /// As [`Self::open_append`] for a relay's feed: it may have lost its oldest segments, and it is never a node's journal.
+    /// As [`Self::open_append`] for a relay's feed: it may have lost its oldest segments, and it is never a node's journal. `note` sees
+    /// every record that is there.
     pub(super) fn open_feed(
         dir: &Path,
         chain_id: ChainId,
         epoch: Epoch,
         syncer: Syncer,
+        mut note: impl FnMut(&[u8]),
     ) -> Result<Self, JournalError> {
         let lock = lock(dir)?;
         let refuse_node = |record: &[u8]| {
+            note(record);
             if segment::is_node_record(record) { Err(JournalError::OfNode(dir.to_owned())) } else { Ok(()) }
         };
         let index = match JournalReader::open_feed(dir) {
@@ -244,6 +247,12 @@ impl JournalWriter {
         Ok(())
     }
 
+    /// Another file in the place of the present one.
+    #[cfg(test)]
+    pub(super) fn replace_file(&mut self, path: &str) {
+        self.file = Arc::new(OpenOptions::new().write(true).open(path).expect("a device of every Linux"));
+    }
+
     /// Ends the journal when something around it failed.
     pub(super) fn keep_poison<T>(&mut self, result: Result<T, JournalError>) -> Result<T, JournalError> {
         self.is_poisoned |= result.is_err();
@@ -305,7 +314,7 @@ fn recover(
     dir: &Path,
     mut reader: JournalReader,
     chain_id: ChainId,
-    check: impl Fn(&[u8]) -> Result<(), JournalError>,
+    mut check: impl FnMut(&[u8]) -> Result<(), JournalError>,
 ) -> Result<u32, JournalError> {
     if reader.chain_id() != chain_id {
         return Err(JournalError::WrongChain { dir: dir.to_owned(), expected: chain_id, got: reader.chain_id() });
@@ -361,7 +370,7 @@ mod tests {
     fn a_full_disk_poisons_the_writer_for_ever() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = JournalWriter::create(dir.path(), ChainId(1), Epoch(1)).unwrap();
-        writer.file = Arc::new(OpenOptions::new().write(true).open("/dev/full").unwrap());
+        writer.replace_file("/dev/full");
         writer.append(&Clock::new(UnixNanos(1))).unwrap();
         assert!(matches!(writer.sync(), Err(JournalError::Io { action: "write", .. })));
         writer.file = Arc::new(create_segment(dir.path(), 9).unwrap());

@@ -15,5 +15,6 @@ mod log_vectors;
 mod python_client;
 mod random_chains;
 mod recovery;
+mod replay;
 mod sockets;
 mod subscriber;
