@@ -23,8 +23,8 @@ use crate::source::{MarketImage, Update};
 
 /// How often it is looked whether subscribers came, or took what they have.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// Nobody had anything left for so long: who was lapped and is owed a repair got it meanwhile.
-const QUIET: Duration = Duration::from_millis(100);
+/// Who was lapped is repaired well within this time of having read what there was.
+const REPAIR: Duration = Duration::from_millis(50);
 
 /// How fast a recording is served.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -225,11 +225,16 @@ impl Lanes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(lane));
     }
 
-    /// Whether `holds` for every lane that is still read.
-    fn all(&self, holds: impl Fn(&Lane) -> bool) -> bool {
+    /// The lanes that are still read.
+    fn read(&self) -> Vec<Weak<Lane>> {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.retain(|lane| lane.upgrade().is_some_and(|lane| !lane.is_abandoned()));
-        lanes.iter().filter_map(Weak::upgrade).all(|lane| holds(&lane))
+        lanes.clone()
+    }
+
+    /// Whether every lane can take a good deal more.
+    fn have_room(&self) -> bool {
+        self.read().iter().filter_map(Weak::upgrade).all(|lane| lane.has_room())
     }
 }
 
@@ -287,7 +292,8 @@ impl Player {
         if let Some(event) = held {
             let _ = self.tell(event).await;
         }
-        self.drain().await;
+        // When nobody listens any more there is nothing to wait for either.
+        let _ = self.drain().await;
         Ok(())
     }
 
@@ -313,22 +319,27 @@ impl Player {
 
     async fn tell(&self, event: ChainEvent) -> Result<(), Unheard> {
         if self.options.speed == ReplaySpeed::Max {
-            until(&self.out, || self.lanes.all(Lane::has_room)).await?;
+            until(&self.out, || self.lanes.have_room()).await?;
         }
         self.out.send(event).await.map_err(|_| Unheard)
     }
 
-    /// Waits until every subscriber has taken what it was given. One that takes nothing is cut off by its connection.
-    async fn drain(&self) {
-        let mut quiet_since = Instant::now();
-        let is_quiet = || {
-            if !self.lanes.all(|lane| !lane.is_ready()) {
-                quiet_since = Instant::now();
-            }
-            quiet_since.elapsed() >= QUIET
-        };
-        // When nobody listens any more there is nothing to wait for either.
-        let _ = until(&self.out, is_quiet).await;
+    /// Waits until every subscriber has taken what it was given, and what repaired it then. One that takes nothing is cut off
+    /// by its connection.
+    async fn drain(&self) -> Result<(), Unheard> {
+        for _ in 0..2 {
+            // Signs of life go on, so all lanes are rarely empty at once; each has to be once.
+            let mut busy = self.lanes.read();
+            let is_busy =
+                |lane: &Weak<Lane>| lane.upgrade().is_some_and(|lane| !lane.is_abandoned() && lane.is_ready());
+            let all_were_empty = || {
+                busy.retain(is_busy);
+                busy.is_empty()
+            };
+            until(&self.out, all_were_empty).await?;
+            sleep(REPAIR).await;
+        }
+        Ok(())
     }
 }
 

@@ -209,10 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn sizes_have_a_unit_and_are_above_zero() {
+        assert_eq!(bytes("1 MiB").ok(), Some(1_048_576));
+        assert_eq!(bytes("20GiB").ok(), Some(21_474_836_480));
+        assert_eq!(bytes("1_000 TiB").ok(), Some(1_099_511_627_776_000));
+        for text in ["5", "0 MiB", "-1 MiB", "1.5 GiB", "MiB", "", "1 MB", "99999999999 TiB", "1 GiB 2"] {
+            assert_eq!(bytes(text).ok(), None, "{text}");
+        }
+    }
+
+    #[test]
     fn durations_have_a_unit_and_are_above_zero() {
         assert_eq!(duration("1500ms").ok(), Some(Duration::from_millis(1500)));
         assert_eq!(duration("2 s").ok(), Some(Duration::from_secs(2)));
         assert_eq!(duration("3m").ok(), Some(Duration::from_secs(180)));
+        assert_eq!(duration("6h").ok(), Some(Duration::from_secs(21_600)));
+        assert_eq!(duration("7d").ok(), Some(Duration::from_secs(604_800)));
         for text in ["5", "0s", "-1s", "1.5s", "s", "", "1h2", "18446744073709551615m", "1 hour"] {
             assert_eq!(duration(text).ok(), None, "{text}");
         }

@@ -18,7 +18,7 @@ enum Start {
     None,
     /// The state of this block, in the present epoch.
     At(BlockNumber),
-    /// A state of an epoch that is over.
+    /// The first state of an epoch, which nothing goes back below, or one of an epoch that is over.
     Settled,
 }
 
@@ -62,7 +62,7 @@ impl Starts {
                 let is_open = |start: &&mut Start| matches!(start, Start::At(_));
                 self.segments.iter_mut().filter(is_open).for_each(|start| *start = Start::Settled);
                 if is_first && let Some(start) = self.segments.back_mut() {
-                    *start = Start::At(block);
+                    *start = Start::Settled;
                 }
                 self.head = block;
             }
