@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
 use alphapulse_protocol::message::CloseReason;
-use alphapulse_protocol::{ChainId, DecodeError};
+use alphapulse_protocol::{ChainId, DecodeError, ReplicaError};
 use thiserror::Error;
 
 /// Cause from a library.
@@ -231,21 +231,12 @@ pub enum JournalError {
         needed: u64,
     },
     /// The stream never is at the blocks asked for, in this order.
-    #[error(
-        "journal {dir} has no whole blocks {from} to {until}{span}",
-        dir = dir.display(), from = from.map_or("(first)".to_owned(), |from| from.to_string()),
-        until = until.map_or("(last)".to_owned(), |until| until.to_string()),
-        span = span.map_or(String::new(), |(low, high)| format!(": it has blocks {low} to {high}"))
-    )]
+    #[error("journal {dir} {reason}", dir = dir.display())]
     NoBlock {
         /// Folder.
         dir: PathBuf,
-        /// First block asked for.
-        from: Option<u64>,
-        /// Last block asked for.
-        until: Option<u64>,
-        /// Lowest and highest whole block, if there is one.
-        span: Option<(u64, u64)>,
+        /// What was asked for, and which blocks are there.
+        reason: String,
     },
     /// The records are whole, but they do not lead to a state.
     #[error("journal segment {} byte {offset}: the stream has no whole state here", segment.display())]
@@ -256,7 +247,7 @@ pub enum JournalError {
         offset: u64,
         /// The last record that did not fit, if one did not.
         #[source]
-        source: Option<alphapulse_protocol::ReplicaError>,
+        source: Option<Box<ReplicaError>>,
     },
     /// The journal belongs to another chain.
     #[error("journal {dir} is of chain {got}, chain {expected} was asked for", dir = dir.display())]

@@ -87,7 +87,7 @@ impl Recording {
             }
         }
         if !has_snapshot {
-            return Err(JournalError::NoBlock { dir, from: None, until: None, span: None });
+            return Err(JournalError::NoBlock { dir, reason: "holds no whole snapshot of a market".into() });
         }
         Ok(Self {
             chain_id: reader.chain_id(),

@@ -74,7 +74,7 @@ fn state_at(source: &Path, place: Whole) -> Result<(JournalReader, Replica), Jou
         let mut failure = None;
         while let Some(message) = next_known(&mut reader)? {
             if let Err(error) = replica.apply(&message) {
-                failure = Some(error);
+                failure = Some(Box::new(error));
             }
             if reader.last_place() >= place.at && replica.is_whole() {
                 break;
@@ -151,12 +151,17 @@ fn ends(source: &Path, from: Option<BlockNumber>, until: Option<BlockNumber>) ->
             last = Some((first, whole));
         }
     }
-    last.ok_or_else(|| JournalError::NoBlock {
-        dir: source.to_owned(),
-        from: from.map(|from| from.0),
-        until: until.map(|until| until.0),
-        span: span.map(|(low, high)| (low.0, high.0)),
-    })
+    last.ok_or_else(|| JournalError::NoBlock { dir: source.to_owned(), reason: no_blocks(from, until, span) })
+}
+
+fn no_blocks(
+    from: Option<BlockNumber>,
+    until: Option<BlockNumber>,
+    span: Option<(BlockNumber, BlockNumber)>,
+) -> String {
+    let named = |block: Option<BlockNumber>, default: &str| block.map_or(default.to_owned(), |block| block.to_string());
+    let has = span.map_or("no whole block".to_owned(), |(low, high)| format!("blocks {low} to {high}"));
+    format!("has no part from block {} to {}: it has {has}", named(from, "(first)"), named(until, "(last)"))
 }
 
 fn event_ns(context: &BlockContext) -> UnixNanos {
