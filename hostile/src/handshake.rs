@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use alphapulse_protocol::ChainId;
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::Replica;
+use alphapulse_relay::journal::FeedOptions;
 use alphapulse_relay::{Endpoint, Feed, Relay, RelayConfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -74,6 +75,11 @@ fn config(path: PathBuf) -> RelayConfig {
         listen_tcp: None,
         subscribers_max: 64,
         journal_dir: None,
+        journal: FeedOptions::default(),
+        confirm_endpoints: Vec::new(),
+        quorum: 1,
+        stale_blocks: 2,
+        confirm_wait: Duration::from_secs(3600),
     }
 }
 

@@ -12,6 +12,7 @@ use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::{ChainId, FeePpm, VenueId};
 
 use crate::error::RelayError;
+use crate::journal::{FeedOptions, SyncPolicy};
 
 /// A gap and a heartbeat must find room in a lane that was just half emptied.
 const LANE_BYTES_MIN: usize = 512;
@@ -136,6 +137,8 @@ pub struct RelayConfig {
     pub subscribers_max: usize,
     /// Folder of the journal; `None` keeps none.
     pub journal_dir: Option<PathBuf>,
+    /// How the journal is kept.
+    pub journal: FeedOptions,
 }
 
 impl RelayConfig {
@@ -159,6 +162,10 @@ impl RelayConfig {
         let is_distinct =
             endpoints.clone().enumerate().all(|(at, one)| !endpoints.clone().skip(at + 1).any(|other| other == one));
         require(is_distinct, "a node is configured twice, and would confirm itself")?;
+        require(
+            self.journal.sync != SyncPolicy::Interval(Duration::ZERO),
+            "the journal's interval must be above zero",
+        )?;
         let mut venues = BTreeSet::new();
         for venue in &self.venues {
             require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;

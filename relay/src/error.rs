@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
 use alphapulse_protocol::message::CloseReason;
-use alphapulse_protocol::{ChainId, DecodeError};
+use alphapulse_protocol::{ChainId, DecodeError, ReplicaError};
 use thiserror::Error;
 
 /// Cause from a library.
@@ -237,6 +237,38 @@ pub enum JournalError {
         /// Why.
         #[source]
         source: DecodeError,
+    },
+    /// The folder holds the journal of a node, which only that node writes and nobody shortens.
+    #[error("journal {0} holds a node's own records: a feed is not recorded into it")]
+    OfNode(PathBuf),
+    /// The disk is nearly full.
+    #[error("journal {dir}: {free} bytes are free on the disk, and {needed} are needed to begin", dir = dir.display())]
+    NoSpace {
+        /// Folder.
+        dir: PathBuf,
+        /// Bytes that may still be written.
+        free: u64,
+        /// Bytes that must be free.
+        needed: u64,
+    },
+    /// The stream never is at the blocks asked for, in this order.
+    #[error("journal {dir} {reason}", dir = dir.display())]
+    NoBlock {
+        /// Folder.
+        dir: PathBuf,
+        /// What was asked for, and which blocks are there.
+        reason: String,
+    },
+    /// The records are whole, but they do not lead to a state.
+    #[error("journal segment {} byte {offset}: the stream has no whole state here", segment.display())]
+    Broken {
+        /// File.
+        segment: PathBuf,
+        /// Where a state was expected.
+        offset: u64,
+        /// The last record that did not fit, if one did not.
+        #[source]
+        source: Option<Box<ReplicaError>>,
     },
     /// The journal belongs to another chain.
     #[error("journal {dir} is of chain {got}, chain {expected} was asked for", dir = dir.display())]

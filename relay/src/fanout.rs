@@ -1,8 +1,8 @@
 //! The writer's end of all lanes.
 //!
 //! A lane that is full laps its subscriber: nothing more is queued, and once there is room it is told of the gap before
-//! anything else. What it missed follows from memory, as its lane takes it; when that does not reach back far enough, a
-//! snapshot does. A subscriber whose version knows no gaps is evicted instead.
+//! anything else. What it missed follows from memory, as its lane takes it; when that does not reach back far enough, from the
+//! journal; and when there is none, or it does not hold it, a snapshot does. A subscriber whose version knows no gaps is evicted instead.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use alphapulse_protocol::message::{
 use alphapulse_protocol::{BlockNumber, Position, Sequence};
 use bytes::Bytes;
 
+use crate::archive::{Archive, Read, Reading};
 use crate::clock::now;
 use crate::lane::{Ending, LaneWriter};
 use crate::metrics::Metrics;
@@ -32,6 +33,8 @@ enum Standing {
     Behind { seen: Position, reason: GapReason },
     /// It was told, and is given what it missed: this message is next.
     Replaying { next: Sequence },
+    /// The same, from the journal.
+    Fetching { first: Sequence, next: Sequence },
 }
 
 /// One subscriber as the writer sees it.
@@ -44,6 +47,8 @@ struct Subscriber {
     base: BlockNumber,
     view: usize,
     selection: Selection,
+    /// What is read for it from the journal.
+    reading: Option<Reading>,
     entry: Arc<Entry>,
 }
 
@@ -94,6 +99,7 @@ pub(crate) struct Stream<'a> {
     /// Last message.
     pub(crate) position: Position,
     pub(crate) recent: &'a Recent,
+    pub(crate) archive: Option<Archive<'a>>,
     pub(crate) sequencer: &'a Sequencer,
     /// Whether the nodes are trusted.
     pub(crate) caution: CautionCause,
@@ -143,6 +149,7 @@ impl Fanout {
             base: BlockNumber(0),
             view,
             selection: terms.selection,
+            reading: None,
             entry: terms.entry,
         };
         if let Some(greeting) = &greeting {
@@ -230,7 +237,7 @@ impl Fanout {
         self.retain(|subscriber, _, metrics| {
             let last = match subscriber.standing {
                 Standing::Live => stream.position.sequence,
-                Standing::Replaying { next } => Sequence(next.0 - 1),
+                Standing::Replaying { next } | Standing::Fetching { next, .. } => Sequence(next.0 - 1),
                 Standing::Waiting(_) | Standing::Behind { .. } => return true,
             };
             if subscriber.knows_cautions() && !subscriber.push([&stream.caution_behind(last)]) {
@@ -246,7 +253,7 @@ impl Fanout {
         self.retain(|subscriber, view, metrics| {
             let seen = match (subscriber.standing, last) {
                 (Standing::Live, last) => last,
-                (Standing::Replaying { next }, Some(last)) => {
+                (Standing::Replaying { next } | Standing::Fetching { next, .. }, Some(last)) => {
                     Some(Position { epoch: last.epoch, sequence: Sequence(next.0 - 1) })
                 }
                 _ => None,
@@ -265,7 +272,9 @@ impl Fanout {
     /// Lets everyone catch up for whom there is room now, and drops those who left.
     pub(crate) fn catch_up(&mut self, stream: &mut Stream<'_>) {
         self.retain(|subscriber, view, metrics| match subscriber.standing {
-            Standing::Behind { .. } | Standing::Replaying { .. } if subscriber.lane.is_half_empty() => {
+            Standing::Behind { .. } | Standing::Replaying { .. } | Standing::Fetching { .. }
+                if subscriber.lane.is_half_empty() =>
+            {
                 start(subscriber, view, stream, metrics)
             }
             _ => true,
@@ -274,9 +283,7 @@ impl Fanout {
 
     /// Whether somebody is behind.
     pub(crate) fn is_catching_up(&self) -> bool {
-        let is_behind = |subscriber: &Subscriber| {
-            matches!(subscriber.standing, Standing::Behind { .. } | Standing::Replaying { .. })
-        };
+        let is_behind = |subscriber: &Subscriber| !matches!(subscriber.standing, Standing::Live | Standing::Waiting(_));
         self.subscribers.iter().any(is_behind)
     }
 
@@ -343,13 +350,17 @@ fn start(subscriber: &mut Subscriber, view: &View, stream: &mut Stream<'_>, metr
     let (seen, reason) = match subscriber.standing {
         Standing::Live => return true,
         Standing::Replaying { next } => return replay(subscriber, view, next, stream, metrics),
+        Standing::Fetching { first, next } => return fetch(subscriber, view, first, next, stream, metrics),
         Standing::Waiting(position) => (position, GapReason::Away),
         Standing::Behind { seen, reason } => (Some(seen), reason),
     };
     let here = stream.position;
     let of_epoch = seen.filter(|seen| seen.epoch == here.epoch);
     let Some(missed_from) = of_epoch.filter(|seen| stream.recent.reaches(seen.sequence, subscriber.base)) else {
-        return begin_anew(subscriber, view, seen, reason, stream, metrics);
+        return match of_epoch.and_then(|seen| stream.archive?.read_behind(seen, subscriber.base)) {
+            Some(reading) => begin_reading(subscriber, view, (seen, reason), reading, stream, metrics),
+            None => begin_anew(subscriber, view, seen, reason, stream, metrics),
+        };
     };
     if missed_from.sequence == here.sequence {
         return greet_back(subscriber, stream);
@@ -374,6 +385,64 @@ fn tell_gap(subscriber: &mut Subscriber, gap: &Gap, stream: &Stream<'_>) -> bool
     } else {
         subscriber.push([&told])
     }
+}
+
+/// The gap, and then what it missed from the journal.
+fn begin_reading(
+    subscriber: &mut Subscriber,
+    view: &View,
+    (seen, reason): (Option<Position>, GapReason),
+    reading: Reading,
+    stream: &mut Stream<'_>,
+    metrics: &Metrics,
+) -> bool {
+    let Some(seen) = seen else { return true };
+    let gap = Gap::new(seen.sequence, Some(stream.position.sequence), GapRecovery::Replay, reason);
+    if !tell_gap(subscriber, &gap, stream) {
+        // Nothing was told yet; it is when there is room.
+        return true;
+    }
+    metrics.gaps_archived.add(1);
+    subscriber.entry.gaps.add(1);
+    let next = Sequence(seen.sequence.0 + 1);
+    (subscriber.standing, subscriber.reading) = (Standing::Fetching { first: next, next }, Some(reading));
+    fetch(subscriber, view, next, next, stream, metrics)
+}
+
+/// Gives what was read from the journal; once all was, memory goes on.
+fn fetch(
+    subscriber: &mut Subscriber,
+    view: &View,
+    first: Sequence,
+    mut next: Sequence,
+    stream: &mut Stream<'_>,
+    metrics: &Metrics,
+) -> bool {
+    while let Some(reading) = &mut subscriber.reading {
+        let (frames, last) = match reading.peek() {
+            Read::Frames(frames, last) => (frames, last),
+            Read::Pending => break,
+            Read::Over => {
+                subscriber.reading = None;
+                if next == first {
+                    // The journal failed, and would again.
+                    let seen = Position { epoch: stream.position.epoch, sequence: Sequence(next.0 - 1) };
+                    subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
+                    return begin_anew(subscriber, view, Some(seen), GapReason::Lapped, stream, metrics);
+                }
+                return replay(subscriber, view, next, stream, metrics);
+            }
+        };
+        if !subscriber.push_passed(&view.pass(&frames), last.0 + 1 - next.0) {
+            break;
+        }
+        next = Sequence(last.0 + 1);
+        if let Some(reading) = &mut subscriber.reading {
+            reading.advance();
+        }
+    }
+    subscriber.standing = Standing::Fetching { first, next };
+    true
 }
 
 /// Tells who missed nothing that this is so.
@@ -405,9 +474,10 @@ fn replay(
         let base = subscriber.base;
         let below_base = |event: &Event| event.ancestor.is_some_and(|ancestor| ancestor < base);
         let Some((frames, event)) = stream.recent.at(next).filter(|(_, event)| !below_base(event)) else {
+            // It was given what there was, and the stream went on faster: another gap, met like the first.
             let seen = Position { epoch: here.epoch, sequence: Sequence(next.0 - 1) };
             subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
-            return begin_anew(subscriber, view, Some(seen), GapReason::Lapped, stream, metrics);
+            return !subscriber.lane.is_half_empty() || start(subscriber, view, stream, metrics);
         };
         if !subscriber.push_passed(&view.pass(&frames), event.last.0 + 1 - next.0) {
             subscriber.standing = Standing::Replaying { next };

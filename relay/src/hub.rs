@@ -4,26 +4,29 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
+use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf};
 use alphapulse_protocol::message::{CautionCause, CloseReason, Welcome};
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::archive::Archive;
 use crate::clock::now;
 use crate::config::RelayConfig;
 use crate::error::{JournalError, RelayError};
 use crate::fanout::{Fanout, Stream, Terms};
 use crate::follower::ChainEvent;
-use crate::journal::JournalWriter;
+use crate::journal::FeedWriter;
 use crate::lane::{self, LaneReader, LaneWriter, Wake};
 use crate::metrics::Metrics;
 use crate::recent::{Event, Recent};
+use crate::replay::Lanes;
 use crate::roster::Roster;
 use crate::sequencer::Sequencer;
 use crate::side::SideSequencer;
 use crate::source::MarketImage;
+use crate::source::race::{Safety, UnsafeCause};
 
 /// Side messages that may wait for a subscriber.
 const SIDE_SLOTS: usize = 256;
@@ -58,12 +61,17 @@ pub(crate) struct Joiner {
     pub(crate) lane_bytes: usize,
     pub(crate) chain_id: ChainId,
     pub(crate) epoch: Arc<AtomicU64>,
+    /// Told of every lane, where somebody waits for slow readers.
+    pub(crate) lanes: Option<Lanes>,
 }
 
 impl Joiner {
     /// A lane that the writer will fill, for who has a place. One that is not greeted yet gets the relay's answer first.
     pub(crate) fn open_lane(&self, wake: Wake, terms: Terms, is_greeted: bool) -> Result<LaneReader, RelayError> {
         let (lane, reader) = lane::lane(self.lane_bytes, SIDE_SLOTS, wake);
+        if let Some(lanes) = &self.lanes {
+            lanes.watch(lane.watch());
+        }
         let joining = Box::new(Joining { lane, terms, is_greeted });
         self.commands.send(Command::Join(joining)).map_err(|_| RelayError::Stopped)?;
         Ok(reader)
@@ -82,7 +90,7 @@ pub(crate) struct Hub {
     chain_id: ChainId,
     sequencer: Sequencer,
     fanout: Fanout,
-    journal: Option<JournalWriter>,
+    journal: Option<FeedWriter>,
     resync: Arc<Notify>,
     metrics: Arc<Metrics>,
     /// Frames of the event at hand, kept to be filled again.
@@ -92,7 +100,12 @@ pub(crate) struct Hub {
     recent: Recent,
     /// Last message that subscribers were given. The sequencer may be ahead of it by a block that did not fit.
     published: Position,
+    /// Last message that is in the journal.
+    recorded: Sequence,
+    /// What subscribers were told last, and the two that it follows from.
     caution: CautionCause,
+    told: CautionCause,
+    seen: CautionCause,
     side_sequencer: SideSequencer,
     epoch: Arc<AtomicU64>,
 }
@@ -100,7 +113,7 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new(
         config: &RelayConfig,
-        journal: Option<JournalWriter>,
+        journal: Option<FeedWriter>,
         resync: Arc<Notify>,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -115,10 +128,17 @@ impl Hub {
             snapshot: None,
             recent: Recent::new(config.recent_bytes),
             published: Position { epoch: Epoch(0), sequence: Sequence(0) },
+            recorded: Sequence(0),
             caution: CautionCause::None,
+            told: CautionCause::None,
+            seen: CautionCause::None,
             side_sequencer: SideSequencer::default(),
             epoch: Arc::default(),
         }
+    }
+
+    pub(crate) const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// The epoch of the stream, to be read by others.
@@ -132,9 +152,10 @@ impl Hub {
         mut events: mpsc::Receiver<ChainEvent>,
         mut commands: mpsc::UnboundedReceiver<Command>,
         mut sides: mpsc::Receiver<Vec<u8>>,
+        mut safety: Option<watch::Receiver<Safety>>,
         heartbeat: Duration,
     ) -> Result<(), RelayError> {
-        let result = self.serve(&mut events, &mut commands, &mut sides, heartbeat).await;
+        let result = self.serve(&mut events, &mut commands, &mut sides, &mut safety, heartbeat).await;
         // Nobody may join any more; who asked already is told like the others.
         commands.close();
         while let Ok(command) = commands.try_recv() {
@@ -143,7 +164,7 @@ impl Hub {
             }
         }
         self.fanout.close(CloseReason::Shutdown);
-        let synced = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
+        let synced = self.journal.as_mut().map_or(Ok(()), FeedWriter::sync);
         result.and(synced).map_err(RelayError::Journal)
     }
 
@@ -152,6 +173,7 @@ impl Hub {
         events: &mut mpsc::Receiver<ChainEvent>,
         commands: &mut mpsc::UnboundedReceiver<Command>,
         sides: &mut mpsc::Receiver<Vec<u8>>,
+        safety: &mut Option<watch::Receiver<Safety>>,
         heartbeat: Duration,
     ) -> Result<(), JournalError> {
         let mut pulse = interval(heartbeat);
@@ -162,6 +184,7 @@ impl Hub {
                 biased;
                 event = events.recv() => match event {
                     Some(event) => {
+                        self.note_danger(safety.as_ref());
                         self.on_event(event)?;
                         pulse.reset();
                     }
@@ -171,6 +194,11 @@ impl Hub {
                     Some(Command::Join(joining)) => self.on_join(*joining),
                     Some(Command::Caution(cause)) => self.on_caution(cause),
                     Some(Command::Stop) | None => return Ok(()),
+                },
+                // Behind the events: what made the nodes believable again is among them.
+                is_known = changed(safety), if safety.is_some() => match safety {
+                    Some(safety) if is_known => self.on_safety(*safety.borrow_and_update()),
+                    _ => *safety = None,
                 },
                 Some(message) = sides.recv() => {
                     let (template, frame) = self.side_sequencer.number(message);
@@ -224,7 +252,7 @@ impl Hub {
 
     /// Gives the fan-out what those need who have to catch up. The snapshot is made when the first of them asks.
     fn with_stream(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>)) {
-        let Self { sequencer, snapshot, recent, published, fanout, caution, .. } = self;
+        let Self { sequencer, snapshot, recent, published, recorded, fanout, caution, journal, .. } = self;
         let mut taken = || {
             if snapshot.is_none() {
                 *snapshot = sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
@@ -232,7 +260,8 @@ impl Hub {
             snapshot.clone()
         };
         let (position, caution) = (*published, *caution);
-        serve(fanout, &mut Stream { position, recent, sequencer, caution, snapshot: &mut taken });
+        let archive = journal.as_ref().map(|journal| Archive { journal, last: *recorded });
+        serve(fanout, &mut Stream { position, recent, archive, sequencer, caution, snapshot: &mut taken });
     }
 
     fn on_snapshot(&mut self, image: &MarketImage) -> Result<(), JournalError> {
@@ -242,20 +271,12 @@ impl Hub {
         if let Err(error) = self.sequencer.reset(image, epoch) {
             return self.on_contradiction(&error);
         }
-        self.published = self.sequencer.position();
+        (self.published, self.recorded) = (self.sequencer.position(), Sequence(0));
         // Stands alone: it is only shown.
         self.epoch.store(epoch.0, Ordering::Relaxed);
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
         self.with_stream(|fanout, stream| fanout.restart(last, stream));
-        let Some(journal) = &mut self.journal else { return Ok(()) };
-        journal.set_epoch(epoch);
-        let mut rest = &snapshot[..];
-        while let Ok(Split::Whole { message, frame_bytes }) = frame::split(rest) {
-            journal.append_bytes(message)?;
-            rest = &rest[frame_bytes..];
-        }
-        debug_assert!(rest.is_empty(), "our own snapshot is whole frames");
-        journal.flush()
+        self.journal.as_mut().map_or(Ok(()), |journal| journal.begin_epoch(epoch, &snapshot))
     }
 
     /// What the node said does not fit our state: one of both is wrong, so a new start is asked for.
@@ -270,10 +291,9 @@ impl Hub {
     fn record_frames(&mut self) -> Result<(), JournalError> {
         self.metrics.messages.add(self.frames.len() as u64);
         let Some(journal) = &mut self.journal else { return Ok(()) };
-        for frame in &self.frames {
-            journal.append_bytes(frame.message_bytes())?;
-        }
-        journal.flush()
+        journal.record(self.frames.iter().map(FrameBuf::message_bytes), || self.sequencer.snapshot())?;
+        self.recorded = self.published.sequence;
+        Ok(())
     }
 
     fn on_join(&mut self, Joining { lane, terms, is_greeted }: Joining) {
@@ -285,7 +305,28 @@ impl Hub {
         });
     }
 
+    /// The word of who stands outside: it holds whatever the nodes seem.
     fn on_caution(&mut self, cause: CautionCause) {
+        self.told = cause;
+        self.weigh();
+    }
+
+    fn on_safety(&mut self, safety: Safety) {
+        self.seen = caution_of(safety);
+        self.weigh();
+    }
+
+    /// That the nodes can be believed no more is said before anything else that they gave.
+    fn note_danger(&mut self, safety: Option<&watch::Receiver<Safety>>) {
+        let seen = safety.map_or(CautionCause::None, |safety| caution_of(*safety.borrow()));
+        if seen != CautionCause::None && seen != self.seen {
+            self.seen = seen;
+            self.weigh();
+        }
+    }
+
+    fn weigh(&mut self) {
+        let cause = if self.told == CautionCause::None { self.seen } else { self.told };
         if self.caution == cause {
             return;
         }
@@ -307,6 +348,22 @@ impl Hub {
     /// The clock makes epochs of different runs differ; the comparison those of one run, whatever the clock does.
     fn next_epoch(&self) -> Epoch {
         Epoch(now().0.max(self.sequencer.epoch().0 + 1))
+    }
+}
+
+/// Waits until the nodes' standing changes; `false` when nobody can change it any more.
+async fn changed(safety: &mut Option<watch::Receiver<Safety>>) -> bool {
+    match safety {
+        Some(safety) => safety.changed().await.is_ok(),
+        None => core::future::pending().await,
+    }
+}
+
+const fn caution_of(safety: Safety) -> CautionCause {
+    match safety.cause {
+        None => CautionCause::None,
+        Some(UnsafeCause::BelowQuorum { .. } | UnsafeCause::Unconfirmed) => CautionCause::BelowQuorum,
+        Some(UnsafeCause::Refuted) => CautionCause::Divergence,
     }
 }
 

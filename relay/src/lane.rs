@@ -7,7 +7,7 @@
 //! Beside the stream runs a small ring of side messages, which nothing depends on: when it is full the oldest goes.
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use alphapulse_protocol::DecodeError;
 use alphapulse_protocol::message::CloseReason;
@@ -111,6 +111,11 @@ impl LaneWriter {
         self.waiting_bytes() * 2 <= self.bytes_max && self.queue.slots() * 2 >= self.queue.buffer().capacity()
     }
 
+    /// For who waits until there is room, and writes by way of somebody else.
+    pub(crate) fn watch(&self) -> LaneWatch {
+        LaneWatch { bytes_max: self.bytes_max, shared: Arc::downgrade(&self.shared) }
+    }
+
     /// Bytes queued and not yet taken.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.shared.waiting.load(Ordering::Relaxed)
@@ -130,6 +135,34 @@ impl LaneWriter {
 impl Drop for LaneWriter {
     fn drop(&mut self) {
         self.shared.end(Ending::Disconnected);
+    }
+}
+
+/// A look at a lane from the side.
+#[derive(Debug, Clone)]
+pub(crate) struct LaneWatch {
+    bytes_max: usize,
+    shared: Weak<Shared>,
+}
+
+impl LaneWatch {
+    /// Whether somebody reads.
+    pub(crate) fn is_read(&self) -> bool {
+        self.shared.upgrade().is_some_and(|shared| !shared.is_abandoned.load(Ordering::Relaxed))
+    }
+
+    /// Whether something waits for the reader.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting_bytes() > 0
+    }
+
+    /// Whether the lane can take a good deal more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting_bytes() * 2 <= self.bytes_max
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.shared.upgrade().map_or(0, |shared| shared.waiting.load(Ordering::Relaxed))
     }
 }
 

@@ -26,6 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod archive;
 mod client;
 mod clock;
 mod config;
@@ -41,6 +42,7 @@ mod metrics;
 mod recent;
 mod reconnect;
 mod relay;
+mod replay;
 mod roster;
 mod selection;
 mod sequencer;
@@ -54,6 +56,7 @@ pub use crate::config::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
 pub use crate::error::{FeedError, JournalError, RelayError, SourceError};
 pub use crate::metrics::RelayStats;
 pub use crate::relay::Relay;
+pub use crate::replay::{Recording, ReplayOptions, ReplaySpeed};
 pub use crate::roster::SubscriberStatus;
 pub use crate::selection::Selection;
 pub use crate::side::SidePublisher;

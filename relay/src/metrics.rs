@@ -91,6 +91,8 @@ counters! {
     lapped,
     /// Gaps that were repaired from memory.
     gaps_replayed,
+    /// Gaps that were repaired from the journal, and then from memory.
+    gaps_archived,
     /// Gaps that were repaired by a snapshot.
     gaps_snapshot,
     /// Side messages sent.

@@ -1,5 +1,6 @@
 //! A running relay: its tasks, its doors, its end.
 
+use core::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +13,14 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::clock::now;
 use crate::config::{Endpoint, RelayConfig};
-use crate::error::RelayError;
+use crate::error::{JournalError, RelayError};
 use crate::fanout::Terms;
 use crate::follower::{ChainEvent, Follower};
 use crate::hub::{Command, Hub, Joiner};
-use crate::journal::JournalWriter;
+use crate::journal::{FeedOptions, FeedWriter};
 use crate::lane::Wake;
 use crate::metrics::{Metrics, RelayStats};
+use crate::replay::{Events, Lanes, Player, Recording, ReplayOptions};
 use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
 use crate::side::SidePublisher;
@@ -38,6 +40,7 @@ pub struct Relay {
     metrics: Arc<Metrics>,
     server: Option<Server>,
     hub: JoinHandle<Result<(), RelayError>>,
+    /// Follows the chain, or plays a recording of it.
     follower: JoinHandle<Option<RelayError>>,
     sources: Option<SourceWatch>,
     nodes: Option<Nodes>,
@@ -103,11 +106,41 @@ impl Relay {
         Self::launch(config, dial, metrics).await
     }
 
+    /// Serves a recorded feed as if it were live, from its first snapshot to its end; then subscribers are told and
+    /// [`Relay::ended`] returns. `config` says where to serve, and how patiently; node, pools and journal of it are not used.
+    ///
+    /// # Errors
+    /// [`RelayError`] naming what failed; nothing is left running then.
+    pub async fn replay(
+        mut config: RelayConfig,
+        recording: &Recording,
+        options: ReplayOptions,
+    ) -> Result<Self, RelayError> {
+        let (expected, got) = (config.chain_id, recording.chain_id());
+        if expected != got {
+            let wrong = JournalError::WrongChain { dir: recording.dir().to_owned(), expected, got };
+            return Err(RelayError::Journal(wrong));
+        }
+        // What was recorded was followed once; it must not be too deep now.
+        config.reorg_depth_max = config.reorg_depth_max.max(recording.reorg_depth_max());
+        config.check()?;
+        let metrics = Arc::new(Metrics::default());
+        let listeners = Listeners::bind(&config).await?;
+        // One event waits at most: the player looks at the lanes before each.
+        let (out, events) = mpsc::channel(1);
+        let mut recorded = Events::open(recording.dir(), config.reorg_depth_max).map_err(RelayError::Journal)?;
+        let first = recorded.next().map_err(RelayError::Journal)?.ok_or(RelayError::Stopped)?;
+        let mut hub = Hub::new(&config, None, Arc::default(), Arc::clone(&metrics));
+        hub.on_event(first).map_err(RelayError::Journal)?;
+        let lanes = Lanes::default();
+        let player = Player { events: recorded, out, options, lanes: lanes.clone(), metrics: Arc::clone(&metrics) };
+        Ok(Self::assemble(&config, hub, events, listeners, Some(lanes), None, player.run()))
+    }
+
     async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
         config.check()?;
         let listeners = Listeners::bind(&config).await?;
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
-        let (commands_in, commands) = mpsc::unbounded_channel();
         let resync = Arc::new(Notify::new());
         let sources = dial.watch();
         if let Some(sources) = &sources {
@@ -119,20 +152,36 @@ impl Relay {
         let journal = open_journal(&config)?;
         let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
         hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
+        Ok(Self::assemble(&config, hub, events, listeners, None, sources, follower.run(source)))
+    }
 
+    /// Sets everything going that is ready.
+    fn assemble(
+        config: &RelayConfig,
+        hub: Hub,
+        events: mpsc::Receiver<ChainEvent>,
+        listeners: Listeners,
+        lanes: Option<Lanes>,
+        sources: Option<SourceWatch>,
+        source: impl Future<Output = Option<RelayError>> + Send + 'static,
+    ) -> Self {
+        let metrics = Arc::clone(hub.metrics());
+        let (commands_in, commands) = mpsc::unbounded_channel();
         let joiner = Joiner {
             commands: commands_in,
             roster: Roster::new(config.subscribers_max),
             lane_bytes: config.lane_bytes,
             chain_id: config.chain_id,
             epoch: hub.epoch(),
+            lanes,
         };
         let server = Server::start(listeners, &joiner, &metrics);
+        let safety = sources.as_ref().map(SourceWatch::safety);
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
-        let hub = tokio::spawn(hub.run(events, commands, sides_out, config.heartbeat));
-        let follower = tokio::spawn(follower.run(source));
+        let hub = tokio::spawn(hub.run(events, commands, sides_out, safety, config.heartbeat));
+        let follower = tokio::spawn(source);
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
-        Ok(Self { joiner, sides, metrics, server: Some(server), hub, follower, sources, nodes: None, _tasks: tasks })
+        Self { joiner, sides, metrics, server: Some(server), hub, follower, sources, nodes: None, _tasks: tasks }
     }
 
     /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment
@@ -249,7 +298,8 @@ impl Relay {
         self.server.as_ref().and_then(Server::tcp_addr)
     }
 
-    /// Waits until the relay ends by itself, which only a failure makes it do; [`Relay::stop`] then tells which.
+    /// Waits until the relay ends by itself, which only a failure or the end of a recording makes it do; [`Relay::stop`] then
+    /// tells which.
     pub async fn ended(&self) {
         self.joiner.commands.closed().await;
     }
@@ -275,7 +325,8 @@ impl Relay {
 }
 
 /// The journal continues over restarts: each start is a new segment and a new epoch.
-fn open_journal(config: &RelayConfig) -> Result<Option<JournalWriter>, RelayError> {
+fn open_journal(config: &RelayConfig) -> Result<Option<FeedWriter>, RelayError> {
     let Some(dir) = &config.journal_dir else { return Ok(None) };
-    JournalWriter::open_append(dir, config.chain_id, Epoch(now().0)).map(Some).map_err(RelayError::Journal)
+    let options = FeedOptions { reorg_depth_max: config.reorg_depth_max, ..config.journal };
+    FeedWriter::open(dir, config.chain_id, Epoch(now().0), options).map(Some).map_err(RelayError::Journal)
 }

@@ -269,13 +269,17 @@ fn walk(frames: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// Offsets of states that a later message of their block replaces whole, with nothing between that depends on them.
+/// Offsets of states, in any number of blocks, that a later message of their block replaces whole, with nothing between that depends on them.
 fn superseded(frames: &[u8]) -> HashSet<usize> {
     let all: Vec<(usize, &[u8])> = walk(frames).collect();
     let mut later = HashSet::new();
     let mut superseded = HashSet::new();
     for (at, frame) in all.into_iter().rev() {
         let Ok(message) = Message::decode(&frame[FRAME_HEADER_BYTES..]) else { continue };
+        if matches!(message, Message::BlockEnd(_)) {
+            // The state at the end of each block is what was promised.
+            later.clear();
+        }
         let Some(pool) = message.state_of() else { continue };
         if !message.is_whole_state() {
             // It is applied to the state before it, which therefore has to be there.

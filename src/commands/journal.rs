@@ -1,10 +1,11 @@
-//! `alphapulse journal`: is a journal whole, what is in it, what came last.
+//! `alphapulse journal`: is a journal whole, what is in it, what came last; and a part of it as a journal of its own.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
+use alphapulse_protocol::BlockNumber;
 use alphapulse_protocol::message::Message;
-use alphapulse_relay::journal::{JournalError, JournalReader};
+use alphapulse_relay::journal::{self, JournalError, JournalIndex, JournalReader, SegmentStat};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ Examples:
   alphapulse journal verify runs/20260301-080000/journal
   alphapulse journal stat runs/relay --json
   alphapulse journal tail runs/relay --lines 20
+  alphapulse journal cut runs/relay --to incident --from-block 21000000 --until-block 21000100
 
 A folder of segments (*.apj) is a journal; the folder of a run holds one in `journal`. Reading changes nothing and may be done
 while the journal is written. Exit code 1 when it is damaged; a torn end, as a crash leaves it, is no damage.";
@@ -38,6 +40,9 @@ enum Verb {
     /// Show the last records
     #[command(after_help = EXAMPLES)]
     Tail(TailArguments),
+    /// Write a part of the market's stream as a journal of its own, which begins with the state at its first block
+    #[command(after_help = EXAMPLES)]
+    Cut(CutArguments),
 }
 
 #[derive(Debug, Args)]
@@ -61,11 +66,30 @@ struct TailArguments {
     lines: usize,
 }
 
+#[derive(Debug, Args)]
+struct CutArguments {
+    #[command(flatten)]
+    folder: FolderArguments,
+
+    /// Folder of the new journal
+    #[arg(long, value_name = "OUT")]
+    to: PathBuf,
+
+    /// Block whose state it begins with (default: the first that the journal has)
+    #[arg(long, value_name = "A")]
+    from_block: Option<u64>,
+
+    /// Block after which it ends (default: the last)
+    #[arg(long, value_name = "B")]
+    until_block: Option<u64>,
+}
+
 pub(crate) fn run(command: &JournalCommand) -> Outcome {
     match &command.verb {
         Verb::Verify(arguments) => verify(arguments),
         Verb::Stat(arguments) => stat(arguments),
         Verb::Tail(arguments) => tail(arguments),
+        Verb::Cut(arguments) => cut(arguments),
     }
 }
 
@@ -105,18 +129,19 @@ impl Figures {
     }
 }
 
-/// Reads a whole journal; `look` sees each record.
-fn read(dir: &Path, mut look: impl FnMut(&Message<'_>)) -> Result<Figures, Failure> {
+/// The journal in a folder, or in that of a run.
+fn folder_of(dir: &Path) -> PathBuf {
     let inner = dir.join("journal");
-    let folder = if inner.is_dir() { inner } else { dir.to_owned() };
-    let mut journal = JournalReader::open(&folder).map_err(failure)?;
+    if inner.is_dir() { inner } else { dir.to_owned() }
+}
+
+/// Reads a whole journal.
+fn read(folder: &Path) -> Result<Figures, Failure> {
+    let mut journal = JournalReader::open_feed(folder).map_err(failure)?;
     let mut figures = Figures::default();
     loop {
         match journal.next_message() {
-            Ok(Some(message)) => {
-                figures.count(&message);
-                look(&message);
-            }
+            Ok(Some(message)) => figures.count(&message),
             Ok(None) => break,
             Err(JournalError::Unreadable { .. }) => figures.unreadable += 1,
             Err(error) => return Err(failure(error)),
@@ -129,6 +154,11 @@ fn read(dir: &Path, mut look: impl FnMut(&Message<'_>)) -> Result<Figures, Failu
 fn failure(error: JournalError) -> Failure {
     let next = match &error {
         JournalError::Missing(_) => "give the folder that holds the *.apj files, or that of a run",
+        JournalError::NoBlock { .. } => {
+            "name blocks that it has, the first one first; `alphapulse journal stat` shows them"
+        }
+        JournalError::Exists(_) => "name a folder that is empty or not there yet",
+        JournalError::Broken { .. } => "begin at a later block: from its next snapshot on the stream can be followed",
         JournalError::Damaged { .. } => "restore the segment from a copy; records before that byte are whole",
         _ => "check the folder and its permissions",
     };
@@ -136,15 +166,20 @@ fn failure(error: JournalError) -> Failure {
 }
 
 fn verify(arguments: &FolderArguments) -> Outcome {
-    let figures = read(&arguments.dir, |_| {})?;
+    let folder = folder_of(&arguments.dir);
+    let figures = read(&folder)?;
+    let checkpoints = JournalIndex::open(&folder).and_then(|index| index.check_checkpoints()).map_err(failure)?;
     let mut output = Output::new();
     if arguments.json {
         output.line(json!({
-            "is_whole": true, "records": figures.records, "segments": figures.segments,
+            "is_whole": true, "records": figures.records, "segments": figures.segments, "checkpoints": checkpoints,
             "unreadable": figures.unreadable, "torn_bytes": figures.torn_bytes,
         }))?;
     } else {
         output.line(format!("whole: {} records in {} segments", figures.records, figures.segments))?;
+        if checkpoints > 0 {
+            output.line(format!("whole as well: {checkpoints} checkpoints"))?;
+        }
         if figures.unreadable > 0 {
             output.line(format!("{} records are of a newer version and were only checked", figures.unreadable))?;
         }
@@ -158,10 +193,14 @@ fn verify(arguments: &FolderArguments) -> Outcome {
 }
 
 fn stat(arguments: &FolderArguments) -> Outcome {
-    let figures = read(&arguments.dir, |_| {})?;
+    let folder = folder_of(&arguments.dir);
+    let figures = read(&folder)?;
+    let index = JournalIndex::open(&folder).map_err(failure)?;
     let mut output = Output::new();
     if arguments.json {
+        let by_segment: Vec<Value> = index.segments().map(segment_json).collect();
         output.line(json!({
+            "by_segment": by_segment,
             "records": figures.records, "bytes": figures.bytes, "segments": figures.segments, "epochs": figures.epochs,
             "first_block": figures.blocks.map(|blocks| blocks.0), "last_block": figures.blocks.map(|blocks| blocks.1),
             "by_kind": figures.by_kind, "unreadable": figures.unreadable, "torn_bytes": figures.torn_bytes,
@@ -172,6 +211,9 @@ fn stat(arguments: &FolderArguments) -> Outcome {
         output.line(format!("snapshots       {}", figures.epochs))?;
         if let Some((low, high)) = figures.blocks {
             output.line(format!("blocks          {low} to {high}"))?;
+        }
+        for stat in index.segments() {
+            output.line(segment_line(&stat))?;
         }
         for (kind, count) in &figures.by_kind {
             output.line(format!("  {kind:<20} {count}"))?;
@@ -184,20 +226,39 @@ fn stat(arguments: &FolderArguments) -> Outcome {
     Ok(Exit::Ok)
 }
 
+fn segment_json(stat: SegmentStat) -> Value {
+    json!({
+        "segment": stat.segment, "records": stat.records, "bytes": stat.bytes, "has_checkpoint": stat.has_checkpoint,
+        "first_block": stat.blocks.map(|blocks| blocks.0.0), "last_block": stat.blocks.map(|blocks| blocks.1.0),
+    })
+}
+
+fn segment_line(stat: &SegmentStat) -> String {
+    let blocks = stat.blocks.map_or("no block".to_owned(), |(low, high)| format!("blocks {low} to {high}"));
+    let checkpoint = if stat.has_checkpoint { ", with a checkpoint" } else { "" };
+    format!("  {:08} {} records ({} bytes), {blocks}{checkpoint}", stat.segment, stat.records, stat.bytes)
+}
+
 fn tail(arguments: &TailArguments) -> Outcome {
-    let mut last: VecDeque<(Value, String)> = VecDeque::with_capacity(arguments.lines.min(4096));
-    read(&arguments.folder.dir, |message| {
-        if last.len() >= arguments.lines {
-            last.pop_front();
+    let mut journal = JournalReader::open_tail(folder_of(&arguments.folder.dir), arguments.lines).map_err(failure)?;
+    let mut last: VecDeque<(Value, String)> = VecDeque::new();
+    loop {
+        match journal.next_message() {
+            Ok(Some(message)) if arguments.lines > 0 => {
+                let header = message.header();
+                let head = json!({
+                    "record": message.name(), "sequence": header.sequence.get(), "event_ns": header.event_ns.get(),
+                });
+                last.push_back((head, format!("{message:?}")));
+                if last.len() > arguments.lines {
+                    last.pop_front();
+                }
+            }
+            Ok(Some(_)) | Err(JournalError::Unreadable { .. }) => {}
+            Ok(None) => break,
+            Err(error) => return Err(failure(error)),
         }
-        if arguments.lines > 0 {
-            let header = message.header();
-            let head = json!({
-                "record": message.name(), "sequence": header.sequence.get(), "event_ns": header.event_ns.get(),
-            });
-            last.push_back((head, format!("{message:?}")));
-        }
-    })?;
+    }
     let mut output = Output::new();
     for (mut head, text) in last {
         if arguments.folder.json {
@@ -206,6 +267,24 @@ fn tail(arguments: &TailArguments) -> Outcome {
         } else {
             output.line(text)?;
         }
+    }
+    output.finish()?;
+    Ok(Exit::Ok)
+}
+
+fn cut(arguments: &CutArguments) -> Outcome {
+    let (from, until) = (arguments.from_block.map(BlockNumber), arguments.until_block.map(BlockNumber));
+    let report = journal::cut(&folder_of(&arguments.folder.dir), &arguments.to, from, until).map_err(failure)?;
+    let mut output = Output::new();
+    if arguments.folder.json {
+        output.line(json!({
+            "from_block": report.from_block.0, "until_block": report.until_block.0, "messages": report.messages,
+        }))?;
+    } else {
+        output.line(format!(
+            "the state at block {}, then {} messages until block {}",
+            report.from_block, report.messages, report.until_block
+        ))?;
     }
     output.finish()?;
     Ok(Exit::Ok)

@@ -12,7 +12,8 @@ const EXAMPLES: &str = "\
 Examples:
   alphapulse record --config node.toml /var/lib/alphapulse/feed
 
-A journal that is there is continued, in a new segment. Ctrl-C syncs it and stops. `alphapulse journal` looks into it.";
+When it is put on disk and how much of it is kept is said by `journal_sync`, `journal_bytes_max` and `journal_age_max` in `[relay]`.
+A journal that is there is continued, in a new segment; a node's own, as a run makes, is refused. Ctrl-C syncs it and stops. `alphapulse journal` looks into it.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

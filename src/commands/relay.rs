@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use alphapulse_relay::{Relay, RelayConfig, RelayError, SourceError};
+use alphapulse_engine::config::NodeConfig;
+use alphapulse_relay::journal::JournalError;
+use alphapulse_relay::{Recording, Relay, RelayConfig, RelayError, ReplayOptions, ReplaySpeed, SourceError};
 use clap::Args;
+use tokio::time::{Duration, interval};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -13,6 +16,12 @@ const EXAMPLES: &str = "\
 Examples:
   alphapulse relay --config node.toml
   ALPHAPULSE__RELAY__LISTEN_UNIX=/run/alphapulse.sock alphapulse relay --config node.toml --journal /var/lib/feed
+
+  alphapulse relay --config node.toml --replay runs/relay --speed 10 --wait-for 1
+
+With --replay no node is asked: a journal, of a relay or of a run, is served as if it were live, in the rhythm of its blocks'
+timestamps divided by X; of the configuration only the chain's id, `[relay]` and `relay.listen_…` count. Subscribers are told of
+the end, and the exit code is 0.
 
 Nodes join with `[relay] unix = …` or `tcp = …` in their configuration. Ctrl-C tells subscribers and stops.";
 
@@ -28,13 +37,31 @@ pub(crate) struct RelayArguments {
     /// Folder of the feed's journal (default: `relay` in `journal.dir`)
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
+
+    /// Serve this recorded feed instead of a node's; it is read to its end first, and refused when damaged
+    #[arg(long, value_name = "DIR", conflicts_with = "journal")]
+    replay: Option<PathBuf>,
+
+    /// How many times as fast as it was, or `max`: as fast as subscribers read
+    #[arg(long, value_name = "X", default_value = "1", requires = "replay")]
+    speed: ReplaySpeed,
+
+    /// Subscribers to wait for before the first block
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "replay")]
+    wait_for: usize,
 }
+
+/// How often the progress of a replay is told.
+const PROGRESS: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(arguments: &RelayArguments) -> Outcome {
     let config = arguments.settings.load()?;
     if config.relay.listen_unix.is_none() && config.relay.listen_tcp.is_none() {
         let error = anyhow::anyhow!("{} gives the relay no place to serve on", arguments.settings.config.display());
         return Err(Failure::new(Exit::Config, error).next("set `relay.listen_unix` or `relay.listen_tcp`"));
+    }
+    if let Some(recorded) = &arguments.replay {
+        return super::block_on(replay(&config, recorded.clone(), arguments));
     }
     let journal = arguments.journal.clone().or_else(|| Some(config.journal_dir.as_ref()?.join(JOURNAL_FOLDER)));
     super::block_on(operate(config.relay_config(journal)))
@@ -60,6 +87,36 @@ pub(super) async fn operate(config: RelayConfig) -> Outcome {
     Ok(if is_interrupted { Exit::Interrupted } else { Exit::Failure })
 }
 
+/// Serves a recording until it ends or a stop is asked for.
+async fn replay(config: &NodeConfig, dir: PathBuf, arguments: &RelayArguments) -> Outcome {
+    let mut interrupt = Interrupt::watch()?;
+    // The folder of a run holds its journal.
+    let inner = dir.join("journal");
+    let dir = if inner.is_dir() { inner } else { dir };
+    let recording = Recording::open(dir).map_err(|error| failure(RelayError::Journal(error)))?;
+    let options = ReplayOptions { speed: arguments.speed, wait_for: arguments.wait_for };
+    let relay = Relay::replay(config.relay_config(None), &recording, options).await.map_err(failure)?;
+    let unix = relay.unix_path().map(|path| path.display().to_string());
+    let (blocks, left_out) = (recording.blocks(), recording.torn_bytes());
+    tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), blocks, left_out, "replaying");
+    let mut progress = interval(PROGRESS);
+    progress.reset();
+    let is_interrupted = loop {
+        tokio::select! {
+            () = interrupt.asked() => break true,
+            () = relay.ended() => break false,
+            _ = progress.tick() => {
+                let stats = relay.stats();
+                tracing::info!(blocks = stats.blocks, of = blocks, head = stats.head_number, subscribers = stats.subscribers, "replaying");
+            }
+        }
+    };
+    let stats = relay.stats();
+    relay.stop().await.map_err(failure)?;
+    tracing::info!(blocks = stats.blocks, of = blocks, messages = stats.messages, reorgs = stats.reorgs, "replayed");
+    Ok(if is_interrupted { Exit::Interrupted } else { Exit::Ok })
+}
+
 /// What a relay's failure asks of the operator.
 pub(crate) fn failure(error: RelayError) -> Failure {
     let (exit, next) = match &error {
@@ -72,6 +129,17 @@ pub(crate) fn failure(error: RelayError) -> Failure {
         }
         RelayError::Node { .. } => (Exit::Failure, "check that the node runs and that `chain.endpoint` names it"),
         RelayError::Listen { .. } => (Exit::Failure, "check that no other relay serves there and that you may"),
+        RelayError::Journal(JournalError::Damaged { .. }) => {
+            (Exit::Failure, "restore the segment from a copy; records before that byte are whole")
+        }
+        RelayError::Journal(JournalError::Missing(_) | JournalError::NoBlock { .. }) => {
+            (Exit::Failure, "give the folder of a journal that holds a feed; `alphapulse journal stat` looks into one")
+        }
+        RelayError::Journal(JournalError::WrongChain { .. }) => {
+            (Exit::Config, "correct `chain.id`, or choose another folder")
+        }
+        RelayError::Journal(JournalError::NoSpace { .. }) => (Exit::Failure, "free the disk, or record elsewhere"),
+        RelayError::Journal(JournalError::OfNode(_)) => (Exit::Failure, "choose another folder for the feed"),
         RelayError::Journal(_) => (Exit::Failure, "check the journal's folder: space, permissions, another relay"),
         _ => (Exit::Failure, "start it again"),
     };

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod docs;
 mod help;
+mod journal;
 mod node;
 mod quote;
 mod quote_auction;

@@ -221,6 +221,12 @@ section! {
         listen_unix: String,
         /// TCP address to serve on.
         listen_tcp: String,
+        /// When the feed's journal is put on disk.
+        journal_sync: String,
+        /// Most bytes of the feed's journal.
+        journal_bytes_max: String,
+        /// Longest time that a segment of the feed's journal is kept.
+        journal_age_max: String,
     }
 }
 section! {

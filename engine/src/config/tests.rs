@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use alphapulse_protocol::{ChainId, FeePerGas, Wei};
+use alphapulse_relay::journal::{FeedOptions, SyncPolicy};
 
 use super::*;
 
@@ -364,6 +366,29 @@ fn relative_paths_start_at_the_file_s_folder() {
     fs::write(&path, RawConfig::example()).unwrap();
     let config = load(&path, &Environment::default()).unwrap();
     assert_eq!(config.journal_dir.as_deref(), Some(folder.path().join("runs").as_path()));
+}
+
+#[test]
+fn a_relay_s_journal_keeps_all_unless_told_and_a_node_s_has_no_such_keys() {
+    assert_eq!(edited("", "").unwrap().relay.journal, FeedOptions::default());
+    let line = "# journal_sync = \"segment\"";
+    let sync = |written: &str| {
+        let line = edited(line, &format!("journal_sync = {written}")).unwrap();
+        line.relay_config(None).journal.sync
+    };
+    assert_eq!(sync("\"never\""), SyncPolicy::Never);
+    assert_eq!(sync("\"segment\""), SyncPolicy::Segment);
+    assert_eq!(sync("\"event\""), SyncPolicy::Event);
+    assert_eq!(sync("\"500ms\""), SyncPolicy::Interval(Duration::from_millis(500)));
+    refused(line, "journal_sync = \"often\"", "relay.journal_sync", "\"event\"");
+    refused(line, "journal_sync = \"0s\"", "relay.journal_sync", "\"500ms\"");
+    let kept = edited(line, "journal_bytes_max = \"1 GiB\"\njournal_age_max = \"2d\"").unwrap().relay.journal;
+    assert_eq!((kept.bytes_max, kept.age_max), (Some(1 << 30), Some(Duration::from_secs(172_800))));
+    refused(line, "journal_bytes_max = \"1000\"", "relay.journal_bytes_max", "\"20 GiB\"");
+    refused(line, "journal_bytes_max = \"127 MiB\"", "relay.journal_bytes_max", "two segments");
+    refused(line, "journal_age_max = \"2 weeks\"", "relay.journal_age_max", "unit");
+    refused("[journal]", "[journal]\nage_max = \"2d\"", "journal.age_max", "unknown field");
+    refused("[journal]", "[journal]\nbytes_max = \"1 GiB\"", "journal.bytes_max", "unknown field");
 }
 
 #[test]

@@ -58,18 +58,31 @@ pub(super) fn whole_token_amount(
     }
 }
 
-/// A time span: `250ms`, `3s`, `2m`; above zero.
+/// A time span: `250ms`, `3s`, `2m`, `6h`, `7d`; above zero.
 pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
     let how = || expected("a time with a unit, above zero, such as \"250ms\", \"3s\" or \"2m\"");
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let number: u64 = digits.parse().map_err(|_| how())?;
+    let seconds = |unit: u64| number.checked_mul(unit).map(Duration::from_secs).ok_or_else(how);
     let span = match text[digits.len()..].trim() {
         "ms" => Duration::from_millis(number),
         "s" => Duration::from_secs(number),
-        "m" => Duration::from_secs(number.checked_mul(60).ok_or_else(how)?),
+        "m" => seconds(60)?,
+        "h" => seconds(60 * 60)?,
+        "d" => seconds(24 * 60 * 60)?,
         _ => return Err(how()),
     };
     if span.is_zero() { Err(how()) } else { Ok(span) }
+}
+
+/// A size on disk: `512 MiB`, `20 GiB`, `1 TiB`; above zero.
+pub(super) fn bytes(text: &str) -> Result<u64, UnitError> {
+    const UNITS: [(&str, u32); 3] = [("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let how = || expected("a size with a unit, above zero, such as \"512 MiB\", \"20 GiB\" or \"1 TiB\"");
+    let (number, unit) = split(text).ok_or_else(how)?;
+    let shift = UNITS.iter().find(|known| known.0 == unit).ok_or_else(how)?.1;
+    let number: u64 = number.replace('_', "").parse().map_err(|_| how())?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes > 0).ok_or_else(how)
 }
 
 /// Number and unit, separated by at most spaces.
@@ -196,10 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn sizes_have_a_unit_and_are_above_zero() {
+        assert_eq!(bytes("1 MiB").ok(), Some(1_048_576));
+        assert_eq!(bytes("20GiB").ok(), Some(21_474_836_480));
+        assert_eq!(bytes("1_000 TiB").ok(), Some(1_099_511_627_776_000));
+        for text in ["5", "0 MiB", "-1 MiB", "1.5 GiB", "MiB", "", "1 MB", "99999999999 TiB", "1 GiB 2"] {
+            assert_eq!(bytes(text).ok(), None, "{text}");
+        }
+    }
+
+    #[test]
     fn durations_have_a_unit_and_are_above_zero() {
         assert_eq!(duration("1500ms").ok(), Some(Duration::from_millis(1500)));
         assert_eq!(duration("2 s").ok(), Some(Duration::from_secs(2)));
         assert_eq!(duration("3m").ok(), Some(Duration::from_secs(180)));
+        assert_eq!(duration("6h").ok(), Some(Duration::from_secs(21_600)));
+        assert_eq!(duration("7d").ok(), Some(Duration::from_secs(604_800)));
         for text in ["5", "0s", "-1s", "1.5s", "s", "", "1h2", "18446744073709551615m", "1 hour"] {
             assert_eq!(duration(text).ok(), None, "{text}");
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256, keccak256};
 use alphapulse_protocol::{ChainId, FeePerGas};
+use alphapulse_relay::journal::FeedOptions;
 use alphapulse_relay::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
 use alphapulse_strategies::{Admission, StrategyConfig};
 
@@ -134,6 +135,8 @@ pub struct RelaySettings {
     pub listen_unix: Option<PathBuf>,
     /// TCP address to serve on; a loopback one.
     pub listen_tcp: Option<std::net::SocketAddr>,
+    /// How the relay's own journal is kept. Says nothing of a node's, which nobody shortens.
+    pub journal: FeedOptions,
 }
 
 /// One effective value, for people.
@@ -191,6 +194,7 @@ impl NodeConfig {
             listen_tcp: self.relay.listen_tcp,
             subscribers_max: self.relay.subscribers_max,
             journal_dir,
+            journal: self.relay.journal,
         }
     }
 

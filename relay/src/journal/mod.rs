@@ -3,12 +3,27 @@
 //! A journal is a folder of segments `00000000.apj`, `00000001.apj`, ...; a segment is frames back to back, the first one a
 //! `SegmentBegin`. A crash may tear the end of the last segment: readers stop there. Anything unreadable before the end is
 //! damage, and the journal is refused rather than cut.
+//!
+//! Beside a segment may lie its index (`.idx`), which is only a hint, and the state that it begins with (`.state`), with which
+//! a relay's feed can do without the segments before it.
 
+mod checkpoint;
+mod cut;
+mod feed;
+mod index;
+mod past;
 mod reader;
 mod segment;
+mod starts;
+mod sync;
 mod writer;
 
 pub use crate::error::JournalError;
 
+pub use self::cut::{CutReport, cut};
+pub use self::feed::{FeedOptions, FeedWriter};
+pub use self::index::{JournalIndex, Place, SegmentStat};
+pub use self::past::{Chunk, Missed, NotKept};
 pub use self::reader::JournalReader;
+pub use self::sync::SyncPolicy;
 pub use self::writer::{JournalWriter, SEGMENT_BYTES_MAX};

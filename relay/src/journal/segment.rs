@@ -1,13 +1,15 @@
 //! Names of segments, and how far the bytes of one can be trusted.
 
+use core::ops::Range;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use alphapulse_protocol::DecodeError;
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, Split};
 use alphapulse_protocol::header::{MessageHeader, SCHEMA_ID};
-use alphapulse_protocol::message::{Message, SegmentBegin};
-use alphapulse_protocol::{ChainId, Epoch};
+use alphapulse_protocol::message::{BlockEnd, Gap, Message, SegmentBegin, SnapshotBegin, SnapshotEnd, WireMessage};
+use alphapulse_protocol::{ChainId, Epoch, Sequence};
 
 use crate::error::JournalError;
 
@@ -25,11 +27,11 @@ pub(super) fn io_error(path: &Path, action: &'static str) -> impl FnOnce(std::io
     move |source| JournalError::Io { path, action, source }
 }
 
-/// Number of segments in `dir`, which must be numbered from 0 without a gap; 0 when the folder is empty or absent.
-pub(super) fn count(dir: &Path) -> Result<u32, JournalError> {
+/// Numbers of the segments in `dir`, which must follow one another without a gap; empty when the folder is empty or absent.
+pub(super) fn range(dir: &Path) -> Result<Range<u32>, JournalError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0..0),
         Err(error) => return Err(io_error(dir, "list the folder")(error)),
     };
     let mut indices = Vec::new();
@@ -41,12 +43,76 @@ pub(super) fn count(dir: &Path) -> Result<u32, JournalError> {
         }
     }
     indices.sort_unstable();
-    for (index, expected) in indices.iter().zip(0..) {
-        if *index != expected {
-            return Err(damaged(&path(dir, expected), 0, "the segment is missing, later ones are there"));
+    let first = indices.first().copied().unwrap_or(0);
+    let mut end = first;
+    for index in indices {
+        if index != end {
+            return Err(missing(dir, end));
         }
+        end = end.checked_add(1).ok_or_else(|| damaged(&path(dir, index), 0, "no segment can follow it"))?;
     }
-    Ok(u32::try_from(indices.len()).expect("indices are distinct and 32 bits wide"))
+    Ok(first..end)
+}
+
+/// The same of a journal whose beginning nobody may remove.
+pub(super) fn range_from_start(dir: &Path) -> Result<Range<u32>, JournalError> {
+    let range = range(dir)?;
+    if range.start > 0 { Err(missing(dir, 0)) } else { Ok(range) }
+}
+
+fn missing(dir: &Path, index: u32) -> JournalError {
+    damaged(&path(dir, index), 0, "the segment is missing, later ones are there")
+}
+
+/// Template that a message states; 0, which is none, when it is too short to state one.
+pub(super) fn template_id(message: &[u8]) -> u16 {
+    const AT: usize = core::mem::offset_of!(MessageHeader, template_id);
+    message.get(AT..AT + 2).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_le_bytes)
+}
+
+/// Place in the stream that a message states; 0 when it is too short to state one.
+pub(super) fn sequence(message: &[u8]) -> Sequence {
+    const AT: usize = core::mem::offset_of!(MessageHeader, sequence);
+    Sequence(message.get(AT..AT + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
+}
+
+/// Whether a message belongs to the market's stream.
+pub(super) fn is_market(message: &[u8]) -> bool {
+    (16..=47).contains(&template_id(message))
+}
+
+/// Template of a snapshot's last message.
+pub(super) const SNAPSHOT_END: u16 = SnapshotEnd::TEMPLATE_ID;
+
+/// Whether a message is a snapshot's last.
+pub(super) fn is_snapshot_end(message: &[u8]) -> bool {
+    template_id(message) == SNAPSHOT_END
+}
+
+/// Whether a message is a block's last.
+pub(super) fn is_block_end(message: &[u8]) -> bool {
+    template_id(message) == BlockEnd::TEMPLATE_ID
+}
+
+/// Whether a message tells of a gap, as a node's journal may.
+pub(super) fn is_gap(message: &[u8]) -> bool {
+    template_id(message) == Gap::TEMPLATE_ID
+}
+
+/// Whether a record is a node's own: of its money, its nonces, its decisions. `SegmentBegin` is everyone's.
+pub(super) fn is_node_record(message: &[u8]) -> bool {
+    (48..=79).contains(&template_id(message)) && template_id(message) != SegmentBegin::TEMPLATE_ID
+}
+
+/// Whether a reader can start at the segment as it is, because the first that it holds is a snapshot.
+pub(super) fn starts_with_snapshot(path: &Path) -> Result<bool, JournalError> {
+    let mut bytes = Vec::new();
+    // Both frames together take a third of it.
+    let read = fs::File::open(path).and_then(|file| file.take(1024).read_to_end(&mut bytes));
+    read.map_err(io_error(path, "read"))?;
+    let Ok(Split::Whole { frame_bytes, .. }) = frame::split(&bytes) else { return Ok(false) };
+    let second = frame::split(&bytes[frame_bytes..]);
+    Ok(matches!(second, Ok(Split::Whole { message, .. }) if template_id(message) == SnapshotBegin::TEMPLATE_ID))
 }
 
 /// Damage at a place.
@@ -58,7 +124,7 @@ pub(super) fn damaged(segment: &Path, offset: usize, reason: impl Into<String>) 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next {
     /// A whole record: the range of its message, and where the next record starts.
-    Record { message: core::ops::Range<usize>, end: usize },
+    Record { message: Range<usize>, end: usize },
     /// No whole record, and none after it.
     End,
 }

@@ -4,12 +4,16 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use alphapulse_protocol::message::{Message, SegmentBegin, WireMessage};
 use alphapulse_protocol::{ChainId, Epoch, frame};
 
+use super::checkpoint;
+use super::index::{self, SegmentIndex};
 use super::reader::JournalReader;
 use super::segment::{self, io_error};
+use super::sync::Syncer;
 use crate::error::JournalError;
 
 /// Size at which a segment is closed and the next begun: small enough to read whole, large enough that a day has few.
@@ -29,8 +33,11 @@ pub struct JournalWriter {
     epoch: Epoch,
     segment_bytes_max: u64,
     index: u32,
-    file: File,
-    segment_bytes: u64,
+    /// Shared with the thread that syncs, if there is one.
+    file: Arc<File>,
+    /// What was appended to the segment.
+    segment: SegmentIndex,
+    syncer: Syncer,
     buffer: Vec<u8>,
     is_poisoned: bool,
     _lock: File,
@@ -45,10 +52,10 @@ impl JournalWriter {
         let dir = dir.as_ref();
         fs::create_dir_all(dir).map_err(io_error(dir, "make the folder"))?;
         let lock = lock(dir)?;
-        if segment::count(dir)? > 0 {
+        if !segment::range(dir)?.is_empty() {
             return Err(JournalError::Exists(dir.to_owned()));
         }
-        Self::begin(dir, chain_id, epoch, 0, lock)
+        Self::begin(dir, chain_id, epoch, (0, Syncer::AtSegments), lock)
     }
 
     /// Continues the journal in `dir` in a new segment, or begins one. A torn end, as a crash leaves it, is cut off first.
@@ -61,14 +68,33 @@ impl JournalWriter {
         fs::create_dir_all(dir).map_err(io_error(dir, "make the folder"))?;
         let lock = lock(dir)?;
         let index = match JournalReader::open(dir) {
-            Ok(reader) => recover(dir, reader, chain_id)?,
-            Err(JournalError::Missing(_)) => {
-                remove_stump(dir)?;
-                0
-            }
+            Ok(reader) => recover(dir, reader, chain_id, |_| Ok(()))?,
+            Err(JournalError::Missing(_)) => remove_stump(dir)?,
             Err(error) => return Err(error),
         };
-        Self::begin(dir, chain_id, epoch, index, lock)
+        Self::begin(dir, chain_id, epoch, (index, Syncer::AtSegments), lock)
+    }
+
+    /// As [`Self::open_append`] for a relay's feed: it may have lost its oldest segments, and it is never a node's journal. `note` sees
+    /// every record that is there.
+    pub(super) fn open_feed(
+        dir: &Path,
+        chain_id: ChainId,
+        epoch: Epoch,
+        syncer: Syncer,
+        mut note: impl FnMut(&[u8]),
+    ) -> Result<Self, JournalError> {
+        let lock = lock(dir)?;
+        let refuse_node = |record: &[u8]| {
+            note(record);
+            if segment::is_node_record(record) { Err(JournalError::OfNode(dir.to_owned())) } else { Ok(()) }
+        };
+        let index = match JournalReader::open_feed(dir) {
+            Ok(reader) => recover(dir, reader, chain_id, refuse_node)?,
+            Err(JournalError::Missing(_)) => remove_stump(dir)?,
+            Err(error) => return Err(error),
+        };
+        Self::begin(dir, chain_id, epoch, (index, syncer), lock)
     }
 
     /// The same writer with another segment size.
@@ -83,15 +109,26 @@ impl JournalWriter {
         self.epoch = epoch;
     }
 
-    fn begin(dir: &Path, chain_id: ChainId, epoch: Epoch, index: u32, lock: File) -> Result<Self, JournalError> {
+    fn begin(
+        dir: &Path,
+        chain_id: ChainId,
+        epoch: Epoch,
+        (index, syncer): (u32, Syncer),
+        lock: File,
+    ) -> Result<Self, JournalError> {
+        // What a crash left of a segment that is begun anew would pass for its own.
+        for path in [checkpoint::path(dir, index), checkpoint::unfinished_path(dir, index), index::path(dir, index)] {
+            remove_if_there(&path)?;
+        }
         let mut writer = Self {
             dir: dir.to_owned(),
             chain_id,
             epoch,
             segment_bytes_max: SEGMENT_BYTES_MAX,
             index,
-            file: create_segment(dir, index)?,
-            segment_bytes: 0,
+            file: Arc::new(create_segment(dir, index)?),
+            segment: SegmentIndex::new(),
+            syncer,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             is_poisoned: false,
             _lock: lock,
@@ -119,9 +156,15 @@ impl JournalWriter {
     pub fn append_bytes(&mut self, message: &[u8]) -> Result<(), JournalError> {
         self.check_poison()?;
         let frame_bytes = (frame::FRAME_HEADER_BYTES + message.len()) as u64;
-        if self.segment_bytes + frame_bytes > self.segment_bytes_max {
+        if self.segment.bytes + frame_bytes > self.segment_bytes_max {
             self.rotate()?;
         }
+        self.append_here(message)
+    }
+
+    /// Appends to the present segment, however long that is.
+    pub(super) fn append_here(&mut self, message: &[u8]) -> Result<(), JournalError> {
+        self.check_poison()?;
         self.put(message);
         if self.buffer.len() >= BUFFER_BYTES { self.flush() } else { Ok(()) }
     }
@@ -132,7 +175,7 @@ impl JournalWriter {
     /// As [`Self::append`].
     pub fn flush(&mut self) -> Result<(), JournalError> {
         self.check_poison()?;
-        let written = self.file.write_all(&self.buffer);
+        let written = (&*self.file).write_all(&self.buffer);
         self.buffer.clear();
         self.poison_on_error("write", written)
     }
@@ -143,7 +186,14 @@ impl JournalWriter {
     /// As [`Self::append`]. A failed sync is never tried again.
     pub fn sync(&mut self) -> Result<(), JournalError> {
         self.flush()?;
-        let synced = self.file.sync_data();
+        let synced = self.syncer.sync(&self.file);
+        self.poison_on_error("sync", synced)
+    }
+
+    /// Hands an event's records to the system, and to the disk if the policy says so.
+    pub(super) fn end_event(&mut self) -> Result<(), JournalError> {
+        self.flush()?;
+        let synced = self.syncer.after_event(&self.file);
         self.poison_on_error("sync", synced)
     }
 
@@ -154,24 +204,59 @@ impl JournalWriter {
     }
 
     fn put(&mut self, message: &[u8]) {
-        let before = self.buffer.len();
         frame::write_bytes(&mut self.buffer, message);
-        self.segment_bytes += (self.buffer.len() - before) as u64;
+        self.segment.note(message);
+    }
+
+    /// First record of the present segment, as a message.
+    pub(super) fn begin_record(&self) -> SegmentBegin {
+        SegmentBegin::new(self.chain_id, self.epoch, self.index)
     }
 
     fn put_begin(&mut self) {
-        let begin = SegmentBegin::new(self.chain_id, self.epoch, self.index);
+        let begin = self.begin_record();
         self.put(Message::from(&begin).as_bytes());
     }
 
+    /// Number of the present segment.
+    pub(super) const fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// What is in the present segment, records that were not flushed yet included.
+    pub(super) const fn segment(&self) -> &SegmentIndex {
+        &self.segment
+    }
+
+    /// Whether the present segment has its full size.
+    pub(super) const fn is_full(&self) -> bool {
+        self.segment.bytes >= self.segment_bytes_max
+    }
+
+    /// Closes the segment and begins the next.
     #[cold]
-    fn rotate(&mut self) -> Result<(), JournalError> {
+    pub(super) fn rotate(&mut self) -> Result<(), JournalError> {
         self.sync()?;
+        let stored = self.segment.store(&self.dir, self.index);
+        self.keep_poison(stored)?;
         self.index += 1;
-        let next = create_segment(&self.dir, self.index).inspect_err(|_| self.is_poisoned = true)?;
-        (self.file, self.segment_bytes) = (next, 0);
+        let next = create_segment(&self.dir, self.index);
+        let next = self.keep_poison(next)?;
+        (self.file, self.segment) = (Arc::new(next), SegmentIndex::new());
         self.put_begin();
         Ok(())
+    }
+
+    /// Another file in the place of the present one.
+    #[cfg(test)]
+    pub(super) fn replace_file(&mut self, path: &str) {
+        self.file = Arc::new(OpenOptions::new().write(true).open(path).expect("a device of every Linux"));
+    }
+
+    /// Ends the journal when something around it failed.
+    pub(super) fn keep_poison<T>(&mut self, result: Result<T, JournalError>) -> Result<T, JournalError> {
+        self.is_poisoned |= result.is_err();
+        result
     }
 
     fn check_poison(&self) -> Result<(), JournalError> {
@@ -220,16 +305,23 @@ fn create_segment(dir: &Path, index: u32) -> Result<File, JournalError> {
 }
 
 /// A new or removed file is only certain to stay so once its folder is synced.
-fn sync_dir(dir: &Path) -> Result<(), JournalError> {
+pub(super) fn sync_dir(dir: &Path) -> Result<(), JournalError> {
     File::open(dir).and_then(|folder| folder.sync_all()).map_err(io_error(dir, "sync the folder"))
 }
 
 /// Reads the journal to its end, cuts a torn end, and gives the index of the next segment.
-fn recover(dir: &Path, mut reader: JournalReader, chain_id: ChainId) -> Result<u32, JournalError> {
+fn recover(
+    dir: &Path,
+    mut reader: JournalReader,
+    chain_id: ChainId,
+    mut check: impl FnMut(&[u8]) -> Result<(), JournalError>,
+) -> Result<u32, JournalError> {
     if reader.chain_id() != chain_id {
         return Err(JournalError::WrongChain { dir: dir.to_owned(), expected: chain_id, got: reader.chain_id() });
     }
-    while reader.next_bytes()?.is_some() {}
+    while let Some(record) = reader.next_bytes()? {
+        check(record)?;
+    }
     let path = segment::path(dir, reader.index());
     if reader.offset() == 0 {
         fs::remove_file(&path).map_err(io_error(&path, "remove the empty segment"))?;
@@ -246,13 +338,21 @@ fn recover(dir: &Path, mut reader: JournalReader, chain_id: ChainId) -> Result<u
     Ok(reader.index() + 1)
 }
 
-/// Removes a first segment that a crash left without one whole record.
-fn remove_stump(dir: &Path) -> Result<(), JournalError> {
-    let path = segment::path(dir, 0);
-    match fs::remove_file(&path) {
-        Ok(()) => sync_dir(dir),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(io_error(&path, "remove the empty segment")(error)),
+/// Removes an only segment that a crash left without one whole record, and gives the number of the one to begin.
+fn remove_stump(dir: &Path) -> Result<u32, JournalError> {
+    let index = segment::range(dir)?.start;
+    if remove_if_there(&segment::path(dir, index))? {
+        sync_dir(dir)?;
+    }
+    Ok(index)
+}
+
+/// Removes a file; says whether it was there.
+pub(super) fn remove_if_there(path: &Path) -> Result<bool, JournalError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error(path, "remove it")(error)),
     }
 }
 
@@ -270,10 +370,10 @@ mod tests {
     fn a_full_disk_poisons_the_writer_for_ever() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = JournalWriter::create(dir.path(), ChainId(1), Epoch(1)).unwrap();
-        writer.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        writer.replace_file("/dev/full");
         writer.append(&Clock::new(UnixNanos(1))).unwrap();
         assert!(matches!(writer.sync(), Err(JournalError::Io { action: "write", .. })));
-        writer.file = create_segment(dir.path(), 9).unwrap();
+        writer.file = Arc::new(create_segment(dir.path(), 9).unwrap());
         assert!(matches!(writer.append(&Clock::new(UnixNanos(2))), Err(JournalError::Poisoned(_))));
         assert!(matches!(writer.flush(), Err(JournalError::Poisoned(_))));
         assert!(matches!(writer.sync(), Err(JournalError::Poisoned(_))));

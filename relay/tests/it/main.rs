@@ -21,6 +21,7 @@ mod random_chains;
 mod random_liars;
 mod recovery;
 mod remote_feed;
+mod replay;
 mod selection;
 mod sockets;
 mod subscriber;

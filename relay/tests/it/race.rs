@@ -78,7 +78,8 @@ impl Scene {
 
     async fn settle(&mut self) {
         self.subscriber.settle(&self.chain).await;
-        assert!(self.subscriber.replica.is_tradable());
+        // The word that the nodes are believed again comes behind the block that made them so.
+        self.subscriber.until(&self.chain, "a tradable state", |subscriber| subscriber.replica.is_tradable()).await;
     }
 
     async fn mine_and_settle(&mut self) {
@@ -342,6 +343,10 @@ async fn while_all_nodes_are_away_the_chain_is_unsafe() {
     scene
         .until("a warning", |scene| scene.safety().cause == Some(UnsafeCause::BelowQuorum { nodes: 0, quorum: 2 }))
         .await;
+    // Subscribers are told, and trade no more.
+    let Scene { chain, subscriber, .. } = &mut scene;
+    subscriber.until(chain, "the caution", |subscriber| subscriber.cautions.last() == Some(&true)).await;
+    assert!(!scene.subscriber.replica.is_tradable() && scene.relay.stats().cautions >= 1);
     scene.until("both alarms", |scene| scene.relay.stats().alarms_unreachable == 2).await;
     scene.until("safety", |scene| scene.safety().is_safe).await;
     scene.mine_and_settle().await;

@@ -10,6 +10,7 @@ use alphapulse_protocol::replica::{Change, Replica};
 use alphapulse_relay::{Feed, Relay, RelayConfig};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use tempfile::TempDir;
 
 use super::fake_chain::FakeChain;
 use super::fake_market::Change as Trade;
@@ -45,6 +46,7 @@ struct Counts {
     replays: u64,
     snapshots: u64,
     lapped: u64,
+    archived: u64,
 }
 
 impl Consumer {
@@ -196,6 +198,8 @@ struct Scene {
     config: RelayConfig,
     random: SmallRng,
     consumers: Vec<Consumer>,
+    folder: TempDir,
+    relays: u32,
 }
 
 impl Scene {
@@ -203,11 +207,17 @@ impl Scene {
         let mut random = SmallRng::seed_from_u64(seed);
         let lane_bytes = random.random_range(512..6_000);
         let recent_bytes = random.random_range(400..25_000);
-        let config = RelayConfig { lane_bytes, recent_bytes, ..config() };
+        let mut config = RelayConfig { lane_bytes, recent_bytes, ..config() };
+        // Every other run has a journal beside a short memory.
+        let folder = tempfile::tempdir().unwrap();
+        if seed.is_multiple_of(2) {
+            (config.recent_bytes, config.journal_dir) = (recent_bytes / 8 + 100, Some(folder.path().join("0")));
+            config.journal.segment_bytes_max = random.random_range(2_000..20_000);
+        }
         let chain = FakeChain::new();
         let relay = Relay::start_from(config.clone(), chain.clone()).await.unwrap();
         let consumers = [0, 15, 60].map(Consumer::new).into();
-        Self { chain, relay, config, random, consumers }
+        Self { chain, relay, config, random, consumers, folder, relays: 1 }
     }
 
     fn mine(&mut self) {
@@ -242,6 +252,9 @@ impl Scene {
             27 => self.chain.restart(),
             28 => {
                 // A crash: nobody is told anything, and the next relay knows nothing of this one.
+                let dir = self.folder.path().join(self.relays.to_string());
+                self.relays += 1;
+                self.config.journal_dir = self.config.journal_dir.as_ref().map(|_| dir);
                 let relay = Relay::start_from(self.config.clone(), self.chain.clone()).await.unwrap();
                 drop(std::mem::replace(&mut self.relay, relay));
             }
@@ -301,6 +314,7 @@ fn nothing_is_missing_nothing_comes_twice_and_a_gap_is_always_first() {
             }
             scene.settle().await;
             sum.lapped += scene.relay.stats().lapped;
+            sum.archived += scene.relay.stats().gaps_archived;
             scene.consumers.iter().map(|consumer| consumer.counts).collect::<Vec<_>>()
         });
         for run in counts {
@@ -315,5 +329,5 @@ fn nothing_is_missing_nothing_comes_twice_and_a_gap_is_always_first() {
     // A run in which nothing went wrong proves nothing.
     let is_exercised =
         [sum.line_faults, sum.replays, sum.snapshots, sum.lapped].iter().all(|count| *count >= seeds / 2);
-    assert!(is_exercised, "{sum:?}");
+    assert!(is_exercised && sum.archived >= seeds / 8, "{sum:?}");
 }

@@ -81,7 +81,7 @@ fn cases(chain: &FakeChain) -> Vec<(Selection, IsIn)> {
     let address = |pool: usize| truth.pools[pool].0.address;
     // A token that only some pools trade.
     let [first, second] = [0, 1].map(|pool: usize| truth.pools[pool].0.tokens);
-    let alone = first.into_iter().find(|token| !second.contains(token)).expect("pool 0 and 1 differ in a token");
+    let alone = first.iter().copied().find(|token| !second.contains(token)).expect("pool 0 and 1 differ in a token");
     let token = truth.tokens[alone.index()].address;
     vec![
         (all().pool(address(0)), |pool| pool == 0),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use alphapulse_protocol::ChainId;
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::{Change, Replica};
+use alphapulse_relay::journal::FeedOptions;
 use alphapulse_relay::{Endpoint, Feed, FeedError, Relay, RelayConfig};
 
 use super::fake_chain::FakeChain;
@@ -37,6 +38,7 @@ pub(crate) fn config() -> RelayConfig {
         listen_tcp: None,
         subscribers_max: 8,
         journal_dir: None,
+        journal: FeedOptions::default(),
     }
 }
 

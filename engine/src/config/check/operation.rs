@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use alphapulse_protocol::replica::REORG_DEPTH_MAX;
 use alphapulse_protocol::{FeePerGas, Gas};
+use alphapulse_relay::journal::{FeedOptions, SEGMENT_BYTES_MAX, SyncPolicy};
 
 use super::Checker;
 use crate::config::raw::{RawExecution, RawRelay};
+use crate::config::units;
 use crate::config::validated::{ChainConfig, ExecutionConfig, Mode, RelaySettings, RelaySource};
 use crate::core::GasModel;
 use crate::risk::Limits;
@@ -40,6 +42,8 @@ const SUBSCRIBERS_MAX: u64 = 16;
 const LANE_BYTES_MIN: u64 = 512;
 const LANE_BYTES_MAX: u64 = 1 << 30;
 const RECENT_BYTES_MAX: u64 = 1 << 34;
+/// One segment is being written, one is kept.
+const JOURNAL_BYTES_MIN: u64 = 2 * SEGMENT_BYTES_MAX;
 
 impl Checker<'_> {
     pub(super) fn execution(&mut self, limits: Option<&Limits>) -> Option<ExecutionConfig> {
@@ -163,6 +167,7 @@ impl Checker<'_> {
             None => None,
             Some(address) => Some(address?),
         };
+        let journal = self.relay_journal(&raw);
         Some(RelaySettings {
             source: source?,
             silence: silence?,
@@ -176,7 +181,37 @@ impl Checker<'_> {
             subscribers_max: usize::try_from(subscribers?).ok()?,
             listen_unix,
             listen_tcp,
+            journal: journal?,
         })
+    }
+
+    /// How a relay's own journal is kept. The defaults keep everything.
+    fn relay_journal(&mut self, raw: &RawRelay) -> Option<FeedOptions> {
+        const SYNC: &str = "relay.journal_sync";
+        const BYTES: &str = "relay.journal_bytes_max";
+        const AGE: &str = "relay.journal_age_max";
+        let text = self.or_default(SYNC, raw.journal_sync.as_ref(), "segment".to_owned());
+        let how = "\"never\", \"segment\", \"event\" or the longest time, such as \"500ms\"";
+        let sync = self.parse(SYNC, &text, how, |text| match text {
+            "never" => Some(SyncPolicy::Never),
+            "segment" => Some(SyncPolicy::Segment),
+            "event" => Some(SyncPolicy::Event),
+            span => units::duration(span).ok().map(SyncPolicy::Interval),
+        });
+        let mut bytes_max = None;
+        if let Some(text) = &raw.journal_bytes_max {
+            let bytes = self.quantity(BYTES, text, units::bytes)?;
+            if bytes < JOURNAL_BYTES_MIN {
+                let message = format!("found {text}, which has no room for two segments");
+                self.problem(BYTES, message, "write at least \"128 MiB\", or remove the key");
+            }
+            bytes_max = Some(self.set(BYTES, bytes, format!("{bytes} bytes")));
+        }
+        let age_max = match &raw.journal_age_max {
+            Some(_) => Some(self.duration(AGE, raw.journal_age_max.as_ref(), "\"7d\"")?),
+            None => None,
+        };
+        Some(FeedOptions { sync: sync?, bytes_max, age_max, ..FeedOptions::default() })
     }
 
     fn relay_source(&mut self, raw: &RawRelay) -> Option<RelaySource> {
