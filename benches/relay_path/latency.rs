@@ -99,7 +99,12 @@ fn read_feed(mut feed: Feed, first: u64, last: u64, arrived: &Sender<Instant>) -
     Ok(())
 }
 
+/// On a thread of its own: what it starts later would be held on its core as well.
 pub(crate) fn measure(rounds: usize, blocks: usize) -> Result<Latency> {
+    thread::spawn(move || measure_held(rounds, blocks)).join().expect("a measurement returns its errors")
+}
+
+fn measure_held(rounds: usize, blocks: usize) -> Result<Latency> {
     let folder = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let chain = Chain::new(1);
