@@ -7,6 +7,7 @@ use core::ops::Range;
 use core::time::Duration;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use alphapulse_protocol::frame::{self, FrameBuf};
 use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
 use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, Subscribe, VERSION_RESUME, VERSION_SELECT};
 use alphapulse_protocol::{ChainId, DecodeError};
+use rustix::net::RecvFlags;
 
 use crate::error::FeedError;
 use crate::inbound::{Filled, Inbound};
@@ -29,22 +31,24 @@ const MARKET_TEMPLATES: Range<u16> = 16..48;
 
 /// A connected socket of either family.
 #[derive(Debug)]
-enum Socket<U, T> {
-    Unix(U),
-    Tcp(T),
+enum Socket {
+    Unix(UnixStream),
+    Tcp(TcpStream),
 }
 
-/// While the relay is greeted.
-type Blocking = Socket<UnixStream, TcpStream>;
-/// From then on.
-type NonBlocking = Socket<mio::net::UnixStream, mio::net::TcpStream>;
-
-impl<U: Read + Write, T: Read + Write> Socket<U, T> {
+impl Socket {
+    /// Waits at most as long as [`Socket::set_read_timeout`] says.
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(socket) => socket.read(bytes),
             Self::Tcp(socket) => socket.read(bytes),
         }
+    }
+
+    /// Never waits.
+    fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        let (count, _) = rustix::net::recv(self.as_fd(), bytes, RecvFlags::DONTWAIT)?;
+        Ok(count)
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -53,35 +57,11 @@ impl<U: Read + Write, T: Read + Write> Socket<U, T> {
             Self::Tcp(socket) => socket.write_all(bytes),
         }
     }
-}
 
-impl Blocking {
     fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
         match self {
             Self::Unix(socket) => socket.set_read_timeout(Some(timeout)),
             Self::Tcp(socket) => socket.set_read_timeout(Some(timeout)),
-        }
-    }
-
-    fn into_non_blocking(self) -> io::Result<NonBlocking> {
-        Ok(match self {
-            Self::Unix(socket) => {
-                socket.set_nonblocking(true)?;
-                Socket::Unix(mio::net::UnixStream::from_std(socket))
-            }
-            Self::Tcp(socket) => {
-                socket.set_nonblocking(true)?;
-                Socket::Tcp(mio::net::TcpStream::from_std(socket))
-            }
-        })
-    }
-}
-
-impl NonBlocking {
-    fn waiter(&mut self) -> io::Result<SocketWaiter> {
-        match self {
-            Self::Unix(socket) => SocketWaiter::new(socket),
-            Self::Tcp(socket) => SocketWaiter::new(socket),
         }
     }
 
@@ -91,6 +71,15 @@ impl NonBlocking {
             Self::Unix(socket) => socket.shutdown(Shutdown::Both),
             Self::Tcp(socket) => socket.shutdown(Shutdown::Both),
         };
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(socket) => socket.as_fd(),
+            Self::Tcp(socket) => socket.as_fd(),
+        }
     }
 }
 
@@ -113,7 +102,7 @@ pub(crate) fn connect_tcp(address: SocketAddr, options: &SubscribeOptions) -> Re
 }
 
 /// Greets the relay and asks for the stream.
-fn join(mut socket: Blocking, address: &str, options: &SubscribeOptions) -> Result<Feed, FeedError> {
+fn join(mut socket: Socket, address: &str, options: &SubscribeOptions) -> Result<Feed, FeedError> {
     let mut inbound = Inbound::new();
     let (chain_id, version) = greet(&mut socket, &mut inbound, address)?;
     let connect_error = |source| FeedError::Connect { address: address.to_owned(), source };
@@ -127,14 +116,13 @@ fn join(mut socket: Blocking, address: &str, options: &SubscribeOptions) -> Resu
         frame::write(&mut request, &Subscribe::new(options.position));
         socket.write_all(&request).map_err(connect_error)?;
     }
-    let mut socket = socket.into_non_blocking().map_err(connect_error)?;
-    let waiter = socket.waiter().map_err(connect_error)?;
-    let (state, ahead, ending) = (SocketState::Unknown, None, None);
-    Ok(Feed::remote(Connection { socket, waiter, inbound, state, ahead, ending, chain_id }))
+    let waiter = SocketWaiter::new(&socket).map_err(connect_error)?;
+    let source = Source { socket, inbound, state: SocketState::Unknown, is_closing: false, timeout: Duration::ZERO };
+    Ok(Feed::remote(Connection { source, waiter, ahead: None, ending: None, chain_id }))
 }
 
 /// Sends the greeting and reads the answer: the chain and the version that will be spoken.
-fn greet(socket: &mut Blocking, inbound: &mut Inbound, address: &str) -> Result<(ChainId, u16), FeedError> {
+fn greet(socket: &mut Socket, inbound: &mut Inbound, address: &str) -> Result<(ChainId, u16), FeedError> {
     let lost = |source: io::Error| FeedError::Connect { address: address.to_owned(), source };
     let mut greeting = Vec::new();
     frame::write(&mut greeting, &Hello::new());
@@ -205,13 +193,88 @@ enum SocketState {
     Drained,
 }
 
+/// The socket and what was read of it.
+#[derive(Debug)]
+struct Source {
+    socket: Socket,
+    inbound: Inbound,
+    state: SocketState,
+    /// Whether the waiter was told of the end already, so that it will not be told of it again.
+    is_closing: bool,
+    /// Read timeout that the socket has.
+    timeout: Duration,
+}
+
+impl Source {
+    /// Reads what is there, once. Says whether something came. Only when no whole frame is buffered.
+    ///
+    /// # Errors
+    /// The stream is over.
+    fn fill(&mut self) -> Result<bool, Ending> {
+        let Self { socket, inbound, .. } = self;
+        let filled = inbound.fill(|room| socket.try_read(room));
+        self.note(filled)
+    }
+
+    /// The same, waiting for it. May return early.
+    fn fill_within(&mut self, at_most: Duration) -> Result<bool, Ending> {
+        // A timeout of zero would be none.
+        let at_most = at_most.max(Duration::from_micros(1));
+        if self.timeout != at_most {
+            self.socket.set_read_timeout(at_most).map_err(|_| Ending::Disconnected)?;
+            self.timeout = at_most;
+        }
+        let Self { socket, inbound, .. } = self;
+        let filled = inbound.fill(|room| socket.read(room));
+        self.note(filled)
+    }
+
+    fn note(&mut self, filled: io::Result<Filled>) -> Result<bool, Ending> {
+        let (state, has_come) = match filled {
+            Ok(Filled::Full) => (SocketState::Unknown, true),
+            Ok(Filled::Drained) if self.is_closing => (SocketState::Unknown, true),
+            Ok(Filled::Drained) => (SocketState::JustDrained, true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (SocketState::Unknown, false),
+            Err(error) if is_timeout(&error) => (SocketState::JustDrained, false),
+            Ok(Filled::End) | Err(_) => return Err(Ending::Disconnected),
+        };
+        self.state = state;
+        Ok(has_come)
+    }
+
+    /// Takes the next whole frame of the buffer. A template newer than this build is skipped, as the schema allows.
+    ///
+    /// # Errors
+    /// The stream is over, by the relay's word or because it cannot be read on.
+    fn take(&mut self) -> Result<Option<FrameBuf>, Ending> {
+        loop {
+            let Some(frame) = self.inbound.peek().map_err(Ending::Malformed)? else { return Ok(None) };
+            let taken = match Message::decode(frame.message_bytes()) {
+                Ok(Message::Close(close)) => return Err(ending_of(close)),
+                Ok(_) => Some(frame.to_buf().ok_or_else(|| Ending::Malformed(too_long(frame.message_bytes())))?),
+                // Newer than this build, and not about the state, which would be void without it.
+                Err(DecodeError::Template(template)) if !MARKET_TEMPLATES.contains(&template) => None,
+                Err(error) => return Err(Ending::Malformed(error)),
+            };
+            let frame_bytes = frame.as_bytes().len();
+            self.inbound.skip(frame_bytes);
+            if taken.is_some() {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// Whether there is something to do before waiting.
+    fn is_ready(&self) -> bool {
+        self.state == SocketState::Unknown || !matches!(self.inbound.peek(), Ok(None))
+    }
+}
+
 /// A connection to a relay, read by the thread that consumes it.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: NonBlocking,
+    source: Source,
     waiter: SocketWaiter,
-    inbound: Inbound,
-    state: SocketState,
     /// A frame that was taken to see whether there is one.
     ahead: Option<FrameBuf>,
     /// Once there is one it stays, and nothing is read any more.
@@ -234,117 +297,85 @@ impl Connection {
             return Ok(Some(ahead));
         }
         loop {
-            if let Some(frame) = self.take_buffered()? {
+            if let Some(frame) = self.take()? {
                 return Ok(Some(frame));
             }
-            if self.state == SocketState::JustDrained {
-                // Asking again would mostly be in vain. A caller that waits now is woken by what came since, and one that
-                // does not comes back.
-                self.state = SocketState::Drained;
-                return Ok(None);
+            // Just drained: asking again would mostly be in vain. A caller that waits now is woken by what came since, and
+            // one that does not comes back.
+            if self.source.state != SocketState::JustDrained && self.fill()? {
+                continue;
             }
-            if !self.fill() {
-                self.state = SocketState::Drained;
-                return Ok(None);
+            if self.source.state == SocketState::JustDrained {
+                self.source.state = SocketState::Drained;
             }
+            return Ok(None);
         }
     }
 
     /// Whether a frame or an ending is there already.
     pub(crate) fn has_more(&mut self) -> bool {
-        if self.ahead.is_some() || self.ending.is_some() {
-            return true;
-        }
-        loop {
-            match self.take_buffered() {
-                Err(_) => return true,
-                Ok(Some(frame)) => {
-                    self.ahead = Some(frame);
-                    return true;
-                }
+        while self.ahead.is_none() && self.ending.is_none() {
+            match self.take() {
+                Ok(Some(frame)) => self.ahead = Some(frame),
                 // What was read may be old by now: only the socket knows.
-                Ok(None) if self.fill() => {}
-                Ok(None) => return false,
+                Ok(None) if matches!(self.fill(), Ok(false)) => return false,
+                Ok(None) | Err(_) => {}
             }
         }
+        true
     }
 
-    /// Waits until there may be something; may return early.
+    /// Waits until there may be something; may return early. Who took no waker waits in the read itself, which saves a
+    /// system call.
     pub(crate) fn wait(&mut self, at_most: Duration) {
-        let has_work = self.ahead.is_some() || self.ending.is_some() || self.state == SocketState::Unknown;
-        if has_work || matches!(self.inbound.peek(), Ok(Some(_)) | Err(_)) {
+        if self.ahead.is_some() || self.ending.is_some() || self.source.is_ready() {
             return;
         }
-        let Self { socket, waiter, inbound, state, ending, .. } = self;
-        if waiter.wait(at_most, || fill(socket, inbound, state, ending)) {
-            self.state = SocketState::Unknown;
+        let Self { source, waiter, ending, .. } = self;
+        let try_fill = || match source.fill() {
+            Ok(has_come) => has_come,
+            Err(end) => {
+                *ending = Some(end);
+                true
+            }
+        };
+        let Some(left) = waiter.spin(at_most, try_fill) else { return };
+        if self.waiter.has_wakers() {
+            if self.waiter.wait(left) {
+                self.source.state = SocketState::Unknown;
+            }
+            self.source.is_closing = self.waiter.is_closing();
+        } else if let Err(end) = self.source.fill_within(left) {
+            self.ending = Some(end);
         }
     }
 
-    pub(crate) fn waker(&self) -> FeedWaker {
+    pub(crate) fn waker(&mut self) -> FeedWaker {
         self.waiter.waker()
     }
 
-    /// Takes the next whole frame of the buffer. A template newer than this build is skipped, as the schema allows.
-    fn take_buffered(&mut self) -> Result<Option<FrameBuf>, Ending> {
-        if let Some(ending) = self.ending {
-            return Err(ending);
+    fn take(&mut self) -> Result<Option<FrameBuf>, Ending> {
+        match self.ending {
+            None => self.source.take().map_err(|ending| self.end(ending)),
+            Some(ending) => Err(ending),
         }
-        let ending = loop {
-            let frame = match self.inbound.peek() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return Ok(None),
-                Err(error) => break Ending::Malformed(error),
-            };
-            let taken = match Message::decode(frame.message_bytes()) {
-                Ok(Message::Close(close)) => break ending_of(close),
-                // Newer than this build, and not about the state, which would be void without it.
-                Err(DecodeError::Template(template)) if !MARKET_TEMPLATES.contains(&template) => None,
-                Err(error) => break Ending::Malformed(error),
-                Ok(_) => match frame.to_buf() {
-                    None => break Ending::Malformed(too_long(frame.message_bytes())),
-                    some => some,
-                },
-            };
-            let frame_bytes = frame.as_bytes().len();
-            self.inbound.skip(frame_bytes);
-            if taken.is_some() {
-                return Ok(taken);
-            }
-        };
+    }
+
+    fn fill(&mut self) -> Result<bool, Ending> {
+        self.source.fill().map_err(|ending| self.end(ending))
+    }
+
+    #[cold]
+    fn end(&mut self, ending: Ending) -> Ending {
         self.ending = Some(ending);
-        self.socket.shutdown();
-        Err(ending)
-    }
-
-    fn fill(&mut self) -> bool {
-        fill(&mut self.socket, &mut self.inbound, &mut self.state, &mut self.ending)
-    }
-}
-
-/// Reads what the socket has, once; says whether something came, be it the end. Only when no whole frame is buffered.
-fn fill(socket: &mut NonBlocking, inbound: &mut Inbound, state: &mut SocketState, ending: &mut Option<Ending>) -> bool {
-    loop {
-        let filled = inbound.fill(|room| socket.read(room));
-        *state = match filled {
-            Ok(Filled::Full) => SocketState::Unknown,
-            Ok(Filled::Drained) => SocketState::JustDrained,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                *state = SocketState::JustDrained;
-                return false;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Ok(Filled::End) | Err(_) => {
-                *ending = Some(Ending::Disconnected);
-                SocketState::JustDrained
-            }
-        };
-        return true;
+        // The relay need not wait for our drop to know.
+        self.source.socket.shutdown();
+        ending
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.socket.shutdown();
+        self.source.socket.shutdown();
     }
 }

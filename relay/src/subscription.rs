@@ -178,7 +178,8 @@ impl Feed {
         }
     }
 
-    /// Waits until a frame may be there, a [`FeedWaker`] woke it, or `at_most` is over. May return early.
+    /// Waits until a frame may be there, a [`FeedWaker`] woke it, or `at_most` is over, to a few milliseconds. May return
+    /// early.
     pub fn wait(&mut self, at_most: Duration) {
         match &mut self.0 {
             Origin::Embedded(embedded) => embedded.wait(at_most),
@@ -191,7 +192,7 @@ impl Feed {
     pub fn waker(&self) -> FeedWaker {
         match &self.0 {
             Origin::Embedded(embedded) => embedded.waiter.waker(),
-            Origin::Remote(connection) => connection.borrow().waker(),
+            Origin::Remote(connection) => connection.borrow_mut().waker(),
         }
     }
 }

@@ -3,13 +3,14 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
 use crossbeam::sync::{Parker, Unparker};
 use crossbeam::utils::Backoff;
-use mio::event::Source;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 /// How long a waiter spins before it blocks: about what blocking and waking costs on Linux.
@@ -106,29 +107,55 @@ pub(crate) struct SocketWaiter {
     poll: Poll,
     events: Events,
     waker: Arc<mio::Waker>,
+    /// Whether anyone was ever given a waker.
+    has_wakers: bool,
+    /// Whether the socket told that the other side is done. It tells this once, be there bytes to read before or not.
+    is_closing: bool,
     woken: Woken,
     spin: Duration,
 }
 
 impl SocketWaiter {
-    /// Waits for `socket`, which must not block.
-    pub(crate) fn new(socket: &mut impl Source) -> io::Result<Self> {
+    pub(crate) fn new(socket: &impl AsFd) -> io::Result<Self> {
         let poll = Poll::new()?;
-        poll.registry().register(socket, SOCKET, Interest::READABLE)?;
+        let socket = socket.as_fd().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&socket), SOCKET, Interest::READABLE)?;
         let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
-        Ok(Self { poll, events: Events::with_capacity(2), waker, woken: Woken::default(), spin: spin() })
+        let (events, woken) = (Events::with_capacity(2), Woken::default());
+        Ok(Self { poll, events, waker, has_wakers: false, is_closing: false, woken, spin: spin() })
     }
 
-    pub(crate) fn waker(&self) -> FeedWaker {
+    pub(crate) fn waker(&mut self) -> FeedWaker {
+        self.has_wakers = true;
         FeedWaker { woken: self.woken.clone(), sleeper: Sleeper::Polling(Arc::clone(&self.waker)) }
     }
 
-    /// Returns when `is_ready`, when woken, or after `at_most`; may return early for no reason. Says whether the socket
-    /// told that it has something. It tells only once of the same bytes: whoever was told reads until there are no more.
-    pub(crate) fn wait(&mut self, at_most: Duration, mut is_ready: impl FnMut() -> bool) -> bool {
-        let Some(left) = spin_until(at_most, self.spin, || is_ready() || self.woken.take()) else { return false };
-        let polled = self.poll.poll(&mut self.events, Some(left));
+    pub(crate) const fn has_wakers(&self) -> bool {
+        self.has_wakers
+    }
+
+    /// Whether there is an end to read behind the bytes: a read that gives all of them must be followed by another.
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    /// Spins where cores are plenty; the time left to wait, if neither `is_done` nor a waker ended it.
+    pub(crate) fn spin(&self, at_most: Duration, mut is_done: impl FnMut() -> bool) -> Option<Duration> {
+        if self.woken.take() {
+            return None;
+        }
+        if self.spin.is_zero() {
+            return Some(at_most);
+        }
+        spin_until(at_most, self.spin, || is_done() || self.woken.take())
+    }
+
+    /// Returns when the socket has something, when woken, or after `at_most`; may return early for no reason. Says whether
+    /// the socket told. It tells only once of the same bytes: whoever was told reads until there are no more.
+    pub(crate) fn wait(&mut self, at_most: Duration) -> bool {
+        let polled = self.poll.poll(&mut self.events, Some(at_most));
         self.woken.take();
+        self.is_closing |= self.events.iter().any(|event| event.token() == SOCKET && event.is_read_closed());
         // A failed poll proves nothing of the socket: reading it shows what is wrong.
         polled.is_err() || self.events.iter().any(|event| event.token() == SOCKET)
     }

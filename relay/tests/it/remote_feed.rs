@@ -12,7 +12,7 @@ use alphapulse_protocol::{ChainId, DecodeError, Epoch, PoolId, Sequence, UnixNan
 use alphapulse_relay::{Feed, FeedError};
 
 /// Far above what any step takes, so that only a hang meets it.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_secs(30);
 const HELLO_AND_SUBSCRIBE_BYTES: usize = 16 + size_of::<Hello>() + size_of::<Subscribe>();
 
 /// A feed that was greeted, and the other end of its connection. `first` follows the greeting in the same write.
@@ -57,7 +57,9 @@ fn close() -> Vec<u8> {
 
 /// Waits for the next message as a consumer does, and gives its sequence.
 fn next(feed: &mut Feed) -> Result<u64, FeedError> {
+    let start = Instant::now();
     loop {
+        assert!(start.elapsed() < LONG, "nothing came");
         if let Some(frame) = feed.try_next()? {
             let message = Message::decode(frame.message_bytes()).unwrap();
             return Ok(message.header().sequence().0);
@@ -66,9 +68,21 @@ fn next(feed: &mut Feed) -> Result<u64, FeedError> {
     }
 }
 
+/// A consumer waits in one way when it has other inputs, and in another when it has not.
+fn with_and_without_waker(mut check: impl FnMut(Feed, UnixStream)) {
+    let (feed, relay) = joined(&[]);
+    check(feed, relay);
+    let (feed, relay) = joined(&[]);
+    let _waker = feed.waker();
+    check(feed, relay);
+}
+
 #[test]
 fn a_wait_ends_with_the_byte_that_makes_a_frame_whole() {
-    let (mut feed, mut relay) = joined(&[]);
+    with_and_without_waker(byte_by_byte);
+}
+
+fn byte_by_byte(mut feed: Feed, mut relay: UnixStream) {
     let writer = thread::spawn(move || {
         for sequence in 1..=50 {
             for byte in reserves(sequence) {
@@ -106,8 +120,11 @@ fn frames_of_one_write_come_one_by_one_and_the_feed_knows_that_there_are_more() 
 
 #[test]
 fn more_than_the_buffer_holds_comes_in_order() {
+    with_and_without_waker(many_at_once);
+}
+
+fn many_at_once(mut feed: Feed, mut relay: UnixStream) {
     const COUNT: u64 = 20_000;
-    let (mut feed, mut relay) = joined(&[]);
     let writer = thread::spawn(move || {
         let stream: Vec<u8> = (1..=COUNT).flat_map(reserves).collect();
         relay.write_all(&stream).unwrap();
@@ -166,6 +183,19 @@ fn a_relay_that_vanishes_amid_a_frame_ends_the_feed() {
 }
 
 #[test]
+fn the_end_that_came_together_with_the_last_bytes_is_not_missed() {
+    with_and_without_waker(|mut feed, mut relay| {
+        assert!(feed.try_next().unwrap().is_none());
+        relay.write_all(&reserves(1)).unwrap();
+        drop(relay);
+        // Whoever waits is told of both at once.
+        feed.wait(LONG);
+        assert_eq!(next(&mut feed).unwrap(), 1);
+        assert!(matches!(next(&mut feed), Err(FeedError::Disconnected)));
+    });
+}
+
+#[test]
 fn a_waker_ends_the_wait_of_a_remote_feed_before_it_begins_and_while_it_lasts() {
     let (mut feed, _relay) = joined(&[]);
     assert!(feed.try_next().unwrap().is_none());
@@ -190,10 +220,11 @@ fn a_waker_ends_the_wait_of_a_remote_feed_before_it_begins_and_while_it_lasts() 
 
 #[test]
 fn a_wait_without_news_ends_when_its_time_is_over() {
-    let (mut feed, _relay) = joined(&[]);
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(20) {
-        assert!(feed.try_next().unwrap().is_none());
-        feed.wait(Duration::from_millis(20));
-    }
+    with_and_without_waker(|mut feed, _relay| {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(20) {
+            assert!(feed.try_next().unwrap().is_none());
+            feed.wait(Duration::from_millis(20));
+        }
+    });
 }

@@ -1,0 +1,67 @@
+//! The relay's path, in one process over a unix socket that is real: a source made for this bench, the relay on a runtime, and
+//! subscribers that each have a thread.
+//!
+//! `cargo bench --bench relay_path` prints what a message's way costs beside a raw socket's in the same run, how many
+//! messages pass to one subscriber and to eight, and what a subscriber that does not read costs the writer. `cargo test` runs
+//! a small version of each and checks its answers, not its speed: every message in sequence, no gap but where one is due.
+
+mod flow;
+mod latency;
+mod pinned;
+mod report;
+mod source;
+mod stall;
+
+#[path = "../tick_to_trade/machine.rs"]
+mod machine;
+#[path = "../tick_to_trade/random.rs"]
+#[expect(dead_code, reason = "only what the statistics draw is drawn here")]
+mod random;
+#[path = "../tick_to_trade/stats.rs"]
+mod stats;
+
+use anyhow::Result;
+
+use crate::machine::Disturbance;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    /// Rounds in which contenders take turns.
+    rounds: usize,
+    /// Blocks that each contender gets in a turn.
+    latency_blocks: usize,
+    /// Blocks that each contender of the throughput gets in a turn.
+    flow_blocks: u64,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_given = |name: &str| arguments.iter().any(|argument| argument == name);
+    if is_given("--list") {
+        return Ok(());
+    }
+    if !is_given("--bench") {
+        return check();
+    }
+    report::print_machine();
+    let before = Disturbance::now();
+    let scale = Scale { rounds: 20, latency_blocks: 250, flow_blocks: 2_000 };
+    report::print_latency(&latency::measure(scale.rounds, scale.latency_blocks)?);
+    report::print_flow(&[
+        flow::measure(scale.rounds, scale.flow_blocks, 1)?,
+        flow::measure(scale.rounds, scale.flow_blocks, 8)?,
+    ]);
+    report::print_stall(&stall::measure(scale.rounds, scale.flow_blocks)?);
+    report::print_disturbance(&Disturbance::now().since(before));
+    Ok(())
+}
+
+/// The answers of every part, on a few blocks.
+fn check() -> Result<()> {
+    latency::measure(1, 8)?;
+    flow::measure(1, 40, 1)?;
+    flow::measure(1, 40, 3)?;
+    stall::measure(1, 40)?;
+    Ok(())
+}
