@@ -152,8 +152,11 @@ async fn forged_and_missing_logs_are_proven_and_the_block_goes_on_with_the_true_
         for forge_proofs in [0, ALWAYS] {
             let mut scene = Scene::new(2, 2).await;
             scene.liar().tell(Lies { forge_proofs, ..lies });
-            // The subscriber holds the block against the chain's own state.
-            scene.mine_and_settle().await;
+            // The subscriber holds the block against the chain's own state. One node is left then, which is no quorum.
+            scene.mine();
+            let Scene { chain, subscriber, .. } = &mut scene;
+            subscriber.settle(chain).await;
+            subscriber.until(chain, "the caution", |subscriber| !subscriber.replica.is_tradable()).await;
             let alarm = scene.alarm(kind).await;
             let head = scene.chain.head();
             assert_eq!(alarm.block.map(|(number, hash)| (number, hash.0)), Some((head.number.get(), head.hash)));
