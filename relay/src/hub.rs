@@ -3,12 +3,13 @@
 use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, Split};
 use alphapulse_protocol::message::{CautionCause, CloseReason, Welcome};
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::clock::now;
@@ -19,6 +20,7 @@ use crate::follower::ChainEvent;
 use crate::journal::JournalWriter;
 use crate::lane::{self, LaneReader, LaneWriter, Wake};
 use crate::metrics::Metrics;
+use crate::observe::Report;
 use crate::recent::{Event, Recent};
 use crate::roster::Roster;
 use crate::sequencer::Sequencer;
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Join(Box<Joining>),
     /// Tell everyone whether the nodes can be believed.
     Caution(CautionCause),
+    /// Say how the stream stands.
+    Report(oneshot::Sender<Report>),
     /// End in order.
     Stop,
 }
@@ -92,6 +96,10 @@ pub(crate) struct Hub {
     recent: Recent,
     /// Last message that subscribers were given. The sequencer may be ahead of it by a block that did not fit.
     published: Position,
+    /// As [`Stream::told`].
+    told: u64,
+    /// When the last event of the chain was sequenced.
+    head_at: Instant,
     caution: CautionCause,
     side_sequencer: SideSequencer,
     epoch: Arc<AtomicU64>,
@@ -115,6 +123,8 @@ impl Hub {
             snapshot: None,
             recent: Recent::new(config.recent_bytes),
             published: Position { epoch: Epoch(0), sequence: Sequence(0) },
+            told: 0,
+            head_at: Instant::now(),
             caution: CautionCause::None,
             side_sequencer: SideSequencer::default(),
             epoch: Arc::default(),
@@ -170,6 +180,8 @@ impl Hub {
                 command = commands.recv() => match command {
                     Some(Command::Join(joining)) => self.on_join(*joining),
                     Some(Command::Caution(cause)) => self.on_caution(cause),
+                    // Who asked may have left meanwhile.
+                    Some(Command::Report(asked)) => drop(asked.send(self.report())),
                     Some(Command::Stop) | None => return Ok(()),
                 },
                 Some(message) = sides.recv() => {
@@ -191,15 +203,19 @@ impl Hub {
             ChainEvent::Snapshot(image) => self.on_snapshot(&image),
             // Until the snapshot that was asked for comes, there is nothing that these could continue.
             _ if !self.sequencer.is_whole() => Ok(()),
-            ChainEvent::Block { context, head_number, updates } => {
+            ChainEvent::Block { context, head_number, updates, read_at } => {
                 match self.sequencer.block(context, head_number, &updates, &mut self.frames) {
-                    Ok(()) => self.publish(None),
+                    Ok(()) => {
+                        let sequenced_at = Instant::now();
+                        self.metrics.stages.logs_to_sequence.record(read_at, sequenced_at);
+                        self.publish(None, sequenced_at)
+                    }
                     Err(error) => self.on_contradiction(&error),
                 }
             }
             ChainEvent::Reorg { ancestor, old_head } => {
                 match self.sequencer.reorg(ancestor, old_head, &mut self.frames) {
-                    Ok(()) => self.publish(Some(ancestor.number)),
+                    Ok(()) => self.publish(Some(ancestor.number), Instant::now()),
                     Err(error) => self.on_contradiction(&error),
                 }
             }
@@ -207,15 +223,20 @@ impl Hub {
     }
 
     /// Gives the frames at hand to everyone: to memory, the lanes, and the journal.
-    fn publish(&mut self, ancestor: Option<BlockNumber>) -> Result<(), JournalError> {
+    fn publish(&mut self, ancestor: Option<BlockNumber>, sequenced_at: Instant) -> Result<(), JournalError> {
         let event = Event::new(&self.frames, self.published.sequence, ancestor);
         self.recent.push(event.clone());
         self.published = self.sequencer.position();
+        self.told += event.messages();
+        self.head_at = sequenced_at;
         self.with_stream(|fanout, stream| fanout.publish(&event, stream));
+        let mut filled_at = Instant::now();
+        self.metrics.stages.fanout.record(sequenced_at, filled_at);
         if self.fanout.is_catching_up() {
             self.catch_up();
+            filled_at = Instant::now();
         }
-        self.record_frames()
+        self.record_frames(filled_at)
     }
 
     fn catch_up(&mut self) {
@@ -224,15 +245,15 @@ impl Hub {
 
     /// Gives the fan-out what those need who have to catch up. The snapshot is made when the first of them asks.
     fn with_stream(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>)) {
-        let Self { sequencer, snapshot, recent, published, fanout, caution, .. } = self;
+        let Self { sequencer, snapshot, recent, published, told, fanout, caution, .. } = self;
         let mut taken = || {
             if snapshot.is_none() {
                 *snapshot = sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
             }
             snapshot.clone()
         };
-        let (position, caution) = (*published, *caution);
-        serve(fanout, &mut Stream { position, recent, sequencer, caution, snapshot: &mut taken });
+        let (position, told, caution) = (*published, *told, *caution);
+        serve(fanout, &mut Stream { position, told, recent, sequencer, caution, snapshot: &mut taken });
     }
 
     fn on_snapshot(&mut self, image: &MarketImage) -> Result<(), JournalError> {
@@ -243,6 +264,8 @@ impl Hub {
             return self.on_contradiction(&error);
         }
         self.published = self.sequencer.position();
+        self.told += 1;
+        self.head_at = Instant::now();
         // Stands alone: it is only shown.
         self.epoch.store(epoch.0, Ordering::Relaxed);
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
@@ -267,13 +290,27 @@ impl Hub {
         Ok(())
     }
 
-    fn record_frames(&mut self) -> Result<(), JournalError> {
+    fn record_frames(&mut self, filled_at: Instant) -> Result<(), JournalError> {
         self.metrics.messages.add(self.frames.len() as u64);
         let Some(journal) = &mut self.journal else { return Ok(()) };
         for frame in &self.frames {
             journal.append_bytes(frame.message_bytes())?;
         }
-        journal.flush()
+        journal.flush()?;
+        self.metrics.stages.journal.record(filled_at, Instant::now());
+        Ok(())
+    }
+
+    /// How the stream stands between two events, for those who watch.
+    fn report(&self) -> Report {
+        self.fanout.refresh(self.told);
+        Report {
+            position: self.published,
+            head: self.sequencer.head(),
+            head_at: self.head_at,
+            caution: self.caution,
+            journal: self.journal.as_ref().map(JournalWriter::status),
+        }
     }
 
     fn on_join(&mut self, Joining { lane, terms, is_greeted }: Joining) {
@@ -298,6 +335,7 @@ impl Hub {
 
     fn on_pulse(&mut self) {
         self.catch_up();
+        self.fanout.refresh(self.told);
         if let Some(heartbeat) = self.sequencer.heartbeat(now()) {
             self.metrics.heartbeats.add(1);
             self.fanout.pulse(&heartbeat);

@@ -6,7 +6,7 @@
 //!
 //! Beside the stream runs a small ring of side messages, which nothing depends on: when it is full the oldest goes.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use alphapulse_protocol::DecodeError;
@@ -47,6 +47,8 @@ pub(crate) enum Wake {
 struct Shared {
     /// Bytes queued and not yet taken.
     waiting: AtomicUsize,
+    /// Mark of the last frames taken; 0 before any with a mark.
+    taken: AtomicU64,
     side: Option<ArrayQueue<Bytes>>,
     ending: OnceLock<Ending>,
     is_abandoned: AtomicBool,
@@ -58,6 +60,7 @@ pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWrit
     let (producer, consumer) = RingBuffer::new((bytes_max / EVENT_BYTES).clamp(SLOTS.0, SLOTS.1));
     let shared = Arc::new(Shared {
         waiting: AtomicUsize::new(0),
+        taken: AtomicU64::new(0),
         side: (side_slots > 0).then(|| ArrayQueue::new(side_slots)),
         ending: OnceLock::new(),
         is_abandoned: AtomicBool::new(false),
@@ -70,7 +73,7 @@ pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWrit
 /// The writer's end. Dropped without an ending, it leaves one: its reader must not wait for ever.
 #[derive(Debug)]
 pub(crate) struct LaneWriter {
-    queue: Producer<Bytes>,
+    queue: Producer<(Bytes, u64)>,
     bytes_max: usize,
     shared: Arc<Shared>,
 }
@@ -78,13 +81,21 @@ pub(crate) struct LaneWriter {
 impl LaneWriter {
     /// Queues whole frames, all or none, and wakes the reader; or says that there is no room. Never blocks, never allocates.
     pub(crate) fn push<'b, I: IntoIterator<Item = &'b Bytes> + Clone>(&mut self, parcels: I) -> bool {
+        self.push_marked(parcels, 0)
+    }
+
+    /// The same with a mark, by which [`Self::taken`] tells how far the reader is; 0 marks nothing.
+    pub(crate) fn push_marked<'b, I>(&mut self, parcels: I, mark: u64) -> bool
+    where
+        I: IntoIterator<Item = &'b Bytes> + Clone,
+    {
         let sizes = parcels.clone().into_iter().fold((0, 0), |(count, bytes), next| (count + 1, bytes + next.len()));
         if !self.has_room_for(sizes) {
             return false;
         }
         self.shared.waiting.fetch_add(sizes.1, Ordering::Relaxed);
         for frames in parcels {
-            if self.queue.push(frames.clone()).is_err() {
+            if self.queue.push((frames.clone(), mark)).is_err() {
                 unreachable!("only this end fills slots, and enough were free");
             }
         }
@@ -116,6 +127,11 @@ impl LaneWriter {
         self.shared.waiting.load(Ordering::Relaxed)
     }
 
+    /// Mark of the last frames that the reader took; `None` before any with a mark.
+    pub(crate) fn taken(&self) -> Option<u64> {
+        Some(self.shared.taken.load(Ordering::Relaxed)).filter(|mark| *mark > 0)
+    }
+
     /// Nothing more will come. The first ending stands.
     pub(crate) fn end(&self, ending: Ending) {
         self.shared.end(ending);
@@ -136,7 +152,7 @@ impl Drop for LaneWriter {
 /// The reader's end. Dropping it leaves the lane.
 #[derive(Debug)]
 pub(crate) struct LaneReader {
-    queue: Consumer<Bytes>,
+    queue: Consumer<(Bytes, u64)>,
     shared: Arc<Shared>,
 }
 
@@ -144,8 +160,12 @@ impl LaneReader {
     /// Next frames; those of the stream first. Never blocks.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         match self.queue.pop() {
-            Ok(frames) => {
+            Ok((frames, mark)) => {
                 self.shared.waiting.fetch_sub(frames.len(), Ordering::Relaxed);
+                if mark > 0 {
+                    // Stands alone: it is only shown.
+                    self.shared.taken.store(mark, Ordering::Relaxed);
+                }
                 Some(frames)
             }
             Err(_) => self.shared.side.as_ref()?.pop(),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use alphapulse_protocol::header::SCHEMA_VERSION;
 use alphapulse_protocol::message::CautionCause;
@@ -19,6 +20,7 @@ use crate::hub::{Command, Hub, Joiner};
 use crate::journal::JournalWriter;
 use crate::lane::Wake;
 use crate::metrics::{Metrics, RelayStats};
+use crate::observe::{HttpDoor, HttpServer, Observer, RelayStatus};
 use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
 use crate::side::SidePublisher;
@@ -36,6 +38,8 @@ pub struct Relay {
     sides: SidePublisher,
     metrics: Arc<Metrics>,
     server: Option<Server>,
+    observer: Observer,
+    http: Option<HttpServer>,
     hub: JoinHandle<Result<(), RelayError>>,
     follower: JoinHandle<Option<RelayError>>,
     _tasks: AbortOnDrop<2>,
@@ -78,7 +82,10 @@ impl Relay {
 
     async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
         config.check()?;
+        let started = Instant::now();
+        let source_name: Arc<str> = dial.name().into();
         let listeners = Listeners::bind(&config).await?;
+        let http = HttpDoor::bind(config.listen_http).await?;
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
         let (commands_in, commands) = mpsc::unbounded_channel();
         let resync = Arc::new(Notify::new());
@@ -97,11 +104,20 @@ impl Relay {
             epoch: hub.epoch(),
         };
         let server = Server::start(listeners, &joiner, &metrics);
+        let observer = Observer {
+            commands: joiner.commands.clone(),
+            roster: Arc::clone(&joiner.roster),
+            metrics: Arc::clone(&metrics),
+            chain_id: config.chain_id,
+            source: source_name,
+            started,
+        };
+        let http = http.map(|door| door.serve(observer.clone()));
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
         let hub = tokio::spawn(hub.run(events, commands, sides_out, config.heartbeat));
         let follower = tokio::spawn(follower.run(source));
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
-        Ok(Self { joiner, sides, metrics, server: Some(server), hub, follower, _tasks: tasks })
+        Ok(Self { joiner, sides, metrics, server: Some(server), observer, http, hub, follower, _tasks: tasks })
     }
 
     /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment
@@ -164,6 +180,20 @@ impl Relay {
     #[must_use]
     pub fn stats(&self) -> RelayStats {
         self.metrics.read()
+    }
+
+    /// How the relay is doing: counters, latencies by stage, subscribers, sources, journal.
+    ///
+    /// # Errors
+    /// [`RelayError::Stopped`], and [`RelayError::Unanswered`] when the writer is too busy to say.
+    pub async fn status(&self) -> Result<RelayStatus, RelayError> {
+        self.observer.status().await
+    }
+
+    /// Address of the page for watching the relay, with the port that was really taken.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::address)
     }
 
     /// Unix socket that is served.

@@ -213,6 +213,8 @@ section! {
         listen_unix: String,
         /// TCP address to serve on.
         listen_tcp: String,
+        /// Address of the page for watching the relay.
+        listen_http: String,
     }
 }
 section! {

@@ -126,6 +126,8 @@ pub struct RelaySettings {
     pub listen_unix: Option<PathBuf>,
     /// TCP address to serve on; a loopback one.
     pub listen_tcp: Option<std::net::SocketAddr>,
+    /// Address of the page for watching the relay; a loopback one.
+    pub listen_http: Option<std::net::SocketAddr>,
 }
 
 /// One effective value, for people.
@@ -177,6 +179,7 @@ impl NodeConfig {
             heartbeat: self.relay.heartbeat,
             listen_unix: self.relay.listen_unix.clone(),
             listen_tcp: self.relay.listen_tcp,
+            listen_http: self.relay.listen_http,
             subscribers_max: self.relay.subscribers_max,
             journal_dir,
         }

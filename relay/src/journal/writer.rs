@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use alphapulse_protocol::message::{Message, SegmentBegin, WireMessage};
 use alphapulse_protocol::{ChainId, Epoch, frame};
@@ -11,6 +12,7 @@ use alphapulse_protocol::{ChainId, Epoch, frame};
 use super::reader::JournalReader;
 use super::segment::{self, io_error};
 use crate::error::JournalError;
+use crate::observe::{JournalStatus, millis};
 
 /// Size at which a segment is closed and the next begun: small enough to read whole, large enough that a day has few.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -33,6 +35,7 @@ pub struct JournalWriter {
     segment_bytes: u64,
     buffer: Vec<u8>,
     is_poisoned: bool,
+    synced_at: Instant,
     _lock: File,
 }
 
@@ -94,6 +97,7 @@ impl JournalWriter {
             segment_bytes: 0,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             is_poisoned: false,
+            synced_at: Instant::now(),
             _lock: lock,
         };
         writer.put_begin();
@@ -144,7 +148,18 @@ impl JournalWriter {
     pub fn sync(&mut self) -> Result<(), JournalError> {
         self.flush()?;
         let synced = self.file.sync_data();
-        self.poison_on_error("sync", synced)
+        self.poison_on_error("sync", synced)?;
+        self.synced_at = Instant::now();
+        Ok(())
+    }
+
+    /// Where the journal ends.
+    pub(crate) fn status(&self) -> JournalStatus {
+        JournalStatus {
+            segment: self.index,
+            segment_bytes: self.segment_bytes,
+            synced_ms_ago: millis(self.synced_at.elapsed()),
+        }
     }
 
     /// Whether an earlier failure ended the journal.

@@ -154,6 +154,11 @@ impl Checker<'_> {
             None => None,
             Some(address) => Some(address?),
         };
+        let listen_http = raw.listen_http.as_ref().map(|text| self.socket_address("relay.listen_http", text));
+        let listen_http = match listen_http {
+            None => None,
+            Some(address) => Some(address?),
+        };
         Some(RelaySettings {
             source: source?,
             silence: silence?,
@@ -165,6 +170,7 @@ impl Checker<'_> {
             subscribers_max: usize::try_from(subscribers?).ok()?,
             listen_unix,
             listen_tcp,
+            listen_http,
         })
     }
 
