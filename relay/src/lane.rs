@@ -79,12 +79,13 @@ pub(crate) struct LaneWriter {
 }
 
 impl LaneWriter {
-    /// Queues whole frames, all or none, and wakes the reader; or says that there is no room. Never blocks, never allocates.
-    pub(crate) fn push<'b, I: IntoIterator<Item = &'b Bytes> + Clone>(&mut self, parcels: I) -> bool {
+    #[cfg(test)]
+    fn push<'b, I: IntoIterator<Item = &'b Bytes> + Clone>(&mut self, parcels: I) -> bool {
         self.push_marked(parcels, 0)
     }
 
-    /// The same with a mark, by which [`Self::taken`] tells how far the reader is; 0 marks nothing.
+    /// Queues whole frames, all or none, and wakes the reader; or says that there is no room. Never blocks, never allocates.
+    /// By the mark [`Self::taken`] tells how far the reader is; 0 marks nothing.
     pub(crate) fn push_marked<'b, I>(&mut self, parcels: I, mark: u64) -> bool
     where
         I: IntoIterator<Item = &'b Bytes> + Clone,
@@ -268,6 +269,18 @@ mod tests {
         assert!(!writer.is_half_empty());
         (0..SLOTS.0 / 2).for_each(|_| drop(reader.pop()));
         assert!(writer.is_half_empty());
+    }
+
+    #[test]
+    fn a_mark_counts_once_its_frames_are_taken() {
+        let (mut writer, mut reader) = task_lane(100);
+        assert!(writer.push_marked([&Bytes::from_static(b"a")], 7));
+        assert!(writer.push([&Bytes::from_static(b"unmarked")]));
+        assert_eq!(writer.taken(), None);
+        assert!(reader.pop().is_some());
+        assert_eq!(writer.taken(), Some(7));
+        assert!(reader.pop().is_some());
+        assert_eq!(writer.taken(), Some(7));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod help;
 mod node;
 mod quote;
 mod quote_auction;
+mod relay_status;
 mod run;
 mod scan;
 mod testnet;

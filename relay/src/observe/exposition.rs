@@ -70,13 +70,21 @@ impl Page {
         self.gauge("uptime_seconds", "Time since the start.", seconds_of_millis(status.uptime_ms));
         // A double holds whole nanoseconds only up to a quarter of a year.
         let epoch = seconds_of_nanos(status.epoch);
-        self.gauge("epoch_start_timestamp_seconds", "When the stream began: it is another one when this changes.", epoch);
+        self.gauge(
+            "epoch_start_timestamp_seconds",
+            "When the stream began: it is another one when this changes.",
+            epoch,
+        );
         self.gauge("sequence", "Number of the stream's last message.", status.sequence);
         self.gauge("healthy", "Whether the state is whole and a node connected.", u8::from(status.problem.is_none()));
         self.gauge("whole", "Whether the state is that of a whole block.", u8::from(status.is_whole));
         let is_careful = u8::from(status.caution.is_some());
         self.gauge("caution", "Whether subscribers are told not to trade.", is_careful);
-        self.family("head_age_seconds", "gauge", "Time since the newest block came; absent while the state is not whole.");
+        self.family(
+            "head_age_seconds",
+            "gauge",
+            "Time since the newest block came; absent while the state is not whole.",
+        );
         if let Some(head) = &status.head {
             self.sample("head_age_seconds", "", seconds_of_millis(head.age_ms));
         }
@@ -103,10 +111,16 @@ impl Page {
     }
 
     fn subscribers(&mut self, status: &RelayStatus) {
-        let subscribers: Vec<_> = status.subscribers.iter().map(|one| {
-            (labels(&[("subscriber", &one.id.to_string()), ("peer", &one.peer)]), one)
-        }).collect();
-        self.family("subscriber_lag_messages", "gauge", "Messages of the stream that the subscriber has not taken; absent before its snapshot.");
+        let subscribers: Vec<_> = status
+            .subscribers
+            .iter()
+            .map(|one| (labels(&[("subscriber", &one.id.to_string()), ("peer", &one.peer)]), one))
+            .collect();
+        self.family(
+            "subscriber_lag_messages",
+            "gauge",
+            "Messages of the stream that the subscriber has not taken; absent before its snapshot.",
+        );
         for (labels, one) in &subscribers {
             if let Some(lag) = one.lag_messages {
                 self.sample("subscriber_lag_messages", labels, lag);
@@ -127,7 +141,8 @@ impl Page {
         for (place, (name, help)) in counters.into_iter().enumerate() {
             self.family(name, "counter", help);
             for (labels, one) in &subscribers {
-                let values = [one.sent_bytes, one.sent_messages, one.skipped_messages, one.lapped, one.gaps, one.side_dropped];
+                let values =
+                    [one.sent_bytes, one.sent_messages, one.skipped_messages, one.lapped, one.gaps, one.side_dropped];
                 self.sample(name, labels, values[place]);
             }
         }

@@ -105,7 +105,7 @@ fn bucket(nanos: u64) -> usize {
 fn highest(index: usize) -> u64 {
     let magnitude = (index / FINE).saturating_sub(1);
     let within = (index - magnitude * FINE) as u64;
-    (within + 1).checked_mul(1 << magnitude).unwrap_or(u64::MAX)
+    (within + 1).saturating_mul(1 << magnitude)
 }
 
 #[cfg(test)]

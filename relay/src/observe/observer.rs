@@ -83,11 +83,7 @@ impl Observer {
             stats,
             stages: stages.iter().map(|(name, read)| StageStatus::new(name, read)).collect(),
             subscribers: self.roster.read(),
-            sources: vec![SourceStatus {
-                name: self.source.to_string(),
-                is_connected,
-                reconnects: stats.reconnects,
-            }],
+            sources: vec![SourceStatus { name: self.source.to_string(), is_connected, reconnects: stats.reconnects }],
             journal: report.journal,
         }
     }

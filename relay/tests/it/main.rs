@@ -13,6 +13,7 @@ mod fake_chain;
 mod fake_market;
 mod journal;
 mod log_vectors;
+mod observe;
 mod python_client;
 mod random_chains;
 mod recovery;
