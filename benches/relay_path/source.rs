@@ -80,6 +80,7 @@ impl Chain {
             heartbeat: NEVER,
             listen_unix: Some(socket.to_owned()),
             listen_tcp: None,
+            listen_http: None,
             subscribers_max: 32,
             journal_dir: None,
             journal: FeedOptions::default(),

@@ -73,6 +73,7 @@ fn config(path: PathBuf) -> RelayConfig {
         heartbeat: Duration::from_secs(3600),
         listen_unix: Some(path),
         listen_tcp: None,
+        listen_http: None,
         subscribers_max: 64,
         journal_dir: None,
         journal: FeedOptions::default(),

@@ -133,6 +133,8 @@ pub struct RelayConfig {
     pub listen_unix: Option<PathBuf>,
     /// TCP address to serve on.
     pub listen_tcp: Option<SocketAddr>,
+    /// Loopback address of the page for watching the relay: `GET /metrics`, `/status`, `/healthz`.
+    pub listen_http: Option<SocketAddr>,
     /// Subscribers served at once, embedded ones included.
     pub subscribers_max: usize,
     /// Folder of the journal; `None` keeps none.
@@ -166,6 +168,8 @@ impl RelayConfig {
             self.journal.sync != SyncPolicy::Interval(Duration::ZERO),
             "the journal's interval must be above zero",
         )?;
+        let is_local = self.listen_http.is_none_or(|address| address.ip().is_loopback());
+        require(is_local, "`listen_http` must be a loopback address: the page asks nobody who he is")?;
         let mut venues = BTreeSet::new();
         for venue in &self.venues {
             require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;

@@ -123,6 +123,9 @@ pub enum RelayError {
     /// The relay has stopped.
     #[error("the relay has stopped")]
     Stopped,
+    /// The relay's writer is busy.
+    #[error("the relay did not say within {0:?} how it is")]
+    Unanswered(Duration),
 }
 
 /// Why a feed gives no more messages.

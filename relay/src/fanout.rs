@@ -63,7 +63,12 @@ impl Subscriber {
 
     /// Queues frames, all or none.
     fn push<const PARCELS: usize>(&mut self, frames: [&Bytes; PARCELS]) -> bool {
-        let is_queued = self.lane.push(frames);
+        self.push_up_to(frames, 0)
+    }
+
+    /// The same for frames behind which the reader has `told` messages; see [`Stream::told`].
+    fn push_up_to<const PARCELS: usize>(&mut self, frames: [&Bytes; PARCELS], told: u64) -> bool {
+        let is_queued = self.lane.push_marked(frames, told);
         if is_queued {
             self.entry.sent_bytes.add(frames.iter().map(|frames| frames.len() as u64).sum());
         }
@@ -72,8 +77,8 @@ impl Subscriber {
     }
 
     /// Queues what is left of `messages` of the stream.
-    fn push_passed(&mut self, passed: &Passed, messages: u64) -> bool {
-        let is_queued = self.push([&passed.frames]);
+    fn push_passed(&mut self, passed: &Passed, messages: u64, told: u64) -> bool {
+        let is_queued = self.push_up_to([&passed.frames], told);
         if is_queued {
             self.entry.sent_messages.add(messages - passed.skipped);
             self.entry.skipped_messages.add(passed.skipped);
@@ -98,6 +103,8 @@ pub(crate) struct Terms {
 pub(crate) struct Stream<'a> {
     /// Last message.
     pub(crate) position: Position,
+    /// Messages up to here over all epochs, each new start counted as one: by it a reader's lag is measured.
+    pub(crate) told: u64,
     pub(crate) recent: &'a Recent,
     pub(crate) archive: Option<Archive<'a>>,
     pub(crate) sequencer: &'a Sequencer,
@@ -194,7 +201,7 @@ impl Fanout {
                 return true;
             }
             if event.ancestor.is_none_or(|ancestor| subscriber.base <= ancestor) {
-                return publish_to(subscriber, view, before, event, metrics);
+                return publish_to(subscriber, view, before, event, stream.told, metrics);
             }
             subscriber.standing = if subscriber.knows_gaps() {
                 Standing::Behind { seen: before, reason: GapReason::Reorg }
@@ -287,6 +294,14 @@ impl Fanout {
         self.subscribers.iter().any(is_behind)
     }
 
+    /// Brings what is shown of the subscribers up to now; `told` as in [`Stream::told`].
+    pub(crate) fn refresh(&self, told: u64) {
+        for subscriber in &self.subscribers {
+            subscriber.entry.waiting_bytes.set(subscriber.lane.waiting_bytes() as u64);
+            subscriber.entry.set_lag(subscriber.lane.taken().map(|taken| told.saturating_sub(taken)));
+        }
+    }
+
     /// Tells everyone that the relay ends.
     pub(crate) fn close(&mut self, reason: CloseReason) {
         for subscriber in self.subscribers.drain(..) {
@@ -318,9 +333,10 @@ fn publish_to(
     view: &mut View,
     before: Position,
     event: &Event,
+    told: u64,
     metrics: &Metrics,
 ) -> bool {
-    if subscriber.push_passed(&view.event(event), event.messages()) {
+    if subscriber.push_passed(&view.event(event), event.messages(), told) {
         return true;
     }
     if !subscriber.knows_gaps() {
@@ -433,7 +449,8 @@ fn fetch(
                 return replay(subscriber, view, next, stream, metrics);
             }
         };
-        if !subscriber.push_passed(&view.pass(&frames), last.0 + 1 - next.0) {
+        let told = stream.told - (stream.position.sequence.0 - last.0);
+        if !subscriber.push_passed(&view.pass(&frames), last.0 + 1 - next.0, told) {
             break;
         }
         next = Sequence(last.0 + 1);
@@ -451,9 +468,9 @@ fn greet_back(subscriber: &mut Subscriber, stream: &Stream<'_>) -> bool {
     let sign = Bytes::copy_from_slice(sign.as_bytes());
     let is_told = if subscriber.knows_cautions() {
         // The caution first: behind the sign the reader may trade.
-        subscriber.push([&stream.caution_behind(stream.position.sequence), &sign])
+        subscriber.push_up_to([&stream.caution_behind(stream.position.sequence), &sign], stream.told)
     } else {
-        subscriber.push([&sign])
+        subscriber.push_up_to([&sign], stream.told)
     };
     if is_told {
         subscriber.standing = Standing::Live;
@@ -479,7 +496,8 @@ fn replay(
             subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
             return !subscriber.lane.is_half_empty() || start(subscriber, view, stream, metrics);
         };
-        if !subscriber.push_passed(&view.pass(&frames), event.last.0 + 1 - next.0) {
+        let told = stream.told - (here.sequence.0 - event.last.0);
+        if !subscriber.push_passed(&view.pass(&frames), event.last.0 + 1 - next.0, told) {
             subscriber.standing = Standing::Replaying { next };
             return true;
         }
@@ -509,10 +527,10 @@ fn begin_anew(
     // Before the snapshot: behind it the reader may trade.
     let caution = subscriber.knows_cautions().then(|| stream.caution_behind(here.sequence));
     let is_told = match (&gap, &caution) {
-        (Some(gap), Some(caution)) => subscriber.push([gap, caution, &passed.frames]),
-        (Some(gap), None) => subscriber.push([gap, &passed.frames]),
-        (None, Some(caution)) => subscriber.push([caution, &passed.frames]),
-        (None, None) => subscriber.push([&passed.frames]),
+        (Some(gap), Some(caution)) => subscriber.push_up_to([gap, caution, &passed.frames], stream.told),
+        (Some(gap), None) => subscriber.push_up_to([gap, &passed.frames], stream.told),
+        (None, Some(caution)) => subscriber.push_up_to([caution, &passed.frames], stream.told),
+        (None, None) => subscriber.push_up_to([&passed.frames], stream.told),
     };
     if !is_told {
         // Nothing was told yet; it is when there is room.

@@ -4,6 +4,7 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use alloy::primitives::B256;
 use alphapulse_protocol::message::BlockContext;
@@ -33,7 +34,7 @@ pub(crate) enum ChainEvent {
     /// Our head is no longer part of the chain.
     Reorg { ancestor: BlockRef, old_head: BlockRef },
     /// The next block.
-    Block { context: BlockContext, head_number: BlockNumber, updates: Vec<Update> },
+    Block { context: BlockContext, head_number: BlockNumber, updates: Vec<Update>, read_at: Instant },
 }
 
 /// Why following stopped.
@@ -56,7 +57,8 @@ pub(crate) struct Follower<D: Dial> {
     backfill_blocks_max: u64,
     history: History,
     pools: PoolTable,
-    announced: VecDeque<BlockContext>,
+    /// With the moments at which they were heard of.
+    announced: VecDeque<(BlockContext, Instant)>,
     /// Newest announcement that was seen in passing and is still to be dealt with.
     unattended: Option<BlockContext>,
     /// Whether our state is void and only a snapshot helps.
@@ -80,6 +82,7 @@ impl<D: Dial> Follower<D> {
         let source = dial.dial().await.map_err(failed)?;
         let image = first_image(&source).await.map_err(failed)?;
         metrics.head_number.set(image.context.number.get());
+        metrics.connected.set(1);
         let follower = Self {
             silence: config.silence,
             backfill_blocks_max: config.backfill_blocks_max,
@@ -102,6 +105,7 @@ impl<D: Dial> Follower<D> {
         loop {
             let Err(halt) = self.follow(&mut source).await;
             let Halt::Source(error) = halt else { return None };
+            self.metrics.connected.set(0);
             self.metrics.connection_losses.add(1);
             tracing::warn!(node = self.dial.name(), error = &error as &dyn std::error::Error, "connection given up");
             drop(source);
@@ -140,6 +144,7 @@ impl<D: Dial> Follower<D> {
         // Whatever was missed while there was no connection is found from the head.
         self.catch_up(source, None).await?;
         self.failures = 0;
+        self.metrics.connected.set(1);
         loop {
             tokio::select! {
                 head = source.next_head() => {
@@ -254,8 +259,8 @@ impl<D: Dial> Follower<D> {
             if block.number.get() <= oldest {
                 return Ok(None);
             }
-            let parent = match self.announced.iter().find(|known| known.hash == block.parent_hash) {
-                Some(known) => *known,
+            let parent = match self.announced.iter().find(|(known, _)| known.hash == block.parent_hash) {
+                Some((known, _)) => *known,
                 None => {
                     let hash = B256::from(block.parent_hash);
                     source.block_by_hash(hash).await?.ok_or(SourceError::UnknownBlock(hash))?
@@ -286,16 +291,22 @@ impl<D: Dial> Follower<D> {
         let tip = path.first().map_or(0, |block| block.number.get());
         while let Some(context) = path.pop() {
             let updates = self.read_updates(source, context.block()).await?;
+            let read_at = Instant::now();
             self.attend(source);
             let newer = self.unattended.map_or(0, |head| head.number.get());
-            if !self.announced.iter().any(|known| known.hash == context.hash) {
-                self.metrics.backfilled_blocks.add(1);
+            match self.announced.iter().rev().find(|(known, _)| known.hash == context.hash) {
+                Some((_, heard_at)) if *heard_at <= read_at => {
+                    self.metrics.stages.head_to_logs.record(*heard_at, read_at);
+                }
+                // It was read before it was announced.
+                Some(_) => {}
+                None => self.metrics.backfilled_blocks.add(1),
             }
             self.metrics.blocks.add(1);
             self.metrics.head_number.set(context.number.get());
             self.history.push(context);
             let head_number = BlockNumber(tip.max(newer));
-            self.tell(ChainEvent::Block { context, head_number, updates }).await?;
+            self.tell(ChainEvent::Block { context, head_number, updates, read_at }).await?;
         }
         Ok(())
     }
@@ -338,7 +349,7 @@ impl<D: Dial> Follower<D> {
         if self.announced.len() == ANNOUNCED_MAX {
             self.announced.pop_front();
         }
-        self.announced.push_back(head);
+        self.announced.push_back((head, Instant::now()));
     }
 
     async fn tell(&self, event: ChainEvent) -> Result<(), Halt> {

@@ -3,12 +3,13 @@
 use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf};
 use alphapulse_protocol::message::{CautionCause, CloseReason, Welcome};
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::archive::Archive;
@@ -20,6 +21,7 @@ use crate::follower::ChainEvent;
 use crate::journal::FeedWriter;
 use crate::lane::{self, LaneReader, LaneWriter, Wake};
 use crate::metrics::Metrics;
+use crate::observe::Report;
 use crate::recent::{Event, Recent};
 use crate::replay::Lanes;
 use crate::roster::Roster;
@@ -49,6 +51,8 @@ pub(crate) enum Command {
     Join(Box<Joining>),
     /// Tell everyone whether the nodes can be believed.
     Caution(CautionCause),
+    /// Say how the stream stands.
+    Report(oneshot::Sender<Report>),
     /// End in order.
     Stop,
 }
@@ -100,12 +104,16 @@ pub(crate) struct Hub {
     recent: Recent,
     /// Last message that subscribers were given. The sequencer may be ahead of it by a block that did not fit.
     published: Position,
+    /// As [`Stream::told`].
+    told: u64,
+    /// When the last event of the chain was sequenced.
+    head_at: Instant,
     /// Last message that is in the journal.
     recorded: Sequence,
     /// What subscribers were told last, and the two that it follows from.
     caution: CautionCause,
-    told: CautionCause,
-    seen: CautionCause,
+    caution_said: CautionCause,
+    caution_seen: CautionCause,
     side_sequencer: SideSequencer,
     epoch: Arc<AtomicU64>,
 }
@@ -128,10 +136,12 @@ impl Hub {
             snapshot: None,
             recent: Recent::new(config.recent_bytes),
             published: Position { epoch: Epoch(0), sequence: Sequence(0) },
+            told: 0,
+            head_at: Instant::now(),
             recorded: Sequence(0),
             caution: CautionCause::None,
-            told: CautionCause::None,
-            seen: CautionCause::None,
+            caution_said: CautionCause::None,
+            caution_seen: CautionCause::None,
             side_sequencer: SideSequencer::default(),
             epoch: Arc::default(),
         }
@@ -193,6 +203,8 @@ impl Hub {
                 command = commands.recv() => match command {
                     Some(Command::Join(joining)) => self.on_join(*joining),
                     Some(Command::Caution(cause)) => self.on_caution(cause),
+                    // Who asked may have left meanwhile.
+                    Some(Command::Report(asked)) => drop(asked.send(self.report())),
                     Some(Command::Stop) | None => return Ok(()),
                 },
                 // Behind the events: what made the nodes believable again is among them.
@@ -219,15 +231,19 @@ impl Hub {
             ChainEvent::Snapshot(image) => self.on_snapshot(&image),
             // Until the snapshot that was asked for comes, there is nothing that these could continue.
             _ if !self.sequencer.is_whole() => Ok(()),
-            ChainEvent::Block { context, head_number, updates } => {
+            ChainEvent::Block { context, head_number, updates, read_at } => {
                 match self.sequencer.block(context, head_number, &updates, &mut self.frames) {
-                    Ok(()) => self.publish(None),
+                    Ok(()) => {
+                        let sequenced_at = Instant::now();
+                        self.metrics.stages.logs_to_sequence.record(read_at, sequenced_at);
+                        self.publish(None, sequenced_at)
+                    }
                     Err(error) => self.on_contradiction(&error),
                 }
             }
             ChainEvent::Reorg { ancestor, old_head } => {
                 match self.sequencer.reorg(ancestor, old_head, &mut self.frames) {
-                    Ok(()) => self.publish(Some(ancestor.number)),
+                    Ok(()) => self.publish(Some(ancestor.number), Instant::now()),
                     Err(error) => self.on_contradiction(&error),
                 }
             }
@@ -235,15 +251,20 @@ impl Hub {
     }
 
     /// Gives the frames at hand to everyone: to memory, the lanes, and the journal.
-    fn publish(&mut self, ancestor: Option<BlockNumber>) -> Result<(), JournalError> {
+    fn publish(&mut self, ancestor: Option<BlockNumber>, sequenced_at: Instant) -> Result<(), JournalError> {
         let event = Event::new(&self.frames, self.published.sequence, ancestor);
         self.recent.push(event.clone());
         self.published = self.sequencer.position();
+        self.told += event.messages();
+        self.head_at = sequenced_at;
         self.with_stream(|fanout, stream| fanout.publish(&event, stream));
+        let mut filled_at = Instant::now();
+        self.metrics.stages.fanout.record(sequenced_at, filled_at);
         if self.fanout.is_catching_up() {
             self.catch_up();
+            filled_at = Instant::now();
         }
-        self.record_frames()
+        self.record_frames(filled_at)
     }
 
     fn catch_up(&mut self) {
@@ -252,16 +273,16 @@ impl Hub {
 
     /// Gives the fan-out what those need who have to catch up. The snapshot is made when the first of them asks.
     fn with_stream(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>)) {
-        let Self { sequencer, snapshot, recent, published, recorded, fanout, caution, journal, .. } = self;
+        let Self { sequencer, snapshot, recent, published, told, recorded, fanout, caution, journal, .. } = self;
         let mut taken = || {
             if snapshot.is_none() {
                 *snapshot = sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
             }
             snapshot.clone()
         };
-        let (position, caution) = (*published, *caution);
+        let (position, told, caution) = (*published, *told, *caution);
         let archive = journal.as_ref().map(|journal| Archive { journal, last: *recorded });
-        serve(fanout, &mut Stream { position, recent, archive, sequencer, caution, snapshot: &mut taken });
+        serve(fanout, &mut Stream { position, told, recent, archive, sequencer, caution, snapshot: &mut taken });
     }
 
     fn on_snapshot(&mut self, image: &MarketImage) -> Result<(), JournalError> {
@@ -272,6 +293,8 @@ impl Hub {
             return self.on_contradiction(&error);
         }
         (self.published, self.recorded) = (self.sequencer.position(), Sequence(0));
+        self.told += 1;
+        self.head_at = Instant::now();
         // Stands alone: it is only shown.
         self.epoch.store(epoch.0, Ordering::Relaxed);
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
@@ -288,12 +311,25 @@ impl Hub {
         Ok(())
     }
 
-    fn record_frames(&mut self) -> Result<(), JournalError> {
+    fn record_frames(&mut self, filled_at: Instant) -> Result<(), JournalError> {
         self.metrics.messages.add(self.frames.len() as u64);
         let Some(journal) = &mut self.journal else { return Ok(()) };
         journal.record(self.frames.iter().map(FrameBuf::message_bytes), || self.sequencer.snapshot())?;
         self.recorded = self.published.sequence;
+        self.metrics.stages.journal.record(filled_at, Instant::now());
         Ok(())
+    }
+
+    /// How the stream stands between two events, for those who watch.
+    fn report(&self) -> Report {
+        self.fanout.refresh(self.told);
+        Report {
+            position: self.published,
+            head: self.sequencer.head(),
+            head_at: self.head_at,
+            caution: self.caution,
+            journal: self.journal.as_ref().map(FeedWriter::status),
+        }
     }
 
     fn on_join(&mut self, Joining { lane, terms, is_greeted }: Joining) {
@@ -307,26 +343,26 @@ impl Hub {
 
     /// The word of who stands outside: it holds whatever the nodes seem.
     fn on_caution(&mut self, cause: CautionCause) {
-        self.told = cause;
+        self.caution_said = cause;
         self.weigh();
     }
 
     fn on_safety(&mut self, safety: Safety) {
-        self.seen = caution_of(safety);
+        self.caution_seen = caution_of(safety);
         self.weigh();
     }
 
     /// That the nodes can be believed no more is said before anything else that they gave.
     fn note_danger(&mut self, safety: Option<&watch::Receiver<Safety>>) {
         let seen = safety.map_or(CautionCause::None, |safety| caution_of(*safety.borrow()));
-        if seen != CautionCause::None && seen != self.seen {
-            self.seen = seen;
+        if seen != CautionCause::None && seen != self.caution_seen {
+            self.caution_seen = seen;
             self.weigh();
         }
     }
 
     fn weigh(&mut self) {
-        let cause = if self.told == CautionCause::None { self.seen } else { self.told };
+        let cause = if self.caution_said == CautionCause::None { self.caution_seen } else { self.caution_said };
         if self.caution == cause {
             return;
         }
@@ -339,6 +375,7 @@ impl Hub {
 
     fn on_pulse(&mut self) {
         self.catch_up();
+        self.fanout.refresh(self.told);
         if let Some(heartbeat) = self.sequencer.heartbeat(now()) {
             self.metrics.heartbeats.add(1);
             self.fanout.pulse(&heartbeat);

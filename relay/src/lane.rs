@@ -6,7 +6,7 @@
 //!
 //! Beside the stream runs a small ring of side messages, which nothing depends on: when it is full the oldest goes.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use alphapulse_protocol::DecodeError;
@@ -47,6 +47,8 @@ pub(crate) enum Wake {
 struct Shared {
     /// Bytes queued and not yet taken.
     waiting: AtomicUsize,
+    /// Mark of the last frames taken; 0 before any with a mark.
+    taken: AtomicU64,
     side: Option<ArrayQueue<Bytes>>,
     ending: OnceLock<Ending>,
     is_abandoned: AtomicBool,
@@ -58,6 +60,7 @@ pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWrit
     let (producer, consumer) = RingBuffer::new((bytes_max / EVENT_BYTES).clamp(SLOTS.0, SLOTS.1));
     let shared = Arc::new(Shared {
         waiting: AtomicUsize::new(0),
+        taken: AtomicU64::new(0),
         side: (side_slots > 0).then(|| ArrayQueue::new(side_slots)),
         ending: OnceLock::new(),
         is_abandoned: AtomicBool::new(false),
@@ -70,21 +73,30 @@ pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWrit
 /// The writer's end. Dropped without an ending, it leaves one: its reader must not wait for ever.
 #[derive(Debug)]
 pub(crate) struct LaneWriter {
-    queue: Producer<Bytes>,
+    queue: Producer<(Bytes, u64)>,
     bytes_max: usize,
     shared: Arc<Shared>,
 }
 
 impl LaneWriter {
+    #[cfg(test)]
+    fn push<'b, I: IntoIterator<Item = &'b Bytes> + Clone>(&mut self, parcels: I) -> bool {
+        self.push_marked(parcels, 0)
+    }
+
     /// Queues whole frames, all or none, and wakes the reader; or says that there is no room. Never blocks, never allocates.
-    pub(crate) fn push<'b, I: IntoIterator<Item = &'b Bytes> + Clone>(&mut self, parcels: I) -> bool {
+    /// By the mark [`Self::taken`] tells how far the reader is; 0 marks nothing.
+    pub(crate) fn push_marked<'b, I>(&mut self, parcels: I, mark: u64) -> bool
+    where
+        I: IntoIterator<Item = &'b Bytes> + Clone,
+    {
         let sizes = parcels.clone().into_iter().fold((0, 0), |(count, bytes), next| (count + 1, bytes + next.len()));
         if !self.has_room_for(sizes) {
             return false;
         }
         self.shared.waiting.fetch_add(sizes.1, Ordering::Relaxed);
         for frames in parcels {
-            if self.queue.push(frames.clone()).is_err() {
+            if self.queue.push((frames.clone(), mark)).is_err() {
                 unreachable!("only this end fills slots, and enough were free");
             }
         }
@@ -119,6 +131,11 @@ impl LaneWriter {
     /// Bytes queued and not yet taken.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Mark of the last frames that the reader took; `None` before any with a mark.
+    pub(crate) fn taken(&self) -> Option<u64> {
+        Some(self.shared.taken.load(Ordering::Relaxed)).filter(|mark| *mark > 0)
     }
 
     /// Nothing more will come. The first ending stands.
@@ -169,7 +186,7 @@ impl LaneWatch {
 /// The reader's end. Dropping it leaves the lane.
 #[derive(Debug)]
 pub(crate) struct LaneReader {
-    queue: Consumer<Bytes>,
+    queue: Consumer<(Bytes, u64)>,
     shared: Arc<Shared>,
 }
 
@@ -177,8 +194,12 @@ impl LaneReader {
     /// Next frames; those of the stream first. Never blocks.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         match self.queue.pop() {
-            Ok(frames) => {
+            Ok((frames, mark)) => {
                 self.shared.waiting.fetch_sub(frames.len(), Ordering::Relaxed);
+                if mark > 0 {
+                    // Stands alone: it is only shown.
+                    self.shared.taken.store(mark, Ordering::Relaxed);
+                }
                 Some(frames)
             }
             Err(_) => self.shared.side.as_ref()?.pop(),
@@ -281,6 +302,18 @@ mod tests {
         assert!(!writer.is_half_empty());
         (0..SLOTS.0 / 2).for_each(|_| drop(reader.pop()));
         assert!(writer.is_half_empty());
+    }
+
+    #[test]
+    fn a_mark_counts_once_its_frames_are_taken() {
+        let (mut writer, mut reader) = task_lane(100);
+        assert!(writer.push_marked([&Bytes::from_static(b"a")], 7));
+        assert!(writer.push([&Bytes::from_static(b"unmarked")]));
+        assert_eq!(writer.taken(), None);
+        assert!(reader.pop().is_some());
+        assert_eq!(writer.taken(), Some(7));
+        assert!(reader.pop().is_some());
+        assert_eq!(writer.taken(), Some(7));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Guarantees: a subscriber gets a snapshot and then every message in sequence; where some are missing it is told so before
 //! the next one, and they, or a snapshot, follow; blocks come by
 //! ancestry, so a block that was missed is fetched and a reorg is announced before its blocks; every message is in the
-//! journal as it was on the wire; every loss, retry and repair is counted in [`RelayStats`].
+//! journal as it was on the wire; every loss, retry and repair is counted in [`RelayStats`], and every stage's
+//! latency in [`RelayStatus`].
 //!
 //! Refusals: a subscription's silence proves nothing and `removed` flags are never read; a node on another chain is not
 //! relayed; a pool that its factory did not deploy is not watched; a slow subscriber is never waited for; a damaged journal is refused, not cut.
@@ -39,6 +40,7 @@ mod inbound;
 pub mod journal;
 mod lane;
 mod metrics;
+mod observe;
 mod recent;
 mod reconnect;
 mod relay;
@@ -55,6 +57,7 @@ mod wait;
 pub use crate::config::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
 pub use crate::error::{FeedError, JournalError, RelayError, SourceError};
 pub use crate::metrics::RelayStats;
+pub use crate::observe::{HeadStatus, JournalStatus, RelayStatus, SourceStatus, StageStatus};
 pub use crate::relay::Relay;
 pub use crate::replay::{Recording, ReplayOptions, ReplaySpeed};
 pub use crate::roster::SubscriberStatus;

@@ -2,27 +2,40 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::observe::Stages;
 
 /// Declares the counters once, as atomics to count in and as plain numbers to read.
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+    ($(#[doc = $doc:literal] $name:ident),+ $(,)?) => {
         /// Counters of a relay since its start.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+        #[serde(default)]
         #[non_exhaustive]
         pub struct RelayStats {
-            $($(#[$doc])* pub $name: u64,)+
+            $(#[doc = $doc] pub $name: u64,)+
         }
 
         /// The counters as they are counted. Each stands alone, so `Relaxed` is enough everywhere.
         #[derive(Debug, Default)]
         pub(crate) struct Metrics {
             $(pub(crate) $name: Counter,)+
+            /// 1 while the node is connected and answered since, else 0.
+            pub(crate) connected: Counter,
+            pub(crate) stages: Stages,
         }
 
         impl Metrics {
             pub(crate) fn read(&self) -> RelayStats {
                 RelayStats { $($name: self.$name.get(),)+ }
+            }
+        }
+
+        impl RelayStats {
+            /// Every counter with its name and what it counts.
+            pub(crate) fn each(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), $doc, self.$name)),+].into_iter()
             }
         }
     };

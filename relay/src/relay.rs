@@ -4,6 +4,7 @@ use core::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use alphapulse_protocol::header::SCHEMA_VERSION;
 use alphapulse_protocol::message::CautionCause;
@@ -20,6 +21,7 @@ use crate::hub::{Command, Hub, Joiner};
 use crate::journal::{FeedOptions, FeedWriter};
 use crate::lane::Wake;
 use crate::metrics::{Metrics, RelayStats};
+use crate::observe::{HttpDoor, HttpServer, Observer, RelayStatus};
 use crate::replay::{Events, Lanes, Player, Recording, ReplayOptions};
 use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
@@ -39,6 +41,8 @@ pub struct Relay {
     sides: SidePublisher,
     metrics: Arc<Metrics>,
     server: Option<Server>,
+    observer: Observer,
+    http: Option<HttpServer>,
     hub: JoinHandle<Result<(), RelayError>>,
     /// Follows the chain, or plays a recording of it.
     follower: JoinHandle<Option<RelayError>>,
@@ -52,6 +56,17 @@ pub struct Relay {
 struct Nodes {
     control: RaceControl<NodeDial>,
     template: NodeDial,
+}
+
+/// All that a relay is put together from.
+struct Ready {
+    hub: Hub,
+    events: mpsc::Receiver<ChainEvent>,
+    listeners: Listeners,
+    http: Option<HttpDoor>,
+    lanes: Option<Lanes>,
+    sources: Option<SourceWatch>,
+    name: Arc<str>,
 }
 
 /// Ends tasks with their owner.
@@ -134,12 +149,18 @@ impl Relay {
         hub.on_event(first).map_err(RelayError::Journal)?;
         let lanes = Lanes::default();
         let player = Player { events: recorded, out, options, lanes: lanes.clone(), metrics: Arc::clone(&metrics) };
-        Ok(Self::assemble(&config, hub, events, listeners, Some(lanes), None, player.run()))
+        let http = HttpDoor::bind(config.listen_http).await?;
+        let name = format!("recording {}", recording.dir().display()).into();
+        metrics.connected.set(1);
+        let ready = Ready { hub, events, listeners, http, lanes: Some(lanes), sources: None, name };
+        Ok(Self::assemble(&config, ready, player.run()))
     }
 
     async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
         config.check()?;
+        let name = dial.name().into();
         let listeners = Listeners::bind(&config).await?;
+        let http = HttpDoor::bind(config.listen_http).await?;
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
         let resync = Arc::new(Notify::new());
         let sources = dial.watch();
@@ -152,19 +173,17 @@ impl Relay {
         let journal = open_journal(&config)?;
         let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
         hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
-        Ok(Self::assemble(&config, hub, events, listeners, None, sources, follower.run(source)))
+        let ready = Ready { hub, events, listeners, http, lanes: None, sources, name };
+        Ok(Self::assemble(&config, ready, follower.run(source)))
     }
 
     /// Sets everything going that is ready.
     fn assemble(
         config: &RelayConfig,
-        hub: Hub,
-        events: mpsc::Receiver<ChainEvent>,
-        listeners: Listeners,
-        lanes: Option<Lanes>,
-        sources: Option<SourceWatch>,
+        ready: Ready,
         source: impl Future<Output = Option<RelayError>> + Send + 'static,
     ) -> Self {
+        let Ready { hub, events, listeners, http, lanes, sources, name } = ready;
         let metrics = Arc::clone(hub.metrics());
         let (commands_in, commands) = mpsc::unbounded_channel();
         let joiner = Joiner {
@@ -177,11 +196,33 @@ impl Relay {
         };
         let server = Server::start(listeners, &joiner, &metrics);
         let safety = sources.as_ref().map(SourceWatch::safety);
+        let observer = Observer {
+            commands: joiner.commands.clone(),
+            roster: Arc::clone(&joiner.roster),
+            metrics: Arc::clone(&metrics),
+            chain_id: config.chain_id,
+            source: name,
+            sources: sources.clone(),
+            started: Instant::now(),
+        };
+        let http = http.map(|door| door.serve(observer.clone()));
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
         let hub = tokio::spawn(hub.run(events, commands, sides_out, safety, config.heartbeat));
         let follower = tokio::spawn(source);
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
-        Self { joiner, sides, metrics, server: Some(server), hub, follower, sources, nodes: None, _tasks: tasks }
+        Self {
+            joiner,
+            sides,
+            metrics,
+            server: Some(server),
+            observer,
+            http,
+            hub,
+            follower,
+            sources,
+            nodes: None,
+            _tasks: tasks,
+        }
     }
 
     /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment
@@ -284,6 +325,20 @@ impl Relay {
 
     fn nodes(&self) -> Result<&Nodes, RelayError> {
         self.nodes.as_ref().ok_or_else(|| RelayError::Nodes("this relay was not started with several nodes".into()))
+    }
+
+    /// How the relay is doing: counters, latencies by stage, subscribers, sources, journal.
+    ///
+    /// # Errors
+    /// [`RelayError::Stopped`], and [`RelayError::Unanswered`] when the writer is too busy to say.
+    pub async fn status(&self) -> Result<RelayStatus, RelayError> {
+        self.observer.status().await
+    }
+
+    /// Address of the page for watching the relay, with the port that was really taken.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(HttpServer::address)
     }
 
     /// Unix socket that is served.

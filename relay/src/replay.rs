@@ -189,6 +189,7 @@ fn take(
                 context,
                 head_number,
                 updates,
+                read_at: std::time::Instant::now(),
             }));
         }
         Message::Reorg(reorg) => {
@@ -405,7 +406,12 @@ mod tests {
             gas_used: 0.into(),
             gas_limit: 0.into(),
         };
-        ChainEvent::Block { context: zero, head_number: BlockNumber(1), updates: Vec::new() }
+        ChainEvent::Block {
+            context: zero,
+            head_number: BlockNumber(1),
+            updates: Vec::new(),
+            read_at: std::time::Instant::now(),
+        }
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::RelayError;
 use crate::metrics::Counter;
 
 /// How a subscriber is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SubscriberStatus {
     /// Number of the connection since the relay's start.
@@ -26,6 +26,9 @@ pub struct SubscriberStatus {
     pub skipped_messages: u64,
     /// Bytes that wait for it.
     pub waiting_bytes: u64,
+    /// Messages of the stream that it has not taken yet, as of the last heartbeat or status; `None` before it took its
+    /// snapshot. Those that its selection leaves out count until it has taken what comes behind them.
+    pub lag_messages: Option<u64>,
     /// Times its lane was full and it missed messages.
     pub lapped: u64,
     /// Gaps that it was told of.
@@ -44,12 +47,18 @@ pub(crate) struct Entry {
     pub(crate) sent_messages: Counter,
     pub(crate) skipped_messages: Counter,
     pub(crate) waiting_bytes: Counter,
+    /// One more than the messages that it has not taken; 0 while that is not known.
+    lag_and_one: Counter,
     pub(crate) lapped: Counter,
     pub(crate) gaps: Counter,
     pub(crate) side_dropped: Counter,
 }
 
 impl Entry {
+    pub(crate) fn set_lag(&self, messages: Option<u64>) {
+        self.lag_and_one.set(messages.map_or(0, |messages| messages.saturating_add(1)));
+    }
+
     fn read(&self) -> SubscriberStatus {
         SubscriberStatus {
             id: self.id,
@@ -59,6 +68,7 @@ impl Entry {
             sent_messages: self.sent_messages.get(),
             skipped_messages: self.skipped_messages.get(),
             waiting_bytes: self.waiting_bytes.get(),
+            lag_messages: self.lag_and_one.get().checked_sub(1),
             lapped: self.lapped.get(),
             gaps: self.gaps.get(),
             side_dropped: self.side_dropped.get(),

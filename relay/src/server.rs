@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use alphapulse_protocol::frame::{self, FrameDecoder};
 use alphapulse_protocol::header::SCHEMA_VERSION;
@@ -244,7 +245,7 @@ impl Door {
             }
         };
         let reason = match joined {
-            Ok((lane, _place)) => peer.stream_lane(lane).await,
+            Ok((lane, _place)) => peer.stream_lane(lane, &self.metrics).await,
             Err(reason) => reason,
         };
         if let Some(reason) = reason {
@@ -324,8 +325,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     /// Passes on what the lane gives until one side ends. The result is the reason to state, if any.
-    async fn stream_lane(&mut self, mut lane: LaneReader) -> Option<CloseReason> {
+    async fn stream_lane(&mut self, mut lane: LaneReader, metrics: &Metrics) -> Option<CloseReason> {
         loop {
+            let taken_at = Instant::now();
             if let Some(ending) = self.gather(&mut lane).await.ok()? {
                 return match ending {
                     Ending::Closed(reason) => Some(reason),
@@ -334,6 +336,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
             }
             if !self.out.is_empty() {
                 self.write_out().await.ok()?;
+                metrics.stages.write.record(taken_at, Instant::now());
                 continue;
             }
             let mut byte = [0];

@@ -1,11 +1,13 @@
 //! `alphapulse relay`: the market-data relay as a process of its own.
 
+mod status;
+
 use std::path::PathBuf;
 
 use alphapulse_engine::config::NodeConfig;
 use alphapulse_relay::journal::JournalError;
 use alphapulse_relay::{Recording, Relay, RelayConfig, RelayError, ReplayOptions, ReplaySpeed, SourceError};
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio::time::{Duration, interval};
 
 use crate::exit::{Exit, Failure, Outcome};
@@ -15,6 +17,7 @@ use crate::settings::ConfigArguments;
 const EXAMPLES: &str = "\
 Examples:
   alphapulse relay --config node.toml
+  alphapulse relay status --config node.toml
   ALPHAPULSE__RELAY__LISTEN_UNIX=/run/alphapulse.sock alphapulse relay --config node.toml --journal /var/lib/feed
 
   alphapulse relay --config node.toml --replay runs/relay --speed 10 --wait-for 1
@@ -29,8 +32,11 @@ Nodes join with `[relay] unix = …` or `tcp = …` in their configuration. Ctrl
 const JOURNAL_FOLDER: &str = "relay";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct RelayArguments {
+    #[command(subcommand)]
+    verb: Option<RelayVerb>,
+
     #[command(flatten)]
     settings: ConfigArguments,
 
@@ -54,7 +60,16 @@ pub(crate) struct RelayArguments {
 /// How often the progress of a replay is told.
 const PROGRESS: Duration = Duration::from_secs(5);
 
+#[derive(Debug, Subcommand)]
+enum RelayVerb {
+    /// How a running relay is doing
+    Status(status::StatusArguments),
+}
+
 pub(crate) fn run(arguments: &RelayArguments) -> Outcome {
+    if let Some(RelayVerb::Status(arguments)) = &arguments.verb {
+        return status::run(arguments);
+    }
     let config = arguments.settings.load()?;
     if config.relay.listen_unix.is_none() && config.relay.listen_tcp.is_none() {
         let error = anyhow::anyhow!("{} gives the relay no place to serve on", arguments.settings.config.display());
@@ -76,7 +91,8 @@ pub(super) async fn operate(config: RelayConfig) -> Outcome {
         () = interrupt.asked() => return Ok(Exit::Interrupted),
     };
     let unix = relay.unix_path().map(|path| path.display().to_string());
-    tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), journal, "relaying");
+    let [tcp, http] = [relay.tcp_addr(), relay.http_addr()].map(|address| address.map(|address| address.to_string()));
+    tracing::info!(unix, tcp, http, journal, "relaying");
     let is_interrupted = tokio::select! {
         () = interrupt.asked() => true,
         () = relay.ended() => false,

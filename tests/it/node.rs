@@ -10,7 +10,7 @@ use alphapulse_testnet::session::Testnet;
 use alphapulse_testnet::{DevNodeConfig, Kit, Layout};
 use serde_json::Value;
 
-use crate::command::{Ran, alphapulse};
+use crate::command::{Ran, alphapulse, run};
 
 /// Generous: what is waited for takes milliseconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -163,8 +163,12 @@ async fn a_live_node_sends_and_books_what_lands() {
 async fn a_node_trades_on_the_feed_of_a_relay_of_its_own() {
     let mut chain = Chain::start().await;
     let socket = chain.path("relay.sock");
-    let mut relay = Running::start(chain.command(&["relay"], &[("RELAY__LISTEN_UNIX", &socket)]));
+    let page: &Path = "127.0.0.1:0".as_ref();
+    let served = [("RELAY__LISTEN_UNIX", socket.as_path()), ("RELAY__LISTEN_HTTP", page)];
+    let mut relay = Running::start(chain.command(&["relay"], &served));
     relay.must_say("relaying");
+    let page =
+        relay.said.split("http=\"").nth(1).and_then(|said| said.split('"').next()).expect("it is named").to_owned();
     let off: &Path = "false".as_ref();
     let settings = [("RELAY__EMBEDDED", off), ("RELAY__UNIX", &socket)];
     let mut node = Running::start(chain.command(&["run", "--json"], &settings));
@@ -174,6 +178,14 @@ async fn a_node_trades_on_the_feed_of_a_relay_of_its_own() {
         if node.says("opportunity id=", MOMENT) {
             break;
         }
+    }
+    let told = run(["relay", "status", "--json", "--http", &page]);
+    let status: Value = serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"));
+    assert!(status["problem"].is_null() && status["stats"]["blocks"].as_u64() > Some(0), "{status}");
+    assert_eq!(status["subscribers"].as_array().map(Vec::len), Some(1), "{status}");
+    let shown = run(["relay", "status", "--http", &page]);
+    for text in ["chain 31337", "logs_to_sequence", "problem   none", "uid "] {
+        assert!(shown.stdout.contains(text), "{text}: {shown:?}");
     }
     assert!(summary(&node.interrupt())["opportunities"].as_u64() > Some(0));
     let ran = relay.interrupt();

@@ -227,6 +227,8 @@ section! {
         journal_bytes_max: String,
         /// Longest time that a segment of the feed's journal is kept.
         journal_age_max: String,
+        /// Address of the page for watching the relay.
+        listen_http: String,
     }
 }
 section! {

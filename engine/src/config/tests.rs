@@ -246,6 +246,9 @@ fn exactly_one_relay_is_chosen() {
     assert_eq!(config.relay.source, RelaySource::Tcp("[::1]:7100".parse().unwrap()));
     refused("embedded = true", "tcp = \"10.0.0.1:7100\"", "relay.tcp", "this host");
     refused("# listen_tcp = \"127.0.0.1:7100\"", "listen_tcp = \"0.0.0.0:7100\"", "relay.listen_tcp", "this host");
+    refused("# listen_http = \"127.0.0.1:7101\"", "listen_http = \"0.0.0.0:7101\"", "relay.listen_http", "this host");
+    let config = edited("# listen_http", "listen_http").unwrap();
+    assert_eq!(config.relay_config(None).listen_http, Some("127.0.0.1:7101".parse().unwrap()));
 }
 
 #[test]

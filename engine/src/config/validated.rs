@@ -137,6 +137,8 @@ pub struct RelaySettings {
     pub listen_tcp: Option<std::net::SocketAddr>,
     /// How the relay's own journal is kept. Says nothing of a node's, which nobody shortens.
     pub journal: FeedOptions,
+    /// Address of the page for watching the relay; a loopback one.
+    pub listen_http: Option<std::net::SocketAddr>,
 }
 
 /// One effective value, for people.
@@ -192,6 +194,7 @@ impl NodeConfig {
             heartbeat: self.relay.heartbeat,
             listen_unix: self.relay.listen_unix.clone(),
             listen_tcp: self.relay.listen_tcp,
+            listen_http: self.relay.listen_http,
             subscribers_max: self.relay.subscribers_max,
             journal_dir,
             journal: self.relay.journal,

@@ -23,6 +23,7 @@ use super::sync::{SyncPolicy, Syncer};
 use super::writer::{JournalWriter, SEGMENT_BYTES_MAX, remove_if_there, sync_dir};
 use super::{checkpoint, index};
 use crate::error::JournalError;
+use crate::observe::JournalStatus;
 
 /// Free space below which a feed is not begun: the segment that is written and the one after it.
 const RESERVE_BYTES: u64 = 2 * SEGMENT_BYTES_MAX;
@@ -153,6 +154,11 @@ impl FeedWriter {
     /// Why only a snapshot helps; nothing is read to tell.
     pub fn behind(&self, seen: Position, last: Sequence, base: BlockNumber) -> Result<Missed, NotKept> {
         self.past.behind(&self.dir, seen, last, base)
+    }
+
+    /// Where the journal ends.
+    pub(crate) fn status(&self) -> JournalStatus {
+        self.writer.status()
     }
 
     fn append(&mut self, message: &[u8]) -> Result<(), JournalError> {

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use alphapulse_protocol::message::{Message, SegmentBegin, WireMessage};
 use alphapulse_protocol::{ChainId, Epoch, frame};
@@ -15,6 +16,7 @@ use super::reader::JournalReader;
 use super::segment::{self, io_error};
 use super::sync::Syncer;
 use crate::error::JournalError;
+use crate::observe::{JournalStatus, millis};
 
 /// Size at which a segment is closed and the next begun: small enough to read whole, large enough that a day has few.
 pub const SEGMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -40,6 +42,7 @@ pub struct JournalWriter {
     syncer: Syncer,
     buffer: Vec<u8>,
     is_poisoned: bool,
+    synced_at: Instant,
     _lock: File,
 }
 
@@ -131,6 +134,7 @@ impl JournalWriter {
             syncer,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             is_poisoned: false,
+            synced_at: Instant::now(),
             _lock: lock,
         };
         writer.put_begin();
@@ -187,7 +191,9 @@ impl JournalWriter {
     pub fn sync(&mut self) -> Result<(), JournalError> {
         self.flush()?;
         let synced = self.syncer.sync(&self.file);
-        self.poison_on_error("sync", synced)
+        self.poison_on_error("sync", synced)?;
+        self.synced_at = Instant::now();
+        Ok(())
     }
 
     /// Hands an event's records to the system, and to the disk if the policy says so.
@@ -195,6 +201,15 @@ impl JournalWriter {
         self.flush()?;
         let synced = self.syncer.after_event(&self.file);
         self.poison_on_error("sync", synced)
+    }
+
+    /// Where the journal ends.
+    pub(crate) fn status(&self) -> JournalStatus {
+        JournalStatus {
+            segment: self.index,
+            segment_bytes: self.segment.bytes,
+            synced_ms_ago: millis(self.synced_at.elapsed()),
+        }
     }
 
     /// Whether an earlier failure ended the journal.

@@ -14,6 +14,7 @@ mod fake_market;
 mod journal;
 mod log_vectors;
 mod lying_node;
+mod observe;
 mod python_client;
 mod race;
 mod race_nodes;

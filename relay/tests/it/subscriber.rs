@@ -36,6 +36,7 @@ pub(crate) fn config() -> RelayConfig {
         heartbeat: Duration::from_millis(10),
         listen_unix: None,
         listen_tcp: None,
+        listen_http: None,
         subscribers_max: 8,
         journal_dir: None,
         journal: FeedOptions::default(),

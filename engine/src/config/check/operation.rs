@@ -168,6 +168,11 @@ impl Checker<'_> {
             Some(address) => Some(address?),
         };
         let journal = self.relay_journal(&raw);
+        let listen_http = raw.listen_http.as_ref().map(|text| self.socket_address("relay.listen_http", text));
+        let listen_http = match listen_http {
+            None => None,
+            Some(address) => Some(address?),
+        };
         Some(RelaySettings {
             source: source?,
             silence: silence?,
@@ -182,6 +187,7 @@ impl Checker<'_> {
             listen_unix,
             listen_tcp,
             journal: journal?,
+            listen_http,
         })
     }
 

@@ -1,0 +1,111 @@
+//! Gathers the status: what is counted, and what only the writer knows.
+
+use core::time::Duration;
+use std::sync::Arc;
+use std::time::Instant;
+
+use alloy::primitives::B256;
+use alphapulse_protocol::message::CautionCause;
+use alphapulse_protocol::{BlockRef, ChainId, Position};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::histogram::Reading;
+use super::status::{HeadStatus, JournalStatus, RelayStatus, SourceStatus, StageStatus};
+use crate::error::RelayError;
+use crate::hub::Command;
+use crate::metrics::Metrics;
+use crate::roster::Roster;
+use crate::source::race::{SourceReport, SourceState, SourceWatch};
+
+/// How long the writer may take to answer between two events.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// What the writer says of itself.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) position: Position,
+    /// `None` while the state is not whole.
+    pub(crate) head: Option<BlockRef>,
+    pub(crate) head_at: Instant,
+    pub(crate) caution: CautionCause,
+    pub(crate) journal: Option<JournalStatus>,
+}
+
+/// Whoever may ask how the relay is doing.
+#[derive(Debug, Clone)]
+pub(crate) struct Observer {
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) chain_id: ChainId,
+    pub(crate) source: Arc<str>,
+    /// The nodes, where there are several.
+    pub(crate) sources: Option<SourceWatch>,
+    pub(crate) started: Instant,
+}
+
+impl Observer {
+    pub(crate) async fn status(&self) -> Result<RelayStatus, RelayError> {
+        self.observe().await.map(|(status, _)| status)
+    }
+
+    /// The status, and the latencies that it sums up.
+    pub(super) async fn observe(&self) -> Result<(RelayStatus, [(&'static str, Reading); 5]), RelayError> {
+        let (asked, answer) = oneshot::channel();
+        self.commands.send(Command::Report(asked)).map_err(|_| RelayError::Stopped)?;
+        let answer = timeout(ANSWER_MAX, answer).await.map_err(|_| RelayError::Unanswered(ANSWER_MAX))?;
+        let report = answer.map_err(|_| RelayError::Stopped)?;
+        let stages = self.metrics.stages.read();
+        Ok((self.put_together(report, &stages), stages))
+    }
+
+    fn source_status(&self, reconnects: u64) -> Vec<SourceStatus> {
+        let Some(sources) = &self.sources else {
+            let is_connected = self.metrics.connected.get() > 0;
+            return vec![SourceStatus { name: self.source.to_string(), is_connected, reconnects }];
+        };
+        let status = |report: SourceReport| SourceStatus {
+            is_connected: report.state == SourceState::Ready,
+            name: report.name,
+            reconnects: report.reconnects,
+        };
+        sources.sources().into_iter().map(status).collect()
+    }
+
+    fn put_together(&self, report: Report, stages: &[(&'static str, Reading)]) -> RelayStatus {
+        let stats = self.metrics.read();
+        let sources = self.source_status(stats.reconnects);
+        let is_connected = sources.iter().any(|source| source.is_connected);
+        let problem = match report.head {
+            None => Some("the state is not whole: the next snapshot is waited for".to_owned()),
+            Some(_) if !is_connected => Some(format!("node {} is not connected", self.source)),
+            Some(_) => None,
+        };
+        let head = report.head.map(|head| HeadStatus {
+            number: head.number.0,
+            hash: B256::from(head.hash).to_string(),
+            age_ms: millis(report.head_at.elapsed()),
+        });
+        RelayStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            chain_id: self.chain_id.0,
+            uptime_ms: millis(self.started.elapsed()),
+            problem,
+            epoch: report.position.epoch.0,
+            sequence: report.position.sequence.0,
+            is_whole: head.is_some(),
+            caution: (report.caution != CautionCause::None).then(|| format!("{:?}", report.caution)),
+            head,
+            stats,
+            stages: stages.iter().map(|(name, read)| StageStatus::new(name, read)).collect(),
+            subscribers: self.roster.read(),
+            sources,
+            journal: report.journal,
+        }
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
