@@ -4,9 +4,9 @@ use core::mem::{offset_of, size_of};
 
 use alphapulse_protocol::header::MessageHeader;
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Clock, Close, CloseReason, Gap, GapReason,
+    Block, BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Challenge, Clock, Close, CloseReason, Gap, GapReason,
     GapRecovery, Halt, Heartbeat, Hello, HopRecord, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool, PoolKind,
-    Reorg, Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, Submission,
+    Proof, Publish, Reorg, Role, Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, Submission,
     Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, Verdict, Welcome,
 };
 
@@ -42,6 +42,9 @@ fn layouts() -> Vec<Layout> {
         Gap { header, first, last, recovery, reason, reserved }
         Select { header, scope, reserved_0, number, address, reserved_1 }
         Caution { header, is_safe, reserved_0, cause, reserved_1 }
+        Challenge { header, nonce }
+        Proof { header, role, name_length, reserved, name, nonce, mac }
+        Publish { header, chain_id }
         Block { header, context, head_number }
         BlockEnd { header, number, hash, update_count, reserved }
         Reorg { header, ancestor_number, ancestor_hash, old_head_number, old_head_hash, depth, reserved }
@@ -131,6 +134,7 @@ fn the_page_lists_exactly_the_codes_of_this_build() {
     check("Gap recovery", known(all(), GapRecovery::from_wire));
     check("Gap reasons", known(all(), GapReason::from_wire));
     check("Scopes", known(all(), Scope::from_wire));
+    check("Roles", known(all(), Role::from_wire));
     check("Causes of a caution", known(all(), CautionCause::from_wire));
     check("Pool kinds", known(all(), |code| PoolKind::from_wire(u8::try_from(code).ok()?)));
     check("Simulation status", known(all(), SimulationStatus::from_wire));
