@@ -10,6 +10,7 @@ use alphapulse_protocol::{Epoch, Position};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use crate::access::Roles;
 use crate::clock::now;
 use crate::config::RelayConfig;
 use crate::error::RelayError;
@@ -24,6 +25,7 @@ use crate::server::{Listeners, Server};
 use crate::side::SidePublisher;
 use crate::source::{Dial, NodeDial};
 use crate::subscription::{Feed, SubscribeOptions};
+use crate::tls;
 use crate::wait::Waiter;
 
 /// Events between the follower and the writer. When it is full the follower waits: the writer is not outrun.
@@ -78,6 +80,7 @@ impl Relay {
 
     async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
         config.check()?;
+        let tls = config.access.tls.as_ref().map(tls::acceptor).transpose().map_err(RelayError::Secret)?;
         let listeners = Listeners::bind(&config).await?;
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
         let (commands_in, commands) = mpsc::unbounded_channel();
@@ -96,8 +99,8 @@ impl Relay {
             chain_id: config.chain_id,
             epoch: hub.epoch(),
         };
-        let server = Server::start(listeners, &joiner, &metrics);
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
+        let server = Server::start(listeners, tls, &joiner, &sides, &metrics);
         let hub = tokio::spawn(hub.run(events, commands, sides_out, config.heartbeat));
         let follower = tokio::spawn(follower.run(source));
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
@@ -128,7 +131,7 @@ impl Relay {
     /// As [`Self::subscribe`].
     pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<Feed, RelayError> {
         let waiter = Waiter::new();
-        let place = self.joiner.roster.reserve("embedded")?;
+        let place = self.joiner.roster.reserve("embedded", Roles::ALL)?;
         let terms = Terms {
             version: SCHEMA_VERSION,
             position: options.position,

@@ -57,7 +57,12 @@ fn session_and_chain() -> Vec<Case> {
         alone("Proof", "role", &[int(1), int(2), int(3)], &[int(0), int(4), int(65_535)]),
         // The golden name is "trader-1" of eight bytes.
         alone("Proof", "name_length", &[int(1), int(8)], &[int(0), int(33), int(255)]),
-        alone("Proof", "name", &[name(b"a-_.Z9b0")], &[name(b"trader 1"), name(b"trader\n1"), name(b"trader\xc3\xa9"), int(0)]),
+        alone(
+            "Proof",
+            "name",
+            &[name(b"a-_.Z9b0")],
+            &[name(b"trader 1"), name(b"trader\n1"), name(b"trader\xc3\xa9"), int(0)],
+        ),
         alone("Block", "head_number", &head, &below),
         alone("SnapshotBegin", "head_number", &head, &below),
         Case {

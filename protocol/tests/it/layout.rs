@@ -4,10 +4,11 @@ use core::mem::{offset_of, size_of};
 
 use alphapulse_protocol::header::MessageHeader;
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Challenge, Clock, Close, CloseReason, Gap, GapReason,
-    GapRecovery, Halt, Heartbeat, Hello, HopRecord, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool, PoolKind,
-    Proof, Publish, Reorg, Role, Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, Submission,
-    Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, Verdict, Welcome,
+    Block, BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Challenge, Clock, Close, CloseReason, Gap,
+    GapReason, GapRecovery, Halt, Heartbeat, Hello, HopRecord, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool,
+    PoolKind, Proof, Publish, Reorg, Role, Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip,
+    SnapshotBegin, SnapshotEnd, Submission, Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity,
+    V3Swap, V3Tick, Verdict, Welcome,
 };
 
 use crate::page;

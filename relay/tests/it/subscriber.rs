@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use alphapulse_protocol::ChainId;
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::{Change, Replica};
-use alphapulse_relay::{Endpoint, Feed, FeedError, Relay, RelayConfig};
+use alphapulse_relay::{Access, Endpoint, Feed, FeedError, Relay, RelayConfig};
 
 use super::fake_chain::FakeChain;
 
@@ -31,6 +31,7 @@ pub(crate) fn config() -> RelayConfig {
         heartbeat: Duration::from_millis(10),
         listen_unix: None,
         listen_tcp: None,
+        access: Access::default(),
         subscribers_max: 8,
         journal_dir: None,
     }

@@ -1,8 +1,8 @@
 //! Golden bytes of the messages of a connection.
 
 use alphapulse_protocol::message::{
-    Caution, CautionCause, Challenge, Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Proof, Publish,
-    Role, Scope, Select, Skip, Subscribe, Welcome,
+    Caution, CautionCause, Challenge, Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Proof,
+    Publish, Role, Scope, Select, Skip, Subscribe, Welcome,
 };
 use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, Position, Sequence};
 
