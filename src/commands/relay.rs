@@ -44,12 +44,13 @@ pub(crate) fn run(arguments: &RelayArguments) -> Outcome {
 pub(super) async fn operate(config: RelayConfig) -> Outcome {
     let mut interrupt = Interrupt::watch()?;
     let journal = config.journal_dir.as_ref().map(|dir| dir.display().to_string());
+    let memory_max = config.memory_max();
     let relay = tokio::select! {
         relay = Relay::start(config) => relay.map_err(failure)?,
         () = interrupt.asked() => return Ok(Exit::Interrupted),
     };
     let unix = relay.unix_path().map(|path| path.display().to_string());
-    tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), journal, "relaying");
+    tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), journal, memory_max, "relaying");
     let is_interrupted = tokio::select! {
         () = interrupt.asked() => true,
         () = relay.ended() => false,
@@ -71,6 +72,7 @@ pub(crate) fn failure(error: RelayError) -> Failure {
             (Exit::Config, "correct the pool or its venue in the configuration, or remove it")
         }
         RelayError::Node { .. } => (Exit::Failure, "check that the node runs and that `chain.endpoint` names it"),
+        RelayError::Secret(_) => (Exit::Config, "correct the keys and certificates of the `[relay]` section"),
         RelayError::Listen { .. } => (Exit::Failure, "check that no other relay serves there and that you may"),
         RelayError::Journal(_) => (Exit::Failure, "check the journal's folder: space, permissions, another relay"),
         _ => (Exit::Failure, "start it again"),

@@ -29,7 +29,7 @@ const CHAIN: ChainId = ChainId(31_337);
 const KEYS: [(&str, u8, Role); 3] =
     [("reader", 0x11, Role::Subscribe), ("node", 0x22, Role::Publish), ("watch", 0x33, Role::Admin)];
 
-fn secret_file(path: PathBuf, text: &str) -> PathBuf {
+pub(crate) fn secret_file(path: PathBuf, text: &str) -> PathBuf {
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     path
@@ -379,7 +379,7 @@ async fn a_publisher_is_told_when_the_relay_ends() {
 }
 
 /// A certificate of its own authority for this host, and what a client needs to believe it.
-fn certify(folder: &Path) -> (TlsFiles, PathBuf) {
+pub(crate) fn certify(folder: &Path) -> (TlsFiles, PathBuf) {
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(["relay.test".to_owned(), "127.0.0.1".to_owned()]).unwrap();
     let certificate = certificate.self_signed(&key).unwrap().pem();
