@@ -452,7 +452,7 @@ async fn a_wait_in_tls_ends_with_what_comes() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tokio::time::timeout(PATIENCE, reader).await.expect("no wait is for ever").unwrap();
-    assert_eq!(scene.chain.head().number.0, head.0 + 50);
+    assert_eq!(scene.chain.head().number.get(), head.get() + 50);
 }
 
 #[tokio::test]
