@@ -80,6 +80,9 @@ impl Relay {
 
     async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
         config.check()?;
+        if config.listen_unix.is_some() || config.listen_tcp.is_some() {
+            tracing::info!(memory_max = config.memory_max(), "bytes that clients can make the relay hold, at most");
+        }
         let tls = config.access.tls.as_ref().map(tls::acceptor).transpose().map_err(RelayError::Secret)?;
         let listeners = Listeners::bind(&config).await?;
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);

@@ -44,13 +44,12 @@ pub(crate) fn run(arguments: &RelayArguments) -> Outcome {
 pub(super) async fn operate(config: RelayConfig) -> Outcome {
     let mut interrupt = Interrupt::watch()?;
     let journal = config.journal_dir.as_ref().map(|dir| dir.display().to_string());
-    let memory_max = config.memory_max();
     let relay = tokio::select! {
         relay = Relay::start(config) => relay.map_err(failure)?,
         () = interrupt.asked() => return Ok(Exit::Interrupted),
     };
     let unix = relay.unix_path().map(|path| path.display().to_string());
-    tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), journal, memory_max, "relaying");
+    tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), journal, "relaying");
     let is_interrupted = tokio::select! {
         () = interrupt.asked() => true,
         () = relay.ended() => false,

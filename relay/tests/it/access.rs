@@ -328,6 +328,27 @@ async fn what_a_publisher_hands_in_reaches_who_asked_for_it_with_the_relays_own_
 }
 
 #[tokio::test]
+async fn a_publisher_that_is_too_fast_waits_and_loses_nothing_of_its_own() {
+    // A thousand at once, and a thousand a second behind them.
+    const MESSAGES: u64 = 1_400;
+    let scene = Scene::new(|_, _| {}).await;
+    let path = scene.relay.unix_path().unwrap().to_owned();
+    let start = Instant::now();
+    let publisher = blocking(move || {
+        let options = PublishOptions { chain_id: CHAIN, key: None, tls: None };
+        let mut publisher = Publisher::connect_unix(path, &options).unwrap();
+        (0..MESSAGES).for_each(|_| publisher.publish(&golden("Outcome")[8..]).unwrap());
+        publisher
+    })
+    .await;
+    let taken = |relay: &Relay| relay.stats().sides + relay.stats().side_dropped;
+    scene.wait_for("the last message", |relay| taken(relay) == MESSAGES).await;
+    assert!(start.elapsed() >= Duration::from_millis(400), "{:?}", start.elapsed());
+    assert_eq!(scene.relay.subscribers()[0].published, MESSAGES);
+    drop(publisher);
+}
+
+#[tokio::test]
 async fn a_publisher_needs_the_role_and_the_chain_and_sends_nothing_else() {
     let scene = Scene::new(|_, _| {}).await;
     for key in [Some(scene.key("reader")), Some(scene.key("watch")), None] {
@@ -422,6 +443,33 @@ async fn the_stream_comes_whole_through_tls_and_only_from_the_relay_that_is_mean
     assert!(!matches!(error, FeedError::Closed(_)), "nothing is said in clear: {error}");
     let error = scene.refusal(SubscribeOptions { key: None, ..options(&ca, "relay.test") }).await;
     assert!(is_unauthorized(&error), "TLS alone opens nothing: {error}");
+}
+
+#[tokio::test]
+async fn the_key_and_the_certificate_of_the_operating_notes_work() {
+    let notes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/OPERATING.md");
+    let notes = fs::read_to_string(notes).unwrap().replace("\\\n", " ");
+    let recipes: Vec<&str> =
+        notes.lines().map(str::trim).filter(|line| line.starts_with("(umask 077; openssl")).collect();
+    assert_eq!(recipes.len(), 2, "{recipes:?}");
+    if !Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("ignored: no openssl, so the recipes are not tried");
+        return;
+    }
+    let scene = Scene::new(|folder, config| {
+        for recipe in &recipes {
+            let output = Command::new("sh").args(["-c", recipe]).current_dir(folder).output().unwrap();
+            assert!(output.status.success(), "{recipe}: {output:?}");
+        }
+        let file = folder.join("trader-1.key");
+        let roles = Roles::of(&[Role::Subscribe]);
+        config.access.keys = vec![KeyGrant { name: "trader-1".into(), file, roles }];
+        config.access.tls = Some(TlsFiles { certificate: folder.join("relay.pem"), key: folder.join("relay-key.pem") });
+    })
+    .await;
+    let tls = Some(TlsClient::from_ca_file(&scene.folder.path().join("relay.pem"), "relay.example").unwrap());
+    let options = SubscribeOptions { tls, ..with_key(scene.key("trader-1")) };
+    Subscriber::new(scene.subscribe(options).await.unwrap()).settle(&scene.chain).await;
 }
 
 #[tokio::test]

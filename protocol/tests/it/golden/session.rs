@@ -92,8 +92,8 @@ fn challenge_is_its_golden_bytes() {
 
 #[test]
 fn proof_is_its_golden_bytes() {
-    let mac = *super::bytes("Proof").last_chunk().unwrap();
-    let proof = Proof::new(Role::Publish, "trader-1", run(0x61), mac).unwrap();
+    let mac = *super::bytes("Proof").last_chunk().expect("the MAC is the last field");
+    let proof = Proof::new(Role::Publish, "trader-1", run(0x61), mac).expect("a name of a key");
     check("Proof", proof, (0, 0), |m| {
         assert_eq!(m.role(), Some(Role::Publish));
         assert_eq!(m.name(), "trader-1");
