@@ -468,7 +468,8 @@ async fn the_key_and_the_certificate_of_the_operating_notes_work() {
     })
     .await;
     let tls = Some(TlsClient::from_ca_file(&scene.folder.path().join("relay.pem"), "relay.example").unwrap());
-    let options = SubscribeOptions { tls, ..with_key(scene.key("trader-1")) };
+    let key = Key::read(&scene.folder.path().join("trader-1.key")).unwrap();
+    let options = SubscribeOptions { tls, ..with_key(ClientKey { name: "trader-1".into(), key }) };
     Subscriber::new(scene.subscribe(options).await.unwrap()).settle(&scene.chain).await;
 }
 
