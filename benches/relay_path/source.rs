@@ -15,7 +15,7 @@ use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{BlockRef, ChainId, FeePpm, TokenId, VenueId};
 use alphapulse_relay::journal::FeedOptions;
 use alphapulse_relay::source::{ChainSource, Dial, MarketImage};
-use alphapulse_relay::{Endpoint, Relay, RelayConfig, SourceError};
+use alphapulse_relay::{Access, Endpoint, Relay, RelayConfig, SourceError};
 use anyhow::{Result, ensure};
 use tokio::sync::Notify;
 
@@ -81,6 +81,7 @@ impl Chain {
             listen_unix: Some(socket.to_owned()),
             listen_tcp: None,
             listen_http: None,
+            access: Access::default(),
             subscribers_max: 32,
             journal_dir: None,
             journal: FeedOptions::default(),

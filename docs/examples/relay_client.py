@@ -5,6 +5,7 @@ It joins a relay, keeps the state that the stream describes, and prints that sta
 
     relay_client.py --unix /run/relay.sock --messages 1000
     relay_client.py --tcp 127.0.0.1:7000 --drop-after 500 --pause 2
+    relay_client.py --tcp relay.example:7000 --key-file trader-1:trader-1.key --tls-ca relay.pem
     relay_client.py --self-test DIR         (DIR holds the golden files, v1/ to v3/)
 
 Three layers, each of use without the ones below it: bytes to messages (`FrameReader`, `decode`), messages to
@@ -16,10 +17,14 @@ import collections
 import contextlib
 import copy
 import functools
+import hashlib
+import hmac
 import json
 import pathlib
 import re
+import secrets
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -65,6 +70,9 @@ TABLES = {
     4: ("Heartbeat", "head_number:u64 head_hash:32"),
     5: ("Subscribe", "resume_epoch:u64 resume_sequence:u64 :24"),
     6: ("Gap", "first:u64 last:u64 recovery:u16 reason:u16 :4"),
+    8: ("Caution", "is_safe:u8 :1 cause:u16 :4"),
+    9: ("Challenge", "nonce:32"),
+    10: ("Proof", "role:u16 name_length:u8 :5 name:32 nonce:32 mac:32"),
     16: ("Block", IN_BLOCK + " head_number:u64"),
     17: ("BlockEnd", "number:u64 hash:32 update_count:u32 :4"),
     18: ("Reorg", "ancestor_number:u64 ancestor_hash:32 old_head_number:u64 old_head_hash:32 depth:u32 :4"),
@@ -117,7 +125,8 @@ PARTS = {1: ["V2Reserves"], 2: ["V3Swap"], 3: ["SolidlyReserves"], 4: ["SolidlyR
          9: ["BalancerStableParameters", "PoolRates 1", "PoolRates 2", "BalancerStableBalances"]}
 REPLAY, SNAPSHOT = 1, 2  # Gap recovery.
 CLOSE_REASONS = {1: "Shutdown", 2: "Evicted", 3: "Version", 4: "Malformed", 5: "HandshakeTimeout", 6: "Full",
-                 7: "NotReady"}
+                 7: "NotReady", 8: "Chain", 9: "Unauthorized"}
+ROLE_SUBSCRIBE = 1
 
 
 def _is_symbol(m):
@@ -125,6 +134,11 @@ def _is_symbol(m):
         m.symbol[:m.symbol_length].decode()
         return m.symbol_length <= 32
     return False
+
+
+def _is_key_name(m):
+    name = m.name[:m.name_length]
+    return 1 <= m.name_length <= 32 and re.fullmatch(rb"[A-Za-z0-9._-]+", name) is not None
 
 
 def _is_pool(m):
@@ -151,6 +165,8 @@ def _is_v4_pool(m):
 ACCEPTED = {  # The column of that name, where it says more than "any".
     "Hello": lambda m: m.version_min <= m.version_max,
     "Gap": lambda m: m.recovery in (REPLAY, SNAPSHOT),
+    "Caution": lambda m: m.is_safe in (0, 1),
+    "Proof": lambda m: m.role in (1, 2, 3) and _is_key_name(m),
     "Block": lambda m: m.head_number >= m.context_number,
     "Reorg": lambda m: m.depth > 0 and m.depth == m.old_head_number - m.ancestor_number,
     "SnapshotBegin": lambda m: m.head_number >= m.context_number,
@@ -299,6 +315,7 @@ class State:
         self.history = collections.deque(maxlen=blocks_kept)  # For each block: block before, pools then, undo log.
         self.gaps, self.snapshots, self.live_messages = [], 0, 0
         self.chain_id, self.epoch = None, 0
+        self.join()
         self.void()
 
     def void(self, sequence=None):
@@ -310,6 +327,10 @@ class State:
         self.is_confirmed = True
         self.history.clear()
 
+    def join(self):
+        """A new connection: before version 3 nothing is said of the nodes, from then on at once."""
+        self.is_safe = True
+
     @property
     def place(self):
         """Epoch and sequence to join from; (0, 0) if the state is not right. It may be inside a block."""
@@ -317,9 +338,12 @@ class State:
 
     @property
     def is_tradable(self):
-        """Whole, at the head, nothing missed that is still to be replayed, and the present connection said so."""
+        """Whole, at the head, nothing missed that is still to be replayed, and the present connection said so.
+
+        Nor may the relay have said that its nodes cannot be believed.
+        """
         return (self.phase == "whole" and self.block.number >= self.head_number
-                and self.sequence >= self.replay_last and self.is_confirmed)
+                and self.sequence >= self.replay_last and self.is_confirmed and self.is_safe)
 
     def resume(self, epoch):
         """A new connection, in `epoch`, is told the place of this state.
@@ -332,7 +356,7 @@ class State:
         self.is_confirmed = False
 
     def apply(self, m):
-        """Applies a heartbeat, a gap or a market message; other messages say nothing of the state."""
+        """Applies a heartbeat, a gap, a caution or a market message; other messages say nothing of the state."""
         name = type(m).__name__
         is_live = self.phase in ("whole", "block") and name != "SnapshotBegin"
         try:
@@ -349,6 +373,10 @@ class State:
                 self._require(self.sequence in (None, m.sequence), m, f"the last message was {self.sequence}")
                 self.HANDLERS[name](self, m)
                 self.is_confirmed = True
+            elif name == "Caution":
+                self._require(self.phase == "void" or self.sequence == m.sequence, m, f"the last was {self.sequence}")
+                self._require(self.phase != "snapshot", m, "stands inside a snapshot")
+                self.is_safe = bool(m.is_safe)
         except StateError:
             self.void()
             raise
@@ -573,13 +601,41 @@ class State:
 
 # ---- Connection: section 4 -------------------------------------------------------------------------------------
 
+class Key:
+    """A secret of 32 bytes, by which the relay knows this client."""
+
+    def __init__(self, name, secret):
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", name) or len(secret) != 32:
+            raise ValueError("a key is 32 bytes, and has a name of letters, digits, '.', '_' and '-'")
+        self.name, self._secret = name.encode(), secret
+
+    @classmethod
+    def read(cls, name, path):
+        try:
+            return cls(name, bytes.fromhex(pathlib.Path(path).read_text(encoding="ascii")))
+        except ValueError:  # Which may repeat what the file holds.
+            raise Refused(f"{path} is not a key") from None
+
+    def mac(self, welcome, challenge_nonce, nonce, role):
+        """What section 4 says under "Keys"."""
+        proven = (b"AlphaPulse relay proof" + struct.pack("<HQQ", welcome.version, welcome.chain_id, welcome.epoch)
+                  + challenge_nonce + nonce + struct.pack("<HB", role, len(self.name)) + self.name)
+        return hmac.new(self._secret, proven, hashlib.sha256).digest()
+
+    def proof(self, welcome, challenge, role=ROLE_SUBSCRIBE):
+        nonce = secrets.token_bytes(32)
+        mac = self.mac(welcome, challenge.nonce, nonce, role)
+        return encode("Proof", role, len(self.name), self.name, nonce, mac, version=3)
+
+
 class Client:
     """Joins a relay, and joins it again when the connection breaks, until there is reason to end."""
 
     TRIES_MAX = 20
     SILENCE_MAX = 30.0  # Seconds. A relay that lives sends heartbeats; how often, the wire does not say.
 
-    def __init__(self, connect, drop_after=None, pause=0.0, messages=None, log=lambda text: None):
+    def __init__(self, connect, drop_after=None, pause=0.0, messages=None, log=lambda text: None, key=None):
+        self.key = key
         self.connect, self.drop_after, self.pause, self.messages, self.log = connect, drop_after, pause, messages, log
         self.state, self.joins, self.tries, self.place_named = State(), 0, 0, None
 
@@ -592,7 +648,7 @@ class Client:
                         return
                 self.log(f"dropped the connection at sequence {self.state.sequence}")
                 time.sleep(self.pause)
-            except Refused:
+            except (Refused, ssl.SSLCertVerificationError):
                 raise
             except (OSError, RelayError) as error:
                 self.tries += 1
@@ -605,7 +661,7 @@ class Client:
         """Follows a connection until there is reason to end (True) or to drop it as `drop_after` says (False)."""
         sock.settimeout(self.SILENCE_MAX)
         self._send(sock, encode("Hello", VERSION_MIN, VERSION_MAX))
-        is_welcome, state = False, self.state
+        is_welcome, welcome, state = False, None, self.state
         for m in self._messages(sock):
             name = type(m).__name__
             if name == "Close":
@@ -613,14 +669,28 @@ class Client:
                 self.log(f"the relay closed: {reason}")
                 if reason == "Shutdown":
                     return True
-                raise (Refused if reason in ("Version", "Malformed") else RelayError)(f"closed by the relay: {reason}")
-            if name in ("Hello", "Subscribe") or name != "Unknown" and is_welcome == (name == "Welcome"):
+                is_final = reason in ("Version", "Malformed", "Chain", "Unauthorized")
+                raise (Refused if is_final else RelayError)(f"closed by the relay: {reason}")
+            if name in ("Hello", "Subscribe", "Proof") or name != "Unknown" and is_welcome == (name == "Welcome"):
                 state.void()
                 raise StateError(f"{name} is not due")
             if name == "Welcome":
-                is_welcome = True
-                self._subscribe(sock, m)
+                is_welcome, welcome = True, m
+                if not self.key:
+                    self._subscribe(sock, m)
+                elif m.version < 3:
+                    raise Refused(f"the relay speaks version {m.version}, which knows no keys")
                 continue
+            if name == "Challenge":
+                if not self.key:
+                    raise Refused("the relay asks for a key")
+                if not welcome:
+                    raise StateError("a second challenge")
+                self._subscribe(sock, welcome, self.key.proof(welcome, m))
+                welcome = None
+                continue
+            if self.key and welcome:
+                raise Refused("the relay asks for no key: it is not the one that is meant")
             live_before = state.live_messages
             state.apply(m)
             if name == "Heartbeat" or state.live_messages > live_before:
@@ -633,7 +703,7 @@ class Client:
             if self.messages is not None and state.live_messages >= self.messages and state.is_tradable:
                 return True
 
-    def _subscribe(self, sock, welcome):
+    def _subscribe(self, sock, welcome, proof=b""):
         """Says where the state stands, from version 2 on; before, a snapshot comes whatever the state is."""
         state = self.state
         if not VERSION_MIN <= welcome.version <= VERSION_MAX:
@@ -641,6 +711,7 @@ class Client:
         if state.chain_id not in (None, welcome.chain_id):
             raise Refused(f"the relay serves chain {welcome.chain_id}, no longer {state.chain_id}")
         self.joins += 1
+        state.join()
         state.chain_id = welcome.chain_id
         # The place that brought the last connection no further is not tried again: a snapshot leads out of it.
         place = state.place if welcome.version >= 2 and state.place != self.place_named else (0, 0)
@@ -652,7 +723,7 @@ class Client:
         self.log(f"joined: chain {welcome.chain_id}, epoch {welcome.epoch}, version {welcome.version}, "
                  + (f"from sequence {place[1]} of epoch {place[0]}" if self.place_named else "for a snapshot"))
         if welcome.version >= 2:
-            self._send(sock, encode("Subscribe", *place, version=2))
+            self._send(sock, proof + encode("Subscribe", *place, version=2))
 
     @staticmethod
     def _send(sock, data):
@@ -668,8 +739,8 @@ class Client:
                 try:
                     yield decode(message)
                 except DecodeError as error:
-                    if error.template_id in MARKET or error.template_id == TEMPLATES["Gap"]:
-                        self.state.void()  # A lost market message leaves a hole, and a lost gap hides one.
+                    if error.template_id in MARKET or error.template_id in (TEMPLATES["Gap"], TEMPLATES["Caution"]):
+                        self.state.void()  # A lost market message leaves a hole, a lost gap or caution hides one.
                         raise
                     self.log(f"skipped a message: {error}")
         raise ConnectionError("the connection was lost")
@@ -749,6 +820,11 @@ def self_test(directory):
                 check(seen(state) == states[place], f"the state after {place} is {seen(state)}")
                 state_count += 1
 
+    [challenge], [proof] = sessions["Challenge"], sessions["Proof"]
+    welcome = sessions["Welcome"][0]._replace(version=3)
+    mac = Key("trader-1", bytes(range(32))).mac(welcome, challenge.nonce, proof.nonce, proof.role)
+    check(mac == proof.mac, "the proof of a key")
+
     first = sessions["session"]
     follow(State(), first, v1_states)
     state = State()
@@ -808,6 +884,28 @@ def _address(text):
     return host.strip("[]"), int(port)
 
 
+def _key(text):
+    name, _, path = text.partition(":")
+    if not path:
+        raise ValueError
+    return name, path
+
+
+def _connect_tls(address, context, name):
+    sock = socket.create_connection(address, timeout=Client.SILENCE_MAX)
+    try:
+        return context.wrap_socket(sock, server_hostname=name)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _tls_context(ca_file):
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
 def _connect_unix(path):
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(path)
@@ -820,6 +918,9 @@ def main():
     what.add_argument("--unix", metavar="PATH", help="join the relay on this unix socket")
     what.add_argument("--tcp", metavar="HOST:PORT", type=_address, help="join the relay on this address")
     what.add_argument("--self-test", metavar="DIR", help="check this program against golden files (v1/ to v3/)")
+    parser.add_argument("--key-file", metavar="NAME:PATH", type=_key, help="prove this key (64 hex digits) on TCP")
+    parser.add_argument("--tls-ca", metavar="FILE", help="use TLS on TCP, and trust these certificates (PEM)")
+    parser.add_argument("--tls-name", metavar="NAME", help="name in the relay's certificate (default: HOST)")
     parser.add_argument("--drop-after", metavar="N", type=_number(int, 1),
                         help="leave once, after N live messages, and come back")
     parser.add_argument("--pause", metavar="SECONDS", type=_number(float, 0), default=0.0,
@@ -834,8 +935,12 @@ def main():
         return
     connect = (functools.partial(_connect_unix, args.unix) if args.unix is not None
                else functools.partial(socket.create_connection, args.tcp, timeout=Client.SILENCE_MAX))
+    if args.tls_ca is not None and args.tcp is not None:
+        name = args.tls_name or args.tcp[0]
+        connect = functools.partial(_connect_tls, args.tcp, _tls_context(args.tls_ca), name)
+    key = Key.read(*args.key_file) if args.key_file and args.tcp is not None else None
     log = (lambda text: None) if args.quiet else functools.partial(print, file=sys.stderr, flush=True)
-    client = Client(connect, args.drop_after, args.pause, args.messages, log)
+    client = Client(connect, args.drop_after, args.pause, args.messages, log, key)
     client.run()
     print(json.dumps({**client.state.report(), "joins": client.joins}, sort_keys=True, separators=(",", ":")))
 

@@ -36,7 +36,9 @@ fn write_connections(folder: &Path) -> io::Result<()> {
     let request = golden::bytes("Subscribe");
     let anew = subscribe(0);
     let version_1 = hello(1, 1);
-    let peers: [(&str, Vec<u8>); 10] = [
+    let publish = golden::bytes("Publish");
+    let side = golden::bytes("Opportunity");
+    let peers: [(&str, Vec<u8>); 13] = [
         ("nothing", Vec::new()),
         ("hello", greeting.clone()),
         ("hello_cut_short", greeting[..20].to_vec()),
@@ -46,6 +48,9 @@ fn write_connections(folder: &Path) -> io::Result<()> {
         ("goes_on", [greeting.clone(), request.clone()].concat()),
         ("begins", [greeting.clone(), anew.clone()].concat()),
         ("talks_on", [greeting.clone(), anew, request.clone()].concat()),
+        ("proves", [greeting.clone(), golden::bytes("Proof")].concat()),
+        ("publishes", [greeting.clone(), publish.clone(), side].concat()),
+        ("publishes_what_it_may_not", [greeting.clone(), publish, request.clone()].concat()),
         ("subscribes_first", [request, greeting].concat()),
     ];
     for (name, bytes) in peers {

@@ -12,11 +12,11 @@ use alphapulse_protocol::ChainId;
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::Replica;
 use alphapulse_relay::journal::FeedOptions;
-use alphapulse_relay::{Endpoint, Feed, Relay, RelayConfig};
+use alphapulse_relay::{Access, Endpoint, Feed, Relay, RelayConfig};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::reference::{First, Judgement, first_frame, judge, number};
+use crate::reference::{FRAME_HEADER_BYTES, First, Judgement, first_frame, judge, number};
 use crate::still_chain::StillChain;
 use crate::subscription::Reader;
 
@@ -38,6 +38,10 @@ const OTHER_CHAIN: u128 = 8;
 /// Templates of a client's messages behind its greeting, and what it may say with them.
 const SUBSCRIBE: u128 = 5;
 const SELECT: u128 = 7;
+const PUBLISH: u128 = 11;
+/// What a publisher may send, and how long it may be.
+const SIDES: [u128; 2] = [50, 55];
+const SIDE_BYTES_MAX: usize = 1024;
 const SCOPE_CHAIN: u128 = 1;
 const RULES_MAX: u32 = 64;
 
@@ -74,6 +78,7 @@ fn config(path: PathBuf) -> RelayConfig {
         listen_unix: Some(path),
         listen_tcp: None,
         listen_http: None,
+        access: Access::default(),
         subscribers_max: 64,
         journal_dir: None,
         journal: FeedOptions::default(),
@@ -140,7 +145,8 @@ fn expected(bytes: &[u8]) -> Option<Answer> {
     welcome(closing_of_request(rest, newest))
 }
 
-/// How a connection of version 2 or later ends behind its greeting: rules since version 3, one request, and nothing more.
+/// How a connection of version 2 or later ends behind its greeting: rules since version 3, one request, and nothing more; or
+/// since version 3 messages of a publisher. A proof is not due: the system says whose process the peer is.
 fn closing_of_request(mut bytes: &[u8], version: u128) -> Option<u128> {
     let (mut rules, mut chains) = (0, Vec::new());
     loop {
@@ -162,8 +168,30 @@ fn closing_of_request(mut bytes: &[u8], version: u128) -> Option<u128> {
             }
             SUBSCRIBE if !chains.is_empty() && !chains.contains(&CHAIN.0.into()) => return Some(OTHER_CHAIN),
             SUBSCRIBE => return (!rest.is_empty()).then_some(MALFORMED),
+            PUBLISH if version >= 3 && rules == 0 && number(message, 24, 8) == CHAIN.0.into() => {
+                return closing_of_publisher(rest);
+            }
+            PUBLISH if version >= 3 && rules == 0 => return Some(OTHER_CHAIN),
             _ => return Some(MALFORMED),
         }
+    }
+}
+
+/// How the connection of a publisher ends: with the first thing that it may not send.
+fn closing_of_publisher(mut bytes: &[u8]) -> Option<u128> {
+    loop {
+        let (message, rest) = match first_frame(bytes) {
+            // Too long for a side message, whatever the rest would be.
+            First::CutShort if bytes.len() >= FRAME_HEADER_BYTES + SIDE_BYTES_MAX => return Some(MALFORMED),
+            First::CutShort => return None,
+            First::Malformed(_) => return Some(MALFORMED),
+            First::Whole { message, rest } => (message, rest),
+        };
+        let is_side = judge(message) == Judgement::Accepted && SIDES.contains(&number(message, 2, 2));
+        if !is_side || message.len() > SIDE_BYTES_MAX {
+            return Some(MALFORMED);
+        }
+        bytes = rest;
     }
 }
 

@@ -5,113 +5,44 @@
 
 use core::ops::Range;
 use core::time::Duration;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Instant;
 
 use alphapulse_protocol::frame::{self, FrameBuf};
-use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
-use alphapulse_protocol::message::{Close, CloseReason, Hello, Message, Subscribe, VERSION_RESUME, VERSION_SELECT};
+use alphapulse_protocol::header::MessageHeader;
+use alphapulse_protocol::message::{CloseReason, Message, Role, Subscribe, VERSION_RESUME, VERSION_SELECT};
 use alphapulse_protocol::{ChainId, DecodeError};
-use rustix::net::RecvFlags;
 
+use crate::dial::{self, Greeted, Papers, ending_of, is_timeout};
 use crate::error::FeedError;
 use crate::inbound::{Filled, Inbound};
 use crate::lane::Ending;
+use crate::socket::Socket;
 use crate::subscription::{Feed, SubscribeOptions};
 use crate::wait::{FeedWaker, SocketWaiter};
 
-/// The relay answers a greeting at once; this leaves room for a slow network.
-const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Templates of messages that describe the market, also of those that are newer than this build.
 const MARKET_TEMPLATES: Range<u16> = 16..48;
 
-/// A connected socket of either family.
-#[derive(Debug)]
-enum Socket {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-}
-
-impl Socket {
-    /// Waits at most as long as [`Socket::set_read_timeout`] says.
-    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Unix(socket) => socket.read(bytes),
-            Self::Tcp(socket) => socket.read(bytes),
-        }
-    }
-
-    /// Never waits.
-    fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        let (count, _) = rustix::net::recv(self.as_fd(), bytes, RecvFlags::DONTWAIT)?;
-        Ok(count)
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Unix(socket) => socket.write_all(bytes),
-            Self::Tcp(socket) => socket.write_all(bytes),
-        }
-    }
-
-    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
-        match self {
-            Self::Unix(socket) => socket.set_read_timeout(Some(timeout)),
-            Self::Tcp(socket) => socket.set_read_timeout(Some(timeout)),
-        }
-    }
-
-    fn shutdown(&self) {
-        // The other side may be gone already; then there is nothing to shut.
-        let _ = match self {
-            Self::Unix(socket) => socket.shutdown(Shutdown::Both),
-            Self::Tcp(socket) => socket.shutdown(Shutdown::Both),
-        };
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Unix(socket) => socket.as_fd(),
-            Self::Tcp(socket) => socket.as_fd(),
-        }
-    }
-}
-
 pub(crate) fn connect_unix(path: &Path, options: &SubscribeOptions) -> Result<Feed, FeedError> {
-    let address = path.display().to_string();
-    let socket = UnixStream::connect(path).map_err(|source| FeedError::Connect { address: address.clone(), source })?;
-    join(Socket::Unix(socket), &address, options)
+    join(dial::greet_unix(path)?, options)
 }
 
 pub(crate) fn connect_tcp(address: SocketAddr, options: &SubscribeOptions) -> Result<Feed, FeedError> {
-    let text = address.to_string();
-    let connect = || {
-        let socket = TcpStream::connect_timeout(&address, HANDSHAKE)?;
-        // A frame is worth more now than in a full packet later.
-        socket.set_nodelay(true)?;
-        Ok(socket)
-    };
-    let socket = connect().map_err(|source| FeedError::Connect { address: text.clone(), source })?;
-    join(Socket::Tcp(socket), &text, options)
+    let papers = Papers { role: Role::Subscribe, key: options.key.as_ref() };
+    join(dial::greet_tcp(address, options.tls.as_ref(), papers)?, options)
 }
 
-/// Greets the relay and asks for the stream.
-fn join(mut socket: Socket, address: &str, options: &SubscribeOptions) -> Result<Feed, FeedError> {
-    let mut inbound = Inbound::new();
-    let (chain_id, version) = greet(&mut socket, &mut inbound, address)?;
-    let connect_error = |source| FeedError::Connect { address: address.to_owned(), source };
+/// Asks a relay that was greeted for the stream.
+fn join(greeted: Greeted, options: &SubscribeOptions) -> Result<Feed, FeedError> {
+    let Greeted { mut socket, inbound, address, chain_id, version, mut request } = greeted;
     let rules = options.selection.rules();
     if version < VERSION_SELECT && !rules.is_empty() {
-        return Err(FeedError::Unselective { address: address.to_owned(), version });
+        return Err(FeedError::Unselective { address, version });
     }
+    let connect_error = |source| FeedError::Connect { address: address.clone(), source };
     if version >= VERSION_RESUME {
-        let mut request = Vec::new();
         rules.iter().for_each(|rule| frame::write(&mut request, rule));
         frame::write(&mut request, &Subscribe::new(options.position));
         socket.write_all(&request).map_err(connect_error)?;
@@ -119,58 +50,6 @@ fn join(mut socket: Socket, address: &str, options: &SubscribeOptions) -> Result
     let waiter = SocketWaiter::new(&socket).map_err(connect_error)?;
     let source = Source { socket, inbound, state: SocketState::Unknown, is_closing: false, timeout: Duration::ZERO };
     Ok(Feed::remote(Connection { source, waiter, ahead: None, ending: None, chain_id }))
-}
-
-/// Sends the greeting and reads the answer: the chain and the version that will be spoken.
-fn greet(socket: &mut Socket, inbound: &mut Inbound, address: &str) -> Result<(ChainId, u16), FeedError> {
-    let lost = |source: io::Error| FeedError::Connect { address: address.to_owned(), source };
-    let mut greeting = Vec::new();
-    frame::write(&mut greeting, &Hello::new());
-    socket.write_all(&greeting).map_err(lost)?;
-    let deadline = Instant::now() + HANDSHAKE;
-    loop {
-        if let Some(answer) = take_answer(inbound, address)? {
-            return Ok(answer);
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(lost(io::ErrorKind::TimedOut.into()));
-        }
-        socket.set_read_timeout(left).map_err(lost)?;
-        match inbound.fill(|room| socket.read(room)) {
-            Ok(Filled::End) => return Err(lost(io::ErrorKind::UnexpectedEof.into())),
-            Ok(Filled::Drained | Filled::Full) => {}
-            Err(error) if is_timeout(&error) => {}
-            Err(error) => return Err(lost(error)),
-        }
-    }
-}
-
-/// The chain that the relay serves and the version that it speaks, once its answer is whole.
-fn take_answer(inbound: &mut Inbound, address: &str) -> Result<Option<(ChainId, u16)>, FeedError> {
-    let refused = |reason: String| FeedError::Handshake { address: address.to_owned(), reason };
-    let Some(frame) = inbound.peek().map_err(|error| refused(error.to_string()))? else { return Ok(None) };
-    let answer = match Message::decode(frame.message_bytes()) {
-        Ok(Message::Close(close)) => return Err(ending_of(close).into()),
-        Ok(Message::Welcome(welcome)) => match welcome.version.get() {
-            version @ 1..=SCHEMA_VERSION => (ChainId(welcome.chain_id.get()), version),
-            version => return Err(refused(format!("schema version {version} is not known to this build"))),
-        },
-        Ok(other) => return Err(refused(format!("{} came instead of Welcome", other.name()))),
-        Err(error) => return Err(refused(error.to_string())),
-    };
-    let frame_bytes = frame.as_bytes().len();
-    inbound.skip(frame_bytes);
-    Ok(Some(answer))
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
-}
-
-fn ending_of(close: &Close) -> Ending {
-    // A reason newer than this build still ends the stream.
-    CloseReason::from_wire(close.reason.get()).map_or(Ending::Disconnected, Ending::Closed)
 }
 
 /// A frame that no live message of ours has.
@@ -251,6 +130,8 @@ impl Source {
             let Some(frame) = self.inbound.peek().map_err(Ending::Malformed)? else { return Ok(None) };
             let taken = match Message::decode(frame.message_bytes()) {
                 Ok(Message::Close(close)) => return Err(ending_of(close)),
+                // It wants a key of us, who have none: that is what it would close with.
+                Ok(Message::Challenge(_)) => return Err(Ending::Closed(CloseReason::Unauthorized)),
                 Ok(_) => Some(frame.to_buf().ok_or_else(|| Ending::Malformed(too_long(frame.message_bytes())))?),
                 // Newer than this build, and not about the state, which would be void without it.
                 Err(DecodeError::Template(template)) if !MARKET_TEMPLATES.contains(&template) => None,

@@ -10,9 +10,15 @@ use std::path::PathBuf;
 use alloy::primitives::{Address, B256};
 use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::{ChainId, FeePpm, VenueId};
+use bytes::Bytes;
 
+use crate::access::Access;
 use crate::error::RelayError;
+use crate::hub::SIDE_SLOTS;
 use crate::journal::{FeedOptions, SyncPolicy};
+use crate::lane;
+use crate::server::{GREETINGS_MAX, WRITE_BYTES};
+use crate::side::{QUEUED, SIDE_BYTES_MAX};
 
 /// A gap and a heartbeat must find room in a lane that was just half emptied.
 const LANE_BYTES_MIN: usize = 512;
@@ -131,11 +137,13 @@ pub struct RelayConfig {
     pub heartbeat: Duration,
     /// Unix socket to serve on.
     pub listen_unix: Option<PathBuf>,
-    /// TCP address to serve on.
+    /// TCP address to serve on. Beyond loopback only with keys and TLS.
     pub listen_tcp: Option<SocketAddr>,
     /// Loopback address of the page for watching the relay: `GET /metrics`, `/status`, `/healthz`.
     pub listen_http: Option<SocketAddr>,
-    /// Subscribers served at once, embedded ones included.
+    /// Who may do what there.
+    pub access: Access,
+    /// Subscribers and publishers served at once, embedded ones included.
     pub subscribers_max: usize,
     /// Folder of the journal; `None` keeps none.
     pub journal_dir: Option<PathBuf>,
@@ -170,6 +178,12 @@ impl RelayConfig {
         )?;
         let is_local = self.listen_http.is_none_or(|address| address.ip().is_loopback());
         require(is_local, "`listen_http` must be a loopback address: the page asks nobody who he is")?;
+        self.access.fault().map_or(Ok(()), |fault| Err(RelayError::Config(fault)))?;
+        let is_loopback = self.listen_tcp.is_none_or(|address| address.ip().is_loopback());
+        require(
+            is_loopback || self.access.is_safe_off_host(),
+            "`listen_tcp` beyond this host needs keys of clients and TLS",
+        )?;
         let mut venues = BTreeSet::new();
         for venue in &self.venues {
             require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;
@@ -185,6 +199,29 @@ impl RelayConfig {
             require(ticks, &format!("pool {}: known ticks are outside {TICK_MIN}..={TICK_MAX}", pool.address))?;
         }
         Ok(())
+    }
+}
+
+/// Memory that is declared for a connection's task, beside its buffers.
+const TASK_BYTES: usize = 16 * 1024;
+/// What a peer may make us hold while it greets: its bytes, twice while they are moved, and what we answer.
+const GREETING_BYTES: usize = 16 * 1024;
+/// Buffers of TLS of one connection: a record each way, what waits to be sent, and the handshake.
+const TLS_BYTES: usize = 160 * 1024;
+
+impl RelayConfig {
+    /// Most memory that peers can make the relay hold, bytes: what is kept for subscribers, and those who greet. Beside it
+    /// there is what the market itself takes: its state, one snapshot of it at a time, and the events of a block.
+    #[must_use]
+    pub const fn memory_max(&self) -> usize {
+        let tls = if self.access.tls.is_some() { TLS_BYTES } else { 0 };
+        let connection = TASK_BYTES + tls;
+        let side_ring = SIDE_SLOTS * (SIDE_BYTES_MAX + size_of::<Bytes>());
+        // A write is gathered until it is long enough, so it may be twice as long.
+        let subscriber = lane::memory_max(self.lane_bytes) + side_ring + 2 * WRITE_BYTES + connection;
+        let subscribers = self.subscribers_max.saturating_mul(subscriber);
+        let greeters = GREETINGS_MAX * (GREETING_BYTES + connection);
+        self.recent_bytes.saturating_add(subscribers).saturating_add(greeters).saturating_add(QUEUED * SIDE_BYTES_MAX)
     }
 }
 

@@ -86,6 +86,35 @@ impl SourceError {
     }
 }
 
+/// Why a secret, or what belongs to one, cannot be used. Tells nothing of what a file holds.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Others may read the file.
+    #[error("{} may be read by others than its owner: a secret file has mode 0600", path.display())]
+    Open {
+        /// File.
+        path: PathBuf,
+    },
+    /// The file holds something else.
+    #[error("{} is not {what}", path.display())]
+    Format {
+        /// File.
+        path: PathBuf,
+        /// What was expected.
+        what: &'static str,
+    },
+}
+
 /// Why a relay does not start, or stopped.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -114,6 +143,9 @@ pub enum RelayError {
         #[source]
         source: io::Error,
     },
+    /// A key or certificate cannot be used.
+    #[error("relay keys")]
+    Secret(#[source] SecretError),
     /// The journal failed.
     #[error("relay journal")]
     Journal(#[source] JournalError),
@@ -185,7 +217,8 @@ impl FeedError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Closed(reason) => {
-                !matches!(reason, CloseReason::Version | CloseReason::Malformed | CloseReason::Chain)
+                use CloseReason::{Chain, Malformed, Unauthorized, Version};
+                !matches!(reason, Version | Malformed | Chain | Unauthorized)
             }
             Self::Disconnected | Self::Connect { .. } | Self::Malformed(_) => true,
             Self::RelayEnded | Self::Handshake { .. } | Self::Unselective { .. } | Self::WrongChain { .. } => false,

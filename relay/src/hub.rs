@@ -31,7 +31,7 @@ use crate::source::MarketImage;
 use crate::source::race::{Safety, UnsafeCause};
 
 /// Side messages that may wait for a subscriber.
-const SIDE_SLOTS: usize = 256;
+pub(crate) const SIDE_SLOTS: usize = 256;
 
 /// How often it is looked whether those who are behind have room again, while nothing else happens.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
@@ -81,10 +81,10 @@ impl Joiner {
         Ok(reader)
     }
 
-    /// The relay's answer to a greeting, as of now.
-    pub(crate) fn welcome(&self, version: u16) -> Bytes {
+    /// The stream's epoch as of now, for the answer to a greeting.
+    pub(crate) fn epoch(&self) -> Epoch {
         // Stands alone: the epoch that counts is that of the snapshot or the position that follows.
-        welcome(self.chain_id, Epoch(self.epoch.load(Ordering::Relaxed)), version)
+        Epoch(self.epoch.load(Ordering::Relaxed))
     }
 }
 

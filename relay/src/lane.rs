@@ -70,6 +70,19 @@ pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWrit
     (writer, LaneReader { queue: consumer, shared })
 }
 
+/// Most memory of a lane in which at most `bytes_max` bytes wait.
+pub(crate) const fn memory_max(bytes_max: usize) -> usize {
+    let slots = bytes_max / EVENT_BYTES;
+    let slots = if slots < SLOTS.0 {
+        SLOTS.0
+    } else if slots > SLOTS.1 {
+        SLOTS.1
+    } else {
+        slots
+    };
+    bytes_max.saturating_add(slots * size_of::<Bytes>())
+}
+
 /// The writer's end. Dropped without an ending, it leaves one: its reader must not wait for ever.
 #[derive(Debug)]
 pub(crate) struct LaneWriter {

@@ -7,7 +7,7 @@
 //! latency in [`RelayStatus`].
 //!
 //! Refusals: a subscription's silence proves nothing and `removed` flags are never read; a node on another chain is not
-//! relayed; a pool that its factory did not deploy is not watched; a slow subscriber is never waited for; a damaged journal is refused, not cut.
+//! relayed; a pool that its factory did not deploy is not watched; a slow subscriber is never waited for; a peer that is not known gets nothing, and holds little while it is asked; a damaged journal is refused, not cut.
 //!
 //! ```
 //! use alphapulse_protocol::message::{Clock, Message};
@@ -27,10 +27,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 mod archive;
+mod auth;
 mod client;
 mod clock;
 mod config;
+mod dial;
 mod error;
 mod fanout;
 mod follower;
@@ -41,6 +44,8 @@ pub mod journal;
 mod lane;
 mod metrics;
 mod observe;
+mod pace;
+mod publisher;
 mod recent;
 mod reconnect;
 mod relay;
@@ -50,18 +55,23 @@ mod selection;
 mod sequencer;
 mod server;
 mod side;
+mod socket;
 pub mod source;
 mod subscription;
+mod tls;
 mod wait;
 
+pub use crate::access::{Access, ClientFiles, ClientKey, Key, KeyGrant, Roles, TlsFiles, UserGrant};
 pub use crate::config::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
-pub use crate::error::{FeedError, JournalError, RelayError, SourceError};
+pub use crate::error::{FeedError, JournalError, RelayError, SecretError, SourceError};
 pub use crate::metrics::RelayStats;
 pub use crate::observe::{HeadStatus, JournalStatus, RelayStatus, SourceStatus, StageStatus};
+pub use crate::publisher::{PublishOptions, Publisher};
 pub use crate::relay::Relay;
 pub use crate::replay::{Recording, ReplayOptions, ReplaySpeed};
 pub use crate::roster::SubscriberStatus;
 pub use crate::selection::Selection;
 pub use crate::side::SidePublisher;
 pub use crate::subscription::{Feed, SubscribeOptions};
+pub use crate::tls::TlsClient;
 pub use crate::wait::FeedWaker;

@@ -118,6 +118,12 @@ counters! {
     evicted,
     /// Connections refused because the relay was full.
     refused,
+    /// Connections refused because the client did not prove who it is, or may not do what it asked for.
+    unauthorized,
+    /// Connections closed while they greeted, because others needed the place.
+    displaced,
+    /// Publishers ever accepted.
+    publishers,
     /// Connections that ended before the stream began.
     handshake_failures,
 }

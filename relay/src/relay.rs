@@ -11,7 +11,9 @@ use alphapulse_protocol::message::CautionCause;
 use alphapulse_protocol::{Epoch, Position};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio_rustls::TlsAcceptor;
 
+use crate::access::Roles;
 use crate::clock::now;
 use crate::config::{Endpoint, RelayConfig};
 use crate::error::{JournalError, RelayError};
@@ -29,6 +31,7 @@ use crate::side::SidePublisher;
 use crate::source::race::{Alarm, RaceControl, RaceDial, RaceTerms, Safety, SourceReport, SourceWatch};
 use crate::source::{Dial, NodeDial};
 use crate::subscription::{Feed, SubscribeOptions};
+use crate::tls;
 use crate::wait::Waiter;
 
 /// Events between the follower and the writer. When it is full the follower waits: the writer is not outrun.
@@ -63,6 +66,7 @@ struct Ready {
     hub: Hub,
     events: mpsc::Receiver<ChainEvent>,
     listeners: Listeners,
+    tls: Option<TlsAcceptor>,
     http: Option<HttpDoor>,
     lanes: Option<Lanes>,
     sources: Option<SourceWatch>,
@@ -150,15 +154,17 @@ impl Relay {
         let lanes = Lanes::default();
         let player = Player { events: recorded, out, options, lanes: lanes.clone(), metrics: Arc::clone(&metrics) };
         let http = HttpDoor::bind(config.listen_http).await?;
+        let tls = prepare(&config)?;
         let name = format!("recording {}", recording.dir().display()).into();
         metrics.connected.set(1);
-        let ready = Ready { hub, events, listeners, http, lanes: Some(lanes), sources: None, name };
+        let ready = Ready { hub, events, listeners, tls, http, lanes: Some(lanes), sources: None, name };
         Ok(Self::assemble(&config, ready, player.run()))
     }
 
     async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
         config.check()?;
         let name = dial.name().into();
+        let tls = prepare(&config)?;
         let listeners = Listeners::bind(&config).await?;
         let http = HttpDoor::bind(config.listen_http).await?;
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED);
@@ -173,7 +179,7 @@ impl Relay {
         let journal = open_journal(&config)?;
         let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
         hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
-        let ready = Ready { hub, events, listeners, http, lanes: None, sources, name };
+        let ready = Ready { hub, events, listeners, tls, http, lanes: None, sources, name };
         Ok(Self::assemble(&config, ready, follower.run(source)))
     }
 
@@ -183,7 +189,7 @@ impl Relay {
         ready: Ready,
         source: impl Future<Output = Option<RelayError>> + Send + 'static,
     ) -> Self {
-        let Ready { hub, events, listeners, http, lanes, sources, name } = ready;
+        let Ready { hub, events, listeners, tls, http, lanes, sources, name } = ready;
         let metrics = Arc::clone(hub.metrics());
         let (commands_in, commands) = mpsc::unbounded_channel();
         let joiner = Joiner {
@@ -194,7 +200,8 @@ impl Relay {
             epoch: hub.epoch(),
             lanes,
         };
-        let server = Server::start(listeners, &joiner, &metrics);
+        let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
+        let server = Server::start(listeners, tls, &joiner, &sides, &metrics);
         let safety = sources.as_ref().map(SourceWatch::safety);
         let observer = Observer {
             commands: joiner.commands.clone(),
@@ -206,7 +213,6 @@ impl Relay {
             started: Instant::now(),
         };
         let http = http.map(|door| door.serve(observer.clone()));
-        let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
         let hub = tokio::spawn(hub.run(events, commands, sides_out, safety, config.heartbeat));
         let follower = tokio::spawn(source);
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
@@ -249,7 +255,7 @@ impl Relay {
     /// As [`Self::subscribe`].
     pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<Feed, RelayError> {
         let waiter = Waiter::new();
-        let place = self.joiner.roster.reserve("embedded")?;
+        let place = self.joiner.roster.reserve("embedded", Roles::ALL)?;
         let terms = Terms {
             version: SCHEMA_VERSION,
             position: options.position,
@@ -377,6 +383,14 @@ impl Relay {
             _ => written,
         }
     }
+}
+
+/// Says what the doors can cost, and reads what they need.
+fn prepare(config: &RelayConfig) -> Result<Option<TlsAcceptor>, RelayError> {
+    if config.listen_unix.is_some() || config.listen_tcp.is_some() {
+        tracing::info!(memory_max = config.memory_max(), "bytes that clients can make the relay hold, at most");
+    }
+    config.access.tls.as_ref().map(tls::acceptor).transpose().map_err(RelayError::Secret)
 }
 
 /// The journal continues over restarts: each start is a new segment and a new epoch.

@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use alphapulse_protocol::message::Role;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Roles;
 use crate::error::RelayError;
 use crate::metrics::Counter;
 
@@ -18,6 +20,10 @@ pub struct SubscriberStatus {
     pub peer: String,
     /// Schema version spoken; 0 before that is agreed on.
     pub version: u64,
+    /// Whether it may ask how the relay is doing.
+    pub is_admin: bool,
+    /// Side messages taken from it, where it publishes.
+    pub published: u64,
     /// Bytes of events given to it.
     pub sent_bytes: u64,
     /// Messages of the stream given to it.
@@ -42,6 +48,8 @@ pub struct SubscriberStatus {
 pub(crate) struct Entry {
     id: u64,
     peer: String,
+    pub(crate) roles: Roles,
+    pub(crate) published: Counter,
     pub(crate) version: Counter,
     pub(crate) sent_bytes: Counter,
     pub(crate) sent_messages: Counter,
@@ -64,6 +72,8 @@ impl Entry {
             id: self.id,
             peer: self.peer.clone(),
             version: self.version.get(),
+            is_admin: self.roles.has(Role::Admin),
+            published: self.published.get(),
             sent_bytes: self.sent_bytes.get(),
             sent_messages: self.sent_messages.get(),
             skipped_messages: self.skipped_messages.get(),
@@ -93,14 +103,19 @@ impl Roster {
         self.places_max
     }
 
-    /// A place among the subscribers, for a peer of this name.
-    pub(crate) fn reserve(self: &Arc<Self>, peer: &str) -> Result<Place, RelayError> {
+    /// Whether no place is left now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.entries().len() >= self.places_max
+    }
+
+    /// A place among those who are served, for a peer of this name that may do what `roles` say.
+    pub(crate) fn reserve(self: &Arc<Self>, peer: &str, roles: Roles) -> Result<Place, RelayError> {
         let mut entries = self.entries();
         if entries.len() >= self.places_max {
             return Err(RelayError::Full(self.places_max));
         }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let entry = Arc::new(Entry { id, peer: peer.to_owned(), ..Entry::default() });
+        let entry = Arc::new(Entry { id, peer: peer.to_owned(), roles, ..Entry::default() });
         entries.push(Arc::clone(&entry));
         drop(entries);
         Ok(Place { roster: Arc::clone(self), entry })

@@ -16,7 +16,9 @@ use tokio::sync::mpsc;
 use crate::metrics::Metrics;
 
 /// Side messages that may wait for the writer.
-const QUEUED: usize = 1024;
+pub(crate) const QUEUED: usize = 1024;
+/// Longest side message that is taken of a peer: above all that this build writes, with room for later versions.
+pub(crate) const SIDE_BYTES_MAX: usize = 1024;
 
 /// Where sources hand in side messages. Cheap to clone.
 #[derive(Debug, Clone)]

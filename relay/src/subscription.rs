@@ -9,11 +9,13 @@ use alphapulse_protocol::frame::{Frame, FrameBuf};
 use alphapulse_protocol::{ChainId, Position};
 use bytes::Bytes;
 
+use crate::access::ClientKey;
 use crate::client::{self, Connection};
 use crate::error::FeedError;
 use crate::lane::{Ending, LaneReader};
 use crate::roster::Place;
 use crate::selection::Selection;
+use crate::tls::TlsClient;
 use crate::wait::{FeedWaker, Waiter};
 
 /// What a subscriber wants. By default everything, from a snapshot on.
@@ -23,6 +25,10 @@ pub struct SubscribeOptions {
     pub position: Option<Position>,
     /// Which states of pools.
     pub selection: Selection,
+    /// Key to prove on TCP. With one, a relay that asks for none is not believed to be the one that is meant.
+    pub key: Option<ClientKey>,
+    /// TLS on TCP.
+    pub tls: Option<TlsClient>,
 }
 
 /// A subscription: a snapshot or what was missed first, then every message in sequence. Where messages are missing a

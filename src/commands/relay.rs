@@ -144,6 +144,7 @@ pub(crate) fn failure(error: RelayError) -> Failure {
             (Exit::Config, "correct the pool or its venue in the configuration, or remove it")
         }
         RelayError::Node { .. } => (Exit::Failure, "check that the node runs and that `chain.endpoint` names it"),
+        RelayError::Secret(_) => (Exit::Config, "correct the keys and certificates of the `[relay]` section"),
         RelayError::Listen { .. } => (Exit::Failure, "check that no other relay serves there and that you may"),
         RelayError::Journal(JournalError::Damaged { .. }) => {
             (Exit::Failure, "restore the segment from a copy; records before that byte are whole")

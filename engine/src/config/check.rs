@@ -1,5 +1,6 @@
 //! Validation: from what is written to what is meant. All problems are collected, not only the first.
 
+mod access;
 mod market;
 mod operation;
 mod trading;

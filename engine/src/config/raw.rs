@@ -190,6 +190,26 @@ section! {
         v3_leg: u64,
     }
 }
+entry! {
+    /// `[[relay.keys]]`
+    RawRelayKey {
+        /// Name of the key.
+        name: String,
+        /// File of the key.
+        file: String,
+        /// What the client may do.
+        roles: Vec<String>,
+    }
+}
+entry! {
+    /// `[[relay.users]]`
+    RawRelayUser {
+        /// User id.
+        uid: u64,
+        /// What its processes may do.
+        roles: Vec<String>,
+    }
+}
 section! {
     /// `[relay]`
     RawRelay {
@@ -229,6 +249,22 @@ section! {
         journal_age_max: String,
         /// Address of the page for watching the relay.
         listen_http: String,
+        /// Certificate chain of the TCP address.
+        tls_certificate: String,
+        /// Private key of the certificate.
+        tls_key: String,
+        /// Clients that prove a key on TCP.
+        keys: Vec<RawRelayKey>,
+        /// Users of this host that may join by the unix socket.
+        users: Vec<RawRelayUser>,
+        /// Name of the key to prove at `tcp`.
+        key_name: String,
+        /// File of that key.
+        key_file: String,
+        /// Certificates that are trusted at `tcp`.
+        ca_file: String,
+        /// Name in the certificate of the relay at `tcp`.
+        server_name: String,
     }
 }
 section! {

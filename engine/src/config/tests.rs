@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use alphapulse_protocol::message::Role;
 use alphapulse_protocol::{ChainId, FeePerGas, Wei};
+use alphapulse_relay::Roles;
 use alphapulse_relay::journal::{FeedOptions, SyncPolicy};
 
 use super::*;
@@ -249,6 +251,65 @@ fn exactly_one_relay_is_chosen() {
     refused("# listen_http = \"127.0.0.1:7101\"", "listen_http = \"0.0.0.0:7101\"", "relay.listen_http", "this host");
     let config = edited("# listen_http", "listen_http").unwrap();
     assert_eq!(config.relay_config(None).listen_http, Some("127.0.0.1:7101".parse().unwrap()));
+}
+
+/// The example with lines more in `[relay]` and tables behind it.
+fn with_relay(lines: &str, tables: &str) -> Result<NodeConfig, ConfigError> {
+    edited("embedded = true", &format!("embedded = true\n{lines}\n{tables}"))
+}
+
+const KEY: &str = "[[relay.keys]]\nname = \"trader-1\"\nfile = \"keys/t.key\"\nroles = [\"subscribe\", \"publish\"]";
+
+#[test]
+fn keys_users_and_tls_of_a_relay_are_read() {
+    let lines = "listen_tcp = \"0.0.0.0:7100\"\ntls_certificate = \"relay.pem\"\ntls_key = \"relay-key.pem\"";
+    let users = "[[relay.users]]\nuid = 1001\nroles = [\"admin\"]";
+    let config = with_relay(lines, &format!("{KEY}\n{users}")).unwrap();
+    let access = &config.relay.access;
+    assert_eq!((access.keys[0].name.as_str(), access.keys[0].file.to_str()), ("trader-1", Some("keys/t.key")));
+    assert_eq!(access.keys[0].roles, Roles::of(&[Role::Subscribe, Role::Publish]));
+    assert_eq!((access.users[0].uid, access.users[0].roles), (1001, Roles::of(&[Role::Admin])));
+    assert!(access.is_safe_off_host());
+    config.relay_config(None).check().unwrap();
+}
+
+#[test]
+fn a_relay_leaves_this_host_only_with_keys_and_tls() {
+    let listen = "listen_tcp = \"0.0.0.0:7100\"";
+    let tls = "tls_certificate = \"relay.pem\"\ntls_key = \"relay-key.pem\"";
+    for (lines, tables) in [(listen.to_owned(), KEY), (format!("{listen}\n{tls}"), "")] {
+        let error = with_relay(&lines, tables).unwrap_err();
+        assert!(error.problems().iter().any(|problem| problem.key == "relay.listen_tcp"), "{error}");
+    }
+    let client = |lines: &str| edited("embedded = true", &format!("tcp = \"10.0.0.1:7100\"\n{lines}"));
+    let key = "key_name = \"trader-1\"\nkey_file = \"t.key\"";
+    let authority = "ca_file = \"ca.pem\"\nserver_name = \"relay.example\"";
+    assert!(client(key).is_err() && client(authority).is_err());
+    let config = client(&format!("{key}\n{authority}")).unwrap();
+    assert_eq!(config.relay.client.key, Some(("trader-1".into(), "t.key".into())));
+    assert_eq!(config.relay.client.authority, Some(("ca.pem".into(), "relay.example".into())));
+}
+
+#[test]
+fn what_a_relays_keys_and_users_lack_is_named() {
+    let wrong = |tables: &str, key: &str| {
+        let error = with_relay("", tables).unwrap_err();
+        assert!(error.problems().iter().any(|problem| problem.key == key), "{key}: {error}");
+    };
+    wrong(&KEY.replace("trader-1", "trader 1"), "relay.keys[0].name");
+    wrong(&KEY.replace("publish", "write"), "relay.keys[0].roles");
+    wrong("[[relay.keys]]\nname = \"a\"\nroles = [\"admin\"]", "relay.keys[0].file");
+    wrong("[[relay.keys]]\nname = \"a\"\nfile = \"a\"\nroles = []", "relay.keys[0].roles");
+    wrong(&format!("{KEY}\n{KEY}"), "relay.keys");
+    wrong("[[relay.users]]\nuid = 4294967296\nroles = [\"admin\"]", "relay.users[0].uid");
+    for (lines, key) in [
+        ("tls_key = \"a\"", "relay.tls_key"),
+        ("key_file = \"a\"\nkey_name = \"b\"", "relay.key_file"),
+        ("ca_file = \"a\"", "relay.ca_file"),
+    ] {
+        let error = with_relay(lines, "").unwrap_err();
+        assert!(error.problems().iter().any(|problem| problem.key == key), "{key}: {error}");
+    }
 }
 
 #[test]

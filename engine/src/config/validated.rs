@@ -6,7 +6,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256, keccak256};
 use alphapulse_protocol::{ChainId, FeePerGas};
 use alphapulse_relay::journal::FeedOptions;
-use alphapulse_relay::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
+use alphapulse_relay::{Access, ClientFiles, Endpoint, PoolSpec, RelayConfig, VenueSpec};
 use alphapulse_strategies::{Admission, StrategyConfig};
 
 use super::Origin;
@@ -133,12 +133,16 @@ pub struct RelaySettings {
     pub subscribers_max: usize,
     /// Unix socket to serve on.
     pub listen_unix: Option<PathBuf>,
-    /// TCP address to serve on; a loopback one.
+    /// TCP address to serve on; a loopback one, unless clients prove keys and TLS hides what they are told.
     pub listen_tcp: Option<std::net::SocketAddr>,
     /// How the relay's own journal is kept. Says nothing of a node's, which nobody shortens.
     pub journal: FeedOptions,
     /// Address of the page for watching the relay; a loopback one.
     pub listen_http: Option<std::net::SocketAddr>,
+    /// Who may do what there.
+    pub access: Access,
+    /// What is shown to the relay at `tcp`.
+    pub client: ClientFiles,
 }
 
 /// One effective value, for people.
@@ -195,6 +199,7 @@ impl NodeConfig {
             listen_unix: self.relay.listen_unix.clone(),
             listen_tcp: self.relay.listen_tcp,
             listen_http: self.relay.listen_http,
+            access: self.relay.access.clone(),
             subscribers_max: self.relay.subscribers_max,
             journal_dir,
             journal: self.relay.journal,

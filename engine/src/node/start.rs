@@ -10,7 +10,7 @@ use alloy::primitives::Address;
 use alphapulse_protocol::message::{CloseReason, NonceLease};
 use alphapulse_protocol::{Epoch, HashBytes};
 use alphapulse_relay::journal::JournalWriter;
-use alphapulse_relay::{Feed, FeedError, Relay, RelayConfig, RelayError};
+use alphapulse_relay::{Feed, FeedError, Relay, RelayError, SubscribeOptions};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::control::{self, Desk, REQUESTS_MAX};
@@ -79,7 +79,7 @@ impl Node {
         let kill = KillSwitch::new();
         let clock = WallClock::start();
         let Means { desk, genesis, live, earlier } = connect(&config, &options, &kill, &clock).await?;
-        let (relay, join) = join_feed(config.relay_config(None), &options.feed).await?;
+        let (relay, join) = join_feed(&config, &options.feed).await?;
         // Last of what can fail: a start that fails leaves no folder behind that the next one would find taken.
         let journal = open_run(&config, &options, desk.as_ref().zip(genesis), Epoch(clock.now().0))?;
 
@@ -347,11 +347,11 @@ fn open_run(
 }
 
 /// The feed, and the relay when it is inside the node.
-async fn join_feed(config: RelayConfig, source: &FeedSource) -> Result<(Option<Arc<Relay>>, Join), NodeError> {
-    let chain_id = config.chain_id;
+async fn join_feed(config: &NodeConfig, source: &FeedSource) -> Result<(Option<Arc<Relay>>, Join), NodeError> {
+    let chain_id = config.chain.id;
     Ok(match source.clone() {
         FeedSource::Embedded => {
-            let relay = Arc::new(Relay::start(config).await?);
+            let relay = Arc::new(Relay::start(config.relay_config(None)).await?);
             let subscriber = Arc::clone(&relay);
             let join: Join = Box::new(move |position| subscriber.subscribe_from(position).map_err(feed_error));
             (Some(relay), join)
@@ -360,7 +360,13 @@ async fn join_feed(config: RelayConfig, source: &FeedSource) -> Result<(Option<A
             (None, Box::new(move |position| Feed::connect_unix(&path, position)?.expecting_chain(chain_id)))
         }
         FeedSource::Tcp(address) => {
-            (None, Box::new(move |position| Feed::connect_tcp(address, position)?.expecting_chain(chain_id)))
+            let (key, tls) = config.relay.client.read().map_err(RelayError::Secret)?;
+            let options = SubscribeOptions { key, tls, ..SubscribeOptions::default() };
+            let join: Join = Box::new(move |position| {
+                let options = SubscribeOptions { position, ..options.clone() };
+                Feed::connect_tcp_with(address, &options)?.expecting_chain(chain_id)
+            });
+            (None, join)
         }
     })
 }

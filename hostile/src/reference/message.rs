@@ -21,7 +21,7 @@ pub enum Judgement {
 type Check = fn(&[u8]) -> bool;
 
 /// Template, name, bytes of its table, and the column *accepted*, message by message.
-pub const TEMPLATES: [(u16, &str, usize, Check); 43] = [
+pub const TEMPLATES: [(u16, &str, usize, Check); 46] = [
     (1, "Hello", 32, |m| number(m, 24, 2) <= number(m, 26, 2)),
     (2, "Welcome", 48, any),
     (3, "Close", 32, any),
@@ -30,6 +30,14 @@ pub const TEMPLATES: [(u16, &str, usize, Check); 43] = [
     (6, "Gap", 48, |m| (1..=2).contains(&number(m, 40, 2))),
     (7, "Select", 64, |m| (1..=7).contains(&number(m, 24, 2))),
     (8, "Caution", 32, |m| m[24] <= 1),
+    (9, "Challenge", 56, any),
+    (10, "Proof", 128, |m| {
+        let name = usize::from(m[26]);
+        let is_named = (1..=32).contains(&name)
+            && m[32..32 + name].iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
+        (1..=3).contains(&number(m, 24, 2)) && is_named
+    }),
+    (11, "Publish", 32, any),
     (16, "Block", 144, |m| number(m, 136, 8) >= number(m, 24, 8)),
     (17, "BlockEnd", 72, any),
     (18, "Reorg", 112, |m| {

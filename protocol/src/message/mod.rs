@@ -3,6 +3,7 @@
 //! All fields are little-endian and unaligned, all padding is an explicit `reserved` field (zero on write, ignored on
 //! read). A message grows by appending fields; a changed meaning is a new template id.
 
+mod access;
 mod chain;
 mod ledger;
 mod market;
@@ -13,6 +14,7 @@ use core::mem::size_of;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+pub use self::access::{Challenge, NAME_BYTES_MAX, Proof, Publish, Role, VERSION_ACCESS};
 pub use self::chain::{Block, BlockContext, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd};
 pub use self::ledger::{
     Clock, Halt, HopRecord, NonceLease, OPPORTUNITY_HOPS_MAX, Opportunity, Outcome, OutcomeStatus, SegmentBegin,
@@ -176,7 +178,7 @@ macro_rules! messages {
 }
 
 messages! {
-    Hello, Welcome, Close, Heartbeat, Subscribe, Gap, Select, Caution,
+    Hello, Welcome, Close, Heartbeat, Subscribe, Gap, Select, Caution, Challenge, Proof, Publish,
     Block, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd,
     Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick, Skip,
     MultiTokenPool, V4Pool, V4Swap, SolidlyReserves, CurveStableParameters, PoolRates, CurveStableBalances,

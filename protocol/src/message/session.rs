@@ -92,12 +92,14 @@ pub enum CloseReason {
     Malformed = 4,
     /// No greeting within the deadline.
     HandshakeTimeout = 5,
-    /// The relay serves as many subscribers as it may.
+    /// The relay serves, or greets, as many clients as it may.
     Full = 6,
     /// The relay has no snapshot to give yet.
     NotReady = 7,
     /// The relay serves another chain than the client selected.
     Chain = 8,
+    /// The client did not prove who it is, or may not do what it asks for.
+    Unauthorized = 9,
 }
 
 impl CloseReason {
@@ -113,6 +115,7 @@ impl CloseReason {
             6 => Self::Full,
             7 => Self::NotReady,
             8 => Self::Chain,
+            9 => Self::Unauthorized,
             _ => return None,
         })
     }

@@ -5,6 +5,8 @@ Layout comes from the page, values from VALUES and the sessions below. `generate
 version holds the messages that got their form in it; `generate.py --check` writes nothing and fails when a file differs. Files of a released version must never change.
 """
 
+import hashlib
+import hmac
 import re
 import sys
 from pathlib import Path
@@ -54,6 +56,17 @@ def wide(start, count, length=8):
     return padded([int.from_bytes(run(start + 16 * i, 16), "big") for i in range(count)], length)
 
 
+def proof():
+    """The answer to the golden Challenge with the key 00 01 … 1f, by section 4 of the page."""
+    name, role, nonce = b"trader-1", 2, run(0x61, 32)
+    proven = b"AlphaPulse relay proof" + b"".join(
+        value.to_bytes(size, "little") for value, size in ((3, 2), (31_337, 8), (0x0A0B0C0D01020304, 8))
+    )
+    proven += run(0x41, 32) + nonce + role.to_bytes(2, "little") + bytes([len(name)]) + name
+    mac = hmac.new(run(0, 32), proven, hashlib.sha256).digest()
+    return {"role": role, "name_length": len(name), "name": name.ljust(32, b"\0"), "nonce": nonce, "mac": mac}
+
+
 AMOUNTS = [0x14 << 192 | 5, 0x24 << 200 | 6, 0x34 << 184 | 7, 0x44 << 192 | 8]
 
 # Every value is distinct where two fields could be taken for each other, and signed fields are negative.
@@ -67,6 +80,9 @@ VALUES = {
     "Gap": ({"first": 595, "last": 700, "recovery": 2, "reason": 1}, (594, 0)),
     "Select": ({"scope": 5, "number": 0x2122232425262728, "address": run(0x81, 20)}, (0, 0)),
     "Caution": ({"is_safe": 0, "cause": 2}, (594, 0)),
+    "Challenge": ({"nonce": run(0x41, 32)}, (0, 0)),
+    "Proof": (proof(), (0, 0)),
+    "Publish": ({"chain_id": 31_337}, (0, 0)),
     "Block": ({"context": context(18_884_864), "head_number": 18_884_866}, (78, 1_700_000_123_000_000_000)),
     "BlockEnd": ({"number": 18_884_864, "hash": run(0x11, 32), "update_count": 513}, (592, 1_700_000_123_000_000_000)),
     "Reorg": (

@@ -34,6 +34,10 @@ fn pair(a: (&'static str, i128), b: (&'static str, i128)) -> Patch {
     vec![(a.0, int(a.1)), (b.0, int(b.1))]
 }
 
+fn name(bytes: &[u8; 8]) -> U256 {
+    int(u64::from_le_bytes(*bytes).into())
+}
+
 const U64_MAX: i128 = u64::MAX as i128;
 const NUMBER: i128 = 18_884_864;
 
@@ -50,6 +54,15 @@ fn session_and_chain() -> Vec<Case> {
         alone("Gap", "recovery", &[int(1), int(2)], &[int(0), int(3), int(65_535)]),
         alone("Select", "scope", &(1..=7).map(int).collect::<Vec<_>>(), &[int(0), int(8), int(65_535)]),
         alone("Caution", "is_safe", &[int(0), int(1)], &[int(2), int(255)]),
+        alone("Proof", "role", &[int(1), int(2), int(3)], &[int(0), int(4), int(65_535)]),
+        // The golden name is "trader-1" of eight bytes.
+        alone("Proof", "name_length", &[int(1), int(8)], &[int(0), int(33), int(255)]),
+        alone(
+            "Proof",
+            "name",
+            &[name(b"a-_.Z9b0")],
+            &[name(b"trader 1"), name(b"trader\n1"), name(b"trader\xc3\xa9"), int(0)],
+        ),
         alone("Block", "head_number", &head, &below),
         alone("SnapshotBegin", "head_number", &head, &below),
         Case {

@@ -5,12 +5,12 @@ use core::mem::{offset_of, size_of};
 use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
 use alphapulse_protocol::message::{
     BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters, Block,
-    BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Clock, Close, CloseReason, CurveCryptoBalances,
-    CurveCryptoParameters, CurveStableBalances, CurveStableParameters, Gap, GapReason, GapRecovery, Halt, Heartbeat,
-    Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome, OutcomeStatus, Pool, PoolKind, PoolRates,
-    PoolVariant, RatesUse, Reorg, Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin,
-    SnapshotEnd, SolidlyReserves, Submission, Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity,
-    V3Swap, V3Tick, V4Pool, V4Swap, Verdict, Welcome,
+    BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Challenge, Clock, Close, CloseReason,
+    CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, Gap, GapReason,
+    GapRecovery, Halt, Heartbeat, Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome, OutcomeStatus,
+    Pool, PoolKind, PoolRates, PoolVariant, Proof, Publish, RatesUse, Reorg, Role, Scope, SegmentBegin, Select,
+    Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves, Submission, Submitted,
+    SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap, Verdict, Welcome,
 };
 
 use crate::page;
@@ -45,6 +45,9 @@ fn layouts() -> Vec<Layout> {
         Gap { header, first, last, recovery, reason, reserved }
         Select { header, scope, reserved_0, number, address, reserved_1 }
         Caution { header, is_safe, reserved_0, cause, reserved_1 }
+        Challenge { header, nonce }
+        Proof { header, role, name_length, reserved, name, nonce, mac }
+        Publish { header, chain_id }
         Block { header, context, head_number }
         BlockEnd { header, number, hash, update_count, reserved }
         Reorg { header, ancestor_number, ancestor_hash, old_head_number, old_head_hash, depth, reserved }
@@ -167,6 +170,7 @@ fn the_page_lists_exactly_the_codes_of_this_build() {
     check("Gap recovery", known(all(), GapRecovery::from_wire));
     check("Gap reasons", known(all(), GapReason::from_wire));
     check("Scopes", known(all(), Scope::from_wire));
+    check("Roles", known(all(), Role::from_wire));
     check("Causes of a caution", known(all(), CautionCause::from_wire));
     check("Pool kinds", known(all(), |code| PoolKind::from_wire(u8::try_from(code).ok()?)));
     check("Pool variants", known(all(), PoolVariant::from_wire));

@@ -5,6 +5,7 @@
     reason = "a failed unwrap is a failed test; seeds and counts are printed"
 )]
 
+mod access;
 mod base_fee;
 mod caution;
 mod chain_faults;

@@ -1,15 +1,17 @@
 //! A client in another language, written from the page alone, ends with the relay's own state.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use alphapulse_protocol::message::PoolKind;
+use alphapulse_protocol::message::{PoolKind, Role};
 use alphapulse_protocol::replica::{PoolState, Replica};
-use alphapulse_relay::{Relay, RelayConfig};
+use alphapulse_relay::{Access, KeyGrant, Relay, RelayConfig, Roles};
 use serde_json::{Value, json};
 
+use super::access::{certify, secret_file};
 use super::fake_chain::FakeChain;
 use super::fake_market::Change;
 use super::subscriber::{Subscriber, config};
@@ -158,6 +160,51 @@ async fn it_joins_late_follows_is_cut_off_recovers_and_holds_the_relays_state() 
     let gap = &printed["gaps"][0];
     assert_eq!((&gap["recovery"], &gap["reason"]), (&json!(1), &json!(2)), "{printed}");
     assert_eq!(stats.evicted, 0);
+}
+
+/// Runs the client against a relay that wants a key, in TLS, until it has followed a little.
+fn spawn_with_key(address: SocketAddr, folder: &Path, key: &str) -> Child {
+    let mut command = client();
+    command.arg("--tcp").arg(address.to_string()).args(["--tls-name", "relay.test", "--messages", "100", "--quiet"]);
+    command.arg("--tls-ca").arg(folder.join("relay.pem"));
+    command.arg("--key-file").arg(format!("reader:{}", folder.join(key).display()));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+#[tokio::test]
+async fn it_proves_a_key_through_tls_and_is_refused_with_another() {
+    if !has_python() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = secret_file(folder.path().join("right"), &"5a".repeat(32));
+    secret_file(folder.path().join("wrong"), &"5b".repeat(32));
+    let key = KeyGrant { name: "reader".into(), file, roles: Roles::of(&[Role::Subscribe]) };
+    let access = Access { keys: vec![key], tls: Some(certify(folder.path()).0), ..Access::default() };
+    let listen_tcp = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let chain = FakeChain::new();
+    let relay = Relay::start_from(RelayConfig { listen_tcp, access, ..config() }, chain.clone()).await.unwrap();
+    let address = relay.tcp_addr().unwrap();
+    let mut mirror = Subscriber::join(&relay);
+    let mut right = spawn_with_key(address, folder.path(), "right");
+    let wrong = spawn_with_key(address, folder.path(), "wrong");
+    wait_for("the client's join", || relay.stats().joins == 2).await;
+    let mut salt = 0;
+    while right.try_wait().unwrap().is_none() {
+        mine(&chain, &mut mirror, salt).await;
+        salt += 1;
+        assert!(salt < 10_000, "the client does not end: {:?}", relay.stats());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let ended = |client: Child| tokio::task::spawn_blocking(move || client.wait_with_output().unwrap());
+    let (right, wrong) = (ended(right).await.unwrap(), ended(wrong).await.unwrap());
+    assert!(right.status.success(), "{right:?}");
+    let printed: Value = serde_json::from_slice(&right.stdout).unwrap();
+    assert_eq!((&printed["joins"], &printed["is_tradable"]), (&json!(1), &json!(true)), "{printed}");
+    assert!(printed["live_messages"].as_u64().unwrap() >= 100, "{printed}");
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(!wrong.status.success() && said.contains("Unauthorized"), "{said}");
+    assert_eq!(relay.stats().unauthorized, 1);
 }
 
 #[test]

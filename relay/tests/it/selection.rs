@@ -27,14 +27,20 @@ struct Selective {
 
 impl Selective {
     fn join(relay: &Relay, selection: Selection, is_watched: IsIn) -> Self {
-        let options = SubscribeOptions { selection: selection.clone(), position: None };
+        let options = SubscribeOptions { selection: selection.clone(), ..SubscribeOptions::default() };
         let feed = relay.subscribe_with(options).unwrap();
         Self { feed, replica: Replica::new(REORG_DEPTH_MAX), is_watched, selection, skips: 0, swaps: 0 }
     }
 
     fn rejoin(&mut self, relay: &Relay) {
         let position = self.replica.position();
-        self.feed = relay.subscribe_with(SubscribeOptions { selection: self.selection.clone(), position }).unwrap();
+        self.feed = relay
+            .subscribe_with(SubscribeOptions {
+                selection: self.selection.clone(),
+                position,
+                ..SubscribeOptions::default()
+            })
+            .unwrap();
     }
 
     /// Takes what is there. One that came back cannot go back below its own beginning, and joins anew.

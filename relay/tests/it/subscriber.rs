@@ -6,7 +6,7 @@ use alphapulse_protocol::ChainId;
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::{Change, Replica};
 use alphapulse_relay::journal::FeedOptions;
-use alphapulse_relay::{Endpoint, Feed, FeedError, Relay, RelayConfig};
+use alphapulse_relay::{Access, Endpoint, Feed, FeedError, Relay, RelayConfig};
 
 use super::fake_chain::FakeChain;
 
@@ -37,6 +37,7 @@ pub(crate) fn config() -> RelayConfig {
         listen_unix: None,
         listen_tcp: None,
         listen_http: None,
+        access: Access::default(),
         subscribers_max: 8,
         journal_dir: None,
         journal: FeedOptions::default(),

@@ -162,13 +162,15 @@ impl Checker<'_> {
         let subscribers =
             self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), (SUBSCRIBERS_MAX, (1, 4096)));
         let listen_unix = self.optional_path("relay.listen_unix", raw.listen_unix.as_ref());
-        let listen_tcp = raw.listen_tcp.as_ref().map(|text| self.socket_address("relay.listen_tcp", text));
+        let access = self.relay_access(&raw);
+        let is_safe = access.is_safe_off_host();
+        let listen_tcp = raw.listen_tcp.as_ref().map(|text| self.socket_address("relay.listen_tcp", text, is_safe));
         let listen_tcp = match listen_tcp {
             None => None,
             Some(address) => Some(address?),
         };
         let journal = self.relay_journal(&raw);
-        let listen_http = raw.listen_http.as_ref().map(|text| self.socket_address("relay.listen_http", text));
+        let listen_http = raw.listen_http.as_ref().map(|text| self.socket_address("relay.listen_http", text, false));
         let listen_http = match listen_http {
             None => None,
             Some(address) => Some(address?),
@@ -188,6 +190,8 @@ impl Checker<'_> {
             listen_tcp,
             journal: journal?,
             listen_http,
+            access,
+            client: self.relay_client(&raw),
         })
     }
 
@@ -222,7 +226,8 @@ impl Checker<'_> {
 
     fn relay_source(&mut self, raw: &RawRelay) -> Option<RelaySource> {
         let unix = self.optional_path("relay.unix", raw.unix.as_ref());
-        let tcp = raw.tcp.as_ref().and_then(|text| self.socket_address("relay.tcp", text));
+        let is_safe = raw.key_file.is_some() && raw.ca_file.is_some();
+        let tcp = raw.tcp.as_ref().and_then(|text| self.socket_address("relay.tcp", text, is_safe));
         match (raw.embedded, raw.unix.is_some(), raw.tcp.is_some()) {
             (Some(true), false, false) => Some(self.set("relay.embedded", RelaySource::Embedded, true)),
             (None | Some(false), true, false) => unix.map(RelaySource::Unix),
@@ -235,11 +240,11 @@ impl Checker<'_> {
         }
     }
 
-    /// The relay's port has no authentication: it is for this host only.
-    fn socket_address(&mut self, key: &str, text: &str) -> Option<SocketAddr> {
-        let how = "an address of this host with a port, such as \"127.0.0.1:7100\"";
-        let address =
-            self.parse(key, text, how, |text| text.parse().ok().filter(|at: &SocketAddr| at.ip().is_loopback()))?;
+    /// Without a key and TLS a relay's port is for this host only.
+    fn socket_address(&mut self, key: &str, text: &str, is_safe: bool) -> Option<SocketAddr> {
+        let how = "an address of this host with a port, such as \"127.0.0.1:7100\"; another needs keys and TLS";
+        let is_allowed = |at: &SocketAddr| is_safe || at.ip().is_loopback();
+        let address = self.parse(key, text, how, |text| text.parse().ok().filter(is_allowed))?;
         Some(self.set(key, address, address))
     }
 

@@ -1,8 +1,8 @@
 //! Golden bytes of the messages of a connection.
 
 use alphapulse_protocol::message::{
-    Caution, CautionCause, Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Scope, Select, Skip,
-    Subscribe, Welcome,
+    Caution, CautionCause, Challenge, Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Proof,
+    Publish, Role, Scope, Select, Skip, Subscribe, Welcome,
 };
 use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, Position, Sequence};
 
@@ -83,6 +83,30 @@ fn caution_is_its_golden_bytes() {
         assert_eq!(CautionCause::from_wire(m.cause.get()), Some(CautionCause::Divergence));
     });
     assert_eq!(Caution::new(Sequence(0), CautionCause::None).is_safe, 1);
+}
+
+#[test]
+fn challenge_is_its_golden_bytes() {
+    check("Challenge", Challenge::new(run(0x41)), (0, 0), |m| assert_eq!(m.nonce, run(0x41)));
+}
+
+#[test]
+fn proof_is_its_golden_bytes() {
+    let mac = *super::bytes("Proof").last_chunk().expect("the MAC is the last field");
+    let proof = Proof::new(Role::Publish, "trader-1", run(0x61), mac).expect("a name of a key");
+    check("Proof", proof, (0, 0), |m| {
+        assert_eq!(m.role(), Some(Role::Publish));
+        assert_eq!(m.name(), "trader-1");
+        assert_eq!((m.nonce, m.mac), (run(0x61), mac));
+    });
+    for name in ["", "a b", "caf\u{e9}", &"n".repeat(33)] {
+        assert!(Proof::new(Role::Publish, name, run(0), run(0)).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn publish_is_its_golden_bytes() {
+    check("Publish", Publish::new(ChainId(31_337)), (0, 0), |m| assert_eq!(m.chain_id, 31_337));
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! The doors to other processes: a unix socket and TCP, the same bytes on both.
+//!
+//! A peer may send one greeting, a proof where it is asked for one, its rules and one request, and then, unless it publishes,
+//! nothing. It is given a second for them and little of our memory, and a bounded lane after it; whatever it does, the relay's
+//! writer never waits for it.
+
+mod door;
+mod greeting;
+mod handshake;
+mod listen;
+mod peer;
+
+use core::time::Duration;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use self::door::Door;
+use self::greeting::Greetings;
+use self::listen::SocketFile;
+use crate::auth::Gate;
+use crate::hub::Joiner;
+use crate::metrics::Metrics;
+use crate::side::SidePublisher;
+
+pub(crate) use self::greeting::GREETINGS_MAX;
+pub(crate) use self::listen::Listeners;
+pub(crate) use self::peer::WRITE_BYTES;
+
+/// Time for all that comes before the stream, and for a farewell.
+const HANDSHAKE: Duration = Duration::from_secs(1);
+
+/// The running doors.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Dropped with the server, and every connection with them.
+    _doors: JoinSet<()>,
+    unix: Option<SocketFile>,
+    tcp: Option<SocketAddr>,
+    connections: Arc<Semaphore>,
+    connections_max: usize,
+}
+
+impl Server {
+    /// Opens the doors. `tls` is for TCP.
+    pub(crate) fn start(
+        listeners: Listeners,
+        tls: Option<TlsAcceptor>,
+        joiner: &Joiner,
+        sides: &SidePublisher,
+        metrics: &Arc<Metrics>,
+    ) -> Self {
+        let connections_max = joiner.roster.places_max().saturating_add(GREETINGS_MAX).min(Semaphore::MAX_PERMITS);
+        let connections = Arc::new(Semaphore::new(connections_max));
+        let greetings = Greetings::new();
+        let door = |gate: Gate, tls| Door {
+            joiner: joiner.clone(),
+            metrics: Arc::clone(metrics),
+            sides: sides.clone(),
+            greetings: Arc::clone(&greetings),
+            connections: Arc::clone(&connections),
+            gate: Arc::new(gate),
+            tls,
+        };
+        let mut tasks = JoinSet::new();
+        let unix = listeners.unix.map(|(listener, file, gate)| {
+            tasks.spawn(door(gate, None).accept(listener));
+            file
+        });
+        let tcp = listeners.tcp.map(|(listener, address, gate)| {
+            tasks.spawn(door(gate, tls).accept(listener));
+            address
+        });
+        Self { _doors: tasks, unix, tcp, connections, connections_max }
+    }
+
+    pub(crate) fn unix_path(&self) -> Option<&Path> {
+        self.unix.as_ref().map(SocketFile::path)
+    }
+
+    pub(crate) const fn tcp_addr(&self) -> Option<SocketAddr> {
+        self.tcp
+    }
+
+    /// Waits, within bounds, until every peer was told of the end.
+    pub(crate) async fn finish(self) {
+        let Ok(all) = u32::try_from(self.connections_max) else { return };
+        // All free again means that no connection is left. Peers that do not read are not waited for.
+        let _ = timeout(HANDSHAKE, self.connections.acquire_many(all)).await;
+    }
+}
