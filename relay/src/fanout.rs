@@ -518,6 +518,11 @@ fn begin_anew(
 ) -> bool {
     let here = stream.position;
     let Some((base, snapshot)) = (stream.snapshot)() else { return true };
+    if stream.sequencer.replica().since_version() > subscriber.version {
+        // Its reader would meet pools that it cannot read, and find its state void.
+        subscriber.lane.end(Ending::Closed(CloseReason::Version));
+        return false;
+    }
     let passed = view.pass(&snapshot);
     let gap = seen.map(|seen| {
         let is_of_epoch = seen.epoch == here.epoch;

@@ -13,6 +13,7 @@ mod data;
 mod fake_chain;
 mod fake_market;
 mod journal;
+mod later_kinds;
 mod log_vectors;
 mod lying_node;
 mod observe;

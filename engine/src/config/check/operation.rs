@@ -242,7 +242,11 @@ impl Checker<'_> {
 
     /// Without a key and TLS a relay's port is for this host only.
     fn socket_address(&mut self, key: &str, text: &str, is_safe: bool) -> Option<SocketAddr> {
-        let how = "an address of this host with a port, such as \"127.0.0.1:7100\"; another needs keys and TLS";
+        let how = if key == "relay.listen_tcp" {
+            "an address of this host with a port, such as \"127.0.0.1:7100\"; another needs keys and TLS"
+        } else {
+            "an address of this host with a port, such as \"127.0.0.1:7100\""
+        };
         let is_allowed = |at: &SocketAddr| is_safe || at.ip().is_loopback();
         let address = self.parse(key, text, how, |text| text.parse().ok().filter(is_allowed))?;
         Some(self.set(key, address, address))
