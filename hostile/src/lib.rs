@@ -1,6 +1,6 @@
 //! Hostile input for every reader of foreign bytes.
 //!
-//! A *judge* feeds bytes to one reader and panics when the answer is not the right one. Right is what [`reference`] says,
+//! A *judge* feeds bytes to one reader and panics when the answer is not the right one. Right is what [`mod@reference`] says,
 //! which reads the wire from `docs/WIRE.md` alone and shares no code with the readers. The same judges stand behind the fuzz
 //! targets in `fuzz/`, the tests that replay their corpus, and (for frames) the generator of [`bulk`].
 //!

@@ -14,7 +14,7 @@ const LOGS_MAX: usize = 64;
 /// Reads `bytes` as the logs of a block and decodes them.
 ///
 /// What begins with `[` is the JSON of a node's answer. Anything else is a row of logs in a form that a fuzzer can shape, see
-/// [`Shaper`].
+/// `Shaper`.
 ///
 /// # Panics
 /// When the result is not what the events say.

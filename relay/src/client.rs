@@ -132,6 +132,8 @@ impl Source {
                 Ok(Message::Close(close)) => return Err(ending_of(close)),
                 // It wants a key of us, who have none: that is what it would close with.
                 Ok(Message::Challenge(_)) => return Err(Ending::Closed(CloseReason::Unauthorized)),
+                // Too long to be handed out by value. Nothing of the state depends on it.
+                Ok(message) if message.is_side() && frame.as_bytes().len() > frame::FRAME_BYTES_MAX => None,
                 Ok(_) => Some(frame.to_buf().ok_or_else(|| Ending::Malformed(too_long(frame.message_bytes())))?),
                 // Newer than this build, and not about the state, which would be void without it.
                 Err(DecodeError::Template(template)) if !MARKET_TEMPLATES.contains(&template) => None,

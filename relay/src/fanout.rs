@@ -31,10 +31,10 @@ enum Standing {
     Live,
     /// It missed what came behind this place, and has not been told yet.
     Behind { seen: Position, reason: GapReason },
-    /// It was told, and is given what it missed: this message is next.
-    Replaying { next: Sequence },
+    /// It was told, up to message `until`, and is given what it missed: this message is next.
+    Replaying { next: Sequence, until: Sequence },
     /// The same, from the journal.
-    Fetching { first: Sequence, next: Sequence },
+    Fetching { first: Sequence, next: Sequence, until: Sequence },
 }
 
 /// One subscriber as the writer sees it.
@@ -244,7 +244,7 @@ impl Fanout {
         self.retain(|subscriber, _, metrics| {
             let last = match subscriber.standing {
                 Standing::Live => stream.position.sequence,
-                Standing::Replaying { next } | Standing::Fetching { next, .. } => Sequence(next.0 - 1),
+                Standing::Replaying { next, .. } | Standing::Fetching { next, .. } => Sequence(next.0 - 1),
                 Standing::Waiting(_) | Standing::Behind { .. } => return true,
             };
             if subscriber.knows_cautions() && !subscriber.push([&stream.caution_behind(last)]) {
@@ -260,11 +260,12 @@ impl Fanout {
         self.retain(|subscriber, view, metrics| {
             let seen = match (subscriber.standing, last) {
                 (Standing::Live, last) => last,
-                (Standing::Replaying { next } | Standing::Fetching { next, .. }, Some(last)) => {
+                (Standing::Replaying { next, .. } | Standing::Fetching { next, .. }, Some(last)) => {
                     Some(Position { epoch: last.epoch, sequence: Sequence(next.0 - 1) })
                 }
                 _ => None,
             };
+            subscriber.reading = None;
             match seen {
                 Some(seen) if subscriber.knows_gaps() => {
                     subscriber.standing = Standing::Behind { seen, reason: GapReason::Epoch };
@@ -350,6 +351,8 @@ fn publish_to(
 fn lap(subscriber: &mut Subscriber, seen: Position, metrics: &Metrics) {
     metrics.lapped.add(1);
     subscriber.entry.lapped.add(1);
+    // Whoever reads for it from the journal reads for nobody now.
+    subscriber.reading = None;
     subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
 }
 
@@ -365,8 +368,8 @@ fn evict(subscriber: &Subscriber, metrics: &Metrics) -> bool {
 fn start(subscriber: &mut Subscriber, view: &View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
     let (seen, reason) = match subscriber.standing {
         Standing::Live => return true,
-        Standing::Replaying { next } => return replay(subscriber, view, next, stream, metrics),
-        Standing::Fetching { first, next } => return fetch(subscriber, view, first, next, stream, metrics),
+        Standing::Replaying { next, until } => return replay(subscriber, view, (next, until), stream, metrics),
+        Standing::Fetching { .. } => return fetch(subscriber, view, stream, metrics),
         Standing::Waiting(position) => (position, GapReason::Away),
         Standing::Behind { seen, reason } => (Some(seen), reason),
     };
@@ -389,8 +392,9 @@ fn start(subscriber: &mut Subscriber, view: &View, stream: &mut Stream<'_>, metr
     metrics.gaps_replayed.add(1);
     subscriber.entry.gaps.add(1);
     let next = Sequence(missed_from.sequence.0 + 1);
-    subscriber.standing = Standing::Replaying { next };
-    replay(subscriber, view, next, stream, metrics)
+    let until = here.sequence;
+    subscriber.standing = Standing::Replaying { next, until };
+    replay(subscriber, view, (next, until), stream, metrics)
 }
 
 /// A gap that is met with a replay, and what to think of the nodes, if there is room.
@@ -420,20 +424,37 @@ fn begin_reading(
     }
     metrics.gaps_archived.add(1);
     subscriber.entry.gaps.add(1);
-    let next = Sequence(seen.sequence.0 + 1);
-    (subscriber.standing, subscriber.reading) = (Standing::Fetching { first: next, next }, Some(reading));
-    fetch(subscriber, view, next, next, stream, metrics)
+    let (next, until) = (Sequence(seen.sequence.0 + 1), stream.position.sequence);
+    (subscriber.standing, subscriber.reading) = (Standing::Fetching { first: next, next, until }, Some(reading));
+    fetch(subscriber, view, stream, metrics)
+}
+
+/// The stream goes on while a gap is repaired. Before its reader is given the last message that it was told of, and would
+/// take its state for the newest, it is told how far the gap reaches by now. Says whether there was room.
+fn tell_longer(
+    subscriber: &mut Subscriber,
+    next: Sequence,
+    last: Sequence,
+    until: &mut Sequence,
+    here: Sequence,
+) -> bool {
+    if last < *until || here <= *until {
+        return true;
+    }
+    let seen = Sequence(next.0 - 1);
+    let gap = Gap::new(seen, Some(here), GapRecovery::Replay, GapReason::Lapped);
+    let is_told = subscriber.push([&frame_of(&gap)]);
+    if is_told {
+        *until = here;
+        subscriber.entry.gaps.add(1);
+    }
+    is_told
 }
 
 /// Gives what was read from the journal; once all was, memory goes on.
-fn fetch(
-    subscriber: &mut Subscriber,
-    view: &View,
-    first: Sequence,
-    mut next: Sequence,
-    stream: &mut Stream<'_>,
-    metrics: &Metrics,
-) -> bool {
+fn fetch(subscriber: &mut Subscriber, view: &View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
+    let Standing::Fetching { first, mut next, mut until } = subscriber.standing else { return true };
+    let here = stream.position.sequence;
     while let Some(reading) = &mut subscriber.reading {
         let (frames, last) = match reading.peek() {
             Read::Frames(frames, last) => (frames, last),
@@ -446,9 +467,12 @@ fn fetch(
                     subscriber.standing = Standing::Behind { seen, reason: GapReason::Lapped };
                     return begin_anew(subscriber, view, Some(seen), GapReason::Lapped, stream, metrics);
                 }
-                return replay(subscriber, view, next, stream, metrics);
+                return replay(subscriber, view, (next, until), stream, metrics);
             }
         };
+        if !tell_longer(subscriber, next, last, &mut until, here) {
+            break;
+        }
         let told = stream.told - (stream.position.sequence.0 - last.0);
         if !subscriber.push_passed(&view.pass(&frames), last.0 + 1 - next.0, told) {
             break;
@@ -458,7 +482,7 @@ fn fetch(
             reading.advance();
         }
     }
-    subscriber.standing = Standing::Fetching { first, next };
+    subscriber.standing = Standing::Fetching { first, next, until };
     true
 }
 
@@ -482,7 +506,7 @@ fn greet_back(subscriber: &mut Subscriber, stream: &Stream<'_>) -> bool {
 fn replay(
     subscriber: &mut Subscriber,
     view: &View,
-    mut next: Sequence,
+    (mut next, mut until): (Sequence, Sequence),
     stream: &mut Stream<'_>,
     metrics: &Metrics,
 ) -> bool {
@@ -497,8 +521,10 @@ fn replay(
             return !subscriber.lane.is_half_empty() || start(subscriber, view, stream, metrics);
         };
         let told = stream.told - (here.sequence.0 - event.last.0);
-        if !subscriber.push_passed(&view.pass(&frames), event.last.0 + 1 - next.0, told) {
-            subscriber.standing = Standing::Replaying { next };
+        let is_given = tell_longer(subscriber, next, event.last, &mut until, here.sequence)
+            && subscriber.push_passed(&view.pass(&frames), event.last.0 + 1 - next.0, told);
+        if !is_given {
+            subscriber.standing = Standing::Replaying { next, until };
             return true;
         }
         next = Sequence(event.last.0 + 1);

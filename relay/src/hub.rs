@@ -10,7 +10,7 @@ use alphapulse_protocol::message::{CautionCause, CloseReason, Welcome};
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::archive::Archive;
 use crate::clock::now;
@@ -114,6 +114,8 @@ pub(crate) struct Hub {
     caution: CautionCause,
     caution_said: CautionCause,
     caution_seen: CautionCause,
+    /// Whether the chain contradicted our state, and no snapshot has come since.
+    is_in_doubt: bool,
     side_sequencer: SideSequencer,
     epoch: Arc<AtomicU64>,
 }
@@ -142,6 +144,7 @@ impl Hub {
             caution: CautionCause::None,
             caution_said: CautionCause::None,
             caution_seen: CautionCause::None,
+            is_in_doubt: false,
             side_sequencer: SideSequencer::default(),
             epoch: Arc::default(),
         }
@@ -165,6 +168,10 @@ impl Hub {
         mut safety: Option<watch::Receiver<Safety>>,
         heartbeat: Duration,
     ) -> Result<(), RelayError> {
+        if let Some(safety) = &mut safety {
+            // What was found before anybody listened counts as well.
+            self.on_safety(*safety.borrow_and_update());
+        }
         let result = self.serve(&mut events, &mut commands, &mut sides, &mut safety, heartbeat).await;
         // Nobody may join any more; who asked already is told like the others.
         commands.close();
@@ -189,6 +196,8 @@ impl Hub {
         let mut pulse = interval(heartbeat);
         pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pulse.reset();
+        let mut repair = interval(CATCH_UP_EVERY);
+        repair.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -209,6 +218,8 @@ impl Hub {
                 },
                 // Behind the events: what made the nodes believable again is among them.
                 is_known = changed(safety), if safety.is_some() => match safety {
+                    // What came meanwhile is taken first.
+                    Some(safety) if is_known && !events.is_empty() => safety.mark_changed(),
                     Some(safety) if is_known => self.on_safety(*safety.borrow_and_update()),
                     _ => *safety = None,
                 },
@@ -217,7 +228,7 @@ impl Hub {
                     self.metrics.sides.add(1);
                     self.fanout.publish_side(template, &frame);
                 }
-                () = sleep(CATCH_UP_EVERY), if self.fanout.is_catching_up() => self.catch_up(),
+                _ = repair.tick(), if self.fanout.is_catching_up() => self.catch_up(),
                 _ = pulse.tick() => self.on_pulse(),
             }
         }
@@ -295,10 +306,12 @@ impl Hub {
         (self.published, self.recorded) = (self.sequencer.position(), Sequence(0));
         self.told += 1;
         self.head_at = Instant::now();
+        self.is_in_doubt = false;
         // Stands alone: it is only shown.
         self.epoch.store(epoch.0, Ordering::Relaxed);
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
         self.with_stream(|fanout, stream| fanout.restart(last, stream));
+        self.weigh();
         self.journal.as_mut().map_or(Ok(()), |journal| journal.begin_epoch(epoch, &snapshot))
     }
 
@@ -307,6 +320,9 @@ impl Hub {
     fn on_contradiction(&mut self, error: &ReplicaError) -> Result<(), JournalError> {
         tracing::error!(%error, "the chain contradicts our state; asking for a fresh snapshot");
         self.metrics.contradictions.add(1);
+        // What subscribers hold is right for its block, and nobody knows of which chain that is.
+        self.is_in_doubt = true;
+        self.weigh();
         self.resync.notify_one();
         Ok(())
     }
@@ -362,7 +378,9 @@ impl Hub {
     }
 
     fn weigh(&mut self) {
-        let cause = if self.caution_said == CautionCause::None { self.caution_seen } else { self.caution_said };
+        let doubt = if self.is_in_doubt { CautionCause::Divergence } else { CautionCause::None };
+        let causes = [self.caution_said, self.caution_seen, doubt];
+        let cause = causes.into_iter().find(|cause| *cause != CautionCause::None).unwrap_or(CautionCause::None);
         if self.caution == cause {
             return;
         }

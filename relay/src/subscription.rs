@@ -5,7 +5,8 @@ use core::time::Duration;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use alphapulse_protocol::frame::{Frame, FrameBuf};
+use alphapulse_protocol::frame::{FRAME_BYTES_MAX, Frame, FrameBuf};
+use alphapulse_protocol::message::Message;
 use alphapulse_protocol::{ChainId, Position};
 use bytes::Bytes;
 
@@ -103,6 +104,11 @@ impl Unpacking {
             return Ok(None);
         };
         self.at += frame.as_bytes().len();
+        let is_side = || Message::decode(frame.message_bytes()).is_ok_and(|message| message.is_side());
+        if frame.as_bytes().len() > FRAME_BYTES_MAX && is_side() {
+            // Too long to be handed out by value. Nothing of the state depends on it.
+            return self.next();
+        }
         frame.to_buf().ok_or_else(|| FeedError::Malformed(client::too_long(frame.message_bytes()))).map(Some)
     }
 }

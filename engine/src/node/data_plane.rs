@@ -140,8 +140,10 @@ impl DataPlane {
         let is_kept = match joined.try_next() {
             Ok(None) => return false,
             Ok(Some(frame)) => {
-                self.is_unheard = false;
-                self.outbox.set_behind(joined.has_more());
+                if is_word(&frame) {
+                    self.is_unheard = false;
+                }
+                self.outbox.set_behind(self.is_unheard || joined.has_more());
                 self.on_frame(&frame)
             }
             Err(error) => {
@@ -317,4 +319,10 @@ impl DataPlane {
             halted: self.halt_reason(),
         }
     }
+}
+
+/// Whether a frame tells what became of the place that was named at joining: anything but a caution or a side message.
+fn is_word(frame: &FrameBuf) -> bool {
+    let message = Message::decode(frame.message_bytes());
+    message.is_ok_and(|message| message.is_market() || matches!(message, Message::Heartbeat(_) | Message::Gap(_)))
 }

@@ -80,6 +80,9 @@ impl Observer {
         let problem = match report.head {
             None => Some("the state is not whole: the next snapshot is waited for".to_owned()),
             Some(_) if !is_connected => Some(format!("node {} is not connected", self.source)),
+            Some(_) if report.caution != CautionCause::None => {
+                Some(format!("subscribers are told not to trade: {:?}", report.caution))
+            }
             Some(_) => None,
         };
         let head = report.head.map(|head| HeadStatus {

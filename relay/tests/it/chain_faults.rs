@@ -404,3 +404,37 @@ async fn who_comes_back_misses_nothing_or_is_told_what() {
     subscriber.settle(&chain).await;
     assert_eq!(subscriber.seen[before..][..2], ["Gap", "SnapshotBegin"], "another epoch");
 }
+
+#[tokio::test]
+async fn who_is_repaired_while_the_stream_goes_on_may_not_trade_before_it_has_caught_up() {
+    for has_journal in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = RelayConfig { lane_bytes: 1_000, recent_bytes: 1 << 20, ..config() };
+        if has_journal {
+            (config.recent_bytes, config.journal_dir) = (1_000, Some(folder.path().join("feed")));
+        }
+        let chain = FakeChain::new();
+        let relay = Relay::start_from(config, chain.clone()).await.unwrap();
+        let mut slow = Subscriber::join(&relay);
+        slow.settle(&chain).await;
+        let mine = async |range: core::ops::Range<u64>| {
+            for salt in range {
+                let mut fresh = Subscriber::join(&relay);
+                chain.announce(chain.mine(&busy(salt)));
+                fresh.settle(&chain).await;
+            }
+        };
+        mine(0..6).await;
+        // Makes room for the gap and a part of what was missed, and then reads nothing while more blocks come.
+        slow.drain(&chain).unwrap();
+        let repaired = || relay.stats().gaps_replayed + relay.stats().gaps_archived;
+        while repaired() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        mine(6..12).await;
+        let before = slow.tradable_at.len();
+        slow.settle(&chain).await;
+        assert!(slow.replica.is_tradable() && !after_snapshot(&slow).contains(&"SnapshotBegin"));
+        assert_eq!(slow.tradable_at[before..], [chain.head().number.get()], "only the newest state is new");
+    }
+}
