@@ -39,6 +39,7 @@ const _: () = assert!(offset_of!(MessageHeader, sequence) == 8);
 impl MessageHeader {
     /// Header of a message of type `T`, not yet placed in a stream.
     #[must_use]
+    #[inline]
     pub(crate) fn of<T: WireMessage>(template_id: u16) -> Self {
         let block_length = u16::try_from(size_of::<T>()).expect("every message is far below 64 KiB");
         Self {

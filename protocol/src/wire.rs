@@ -12,12 +12,14 @@ pub struct U256Le([u8; 32]);
 impl U256Le {
     /// Wire form of `value`.
     #[must_use]
+    #[inline]
     pub const fn new(value: U256) -> Self {
         Self(value.to_le_bytes())
     }
 
     /// The number.
     #[must_use]
+    #[inline]
     pub const fn get(self) -> U256 {
         U256::from_le_bytes(self.0)
     }

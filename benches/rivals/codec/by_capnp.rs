@@ -1,4 +1,4 @@
-//! Cap'n Proto: a struct of nine words, as `capnp` would generate it, in scratch space that is used again.
+//! Cap'n Proto: a struct of nine words, as `capnp` would generate it, in scratch space that is used again and in new.
 
 use std::hint::black_box;
 
@@ -45,33 +45,54 @@ impl Default for Capnp {
     }
 }
 
+#[inline(always)]
+fn fill(swap: &StructBuilder<'_>, update: &Update) {
+    swap.set_data_field::<u64>(0, update.sequence);
+    swap.set_data_field::<u64>(1, update.event_ns);
+    swap.set_data_field::<u32>(4, update.pool);
+    swap.set_data_field::<i32>(5, update.tick);
+    for (at, word) in (3..).zip(update.liquidity.iter().chain(&update.sqrt_price_x96)) {
+        swap.set_data_field::<u64>(at, *word);
+    }
+}
+
+#[inline(always)]
+fn is_equal(swap: &StructReader<'_>, update: &Update) -> bool {
+    let word = |at: usize| swap.get_data_field::<u64>(at);
+    update.is_equal(&Update {
+        sequence: word(0),
+        event_ns: word(1),
+        pool: swap.get_data_field::<u32>(4),
+        tick: swap.get_data_field::<i32>(5),
+        liquidity: [word(3), word(4)],
+        sqrt_price_x96: [word(5), word(6), word(7), word(8)],
+    })
+}
+
 impl Codec for Capnp {
-    fn pass(&mut self, update: &Update) -> Result<Update> {
+    fn pass(&mut self, update: &Update) -> Result<bool> {
         let mut allocator = ScratchSpaceHeapAllocator::new(Word::words_to_bytes_mut(&mut self.scratch));
         let mut message = Builder::new(&mut allocator);
-        let swap = message.init_root::<SwapBuilder<'_>>().0;
-        swap.set_data_field::<u64>(0, update.sequence);
-        swap.set_data_field::<u64>(1, update.event_ns);
-        swap.set_data_field::<u32>(4, update.pool);
-        swap.set_data_field::<i32>(5, update.tick);
-        for (at, word) in (3..).zip(update.liquidity.iter().chain(&update.sqrt_price_x96)) {
-            swap.set_data_field::<u64>(at, *word);
-        }
+        fill(&message.init_root::<SwapBuilder<'_>>().0, update);
         let mut room = Word::words_to_bytes_mut(&mut self.bytes);
         let held = room.len();
         serialize::write_message(&mut room, &message)?;
         let written = held - room.len();
         let mut bytes = black_box(&Word::words_to_bytes(&self.bytes)[..written]);
         let message = serialize::read_message_from_flat_slice_no_alloc(&mut bytes, ReaderOptions::new())?;
-        let swap = message.get_root::<SwapReader<'_>>()?.0;
-        let word = |at: usize| swap.get_data_field::<u64>(at);
-        Ok(Update {
-            sequence: word(0),
-            event_ns: word(1),
-            pool: swap.get_data_field::<u32>(4),
-            tick: swap.get_data_field::<i32>(5),
-            liquidity: [word(3), word(4)],
-            sqrt_price_x96: [word(5), word(6), word(7), word(8)],
-        })
+        Ok(is_equal(&message.get_root::<SwapReader<'_>>()?.0, update))
+    }
+}
+
+/// As its documentation begins: a new builder and a new reader for each.
+pub(crate) struct Allocating;
+
+impl Codec for Allocating {
+    fn pass(&mut self, update: &Update) -> Result<bool> {
+        let mut message = Builder::new_default();
+        fill(&message.init_root::<SwapBuilder<'_>>().0, update);
+        let bytes = serialize::write_message_to_words(&message);
+        let message = serialize::read_message(black_box(&bytes[..]), ReaderOptions::new())?;
+        Ok(is_equal(&message.get_root::<SwapReader<'_>>()?.0, update))
     }
 }

@@ -64,7 +64,7 @@ impl Swap<'_> {
 pub(crate) struct Flatbuffers(FlatBufferBuilder<'static>);
 
 impl Codec for Flatbuffers {
-    fn pass(&mut self, update: &Update) -> Result<Update> {
+    fn pass(&mut self, update: &Update) -> Result<bool> {
         let builder = &mut self.0;
         builder.reset();
         let table = builder.start_table();
@@ -79,13 +79,13 @@ impl Codec for Flatbuffers {
         let root = builder.end_table(table);
         builder.finish_minimal(root);
         let read = flatbuffers::root::<Swap<'_>>(black_box(builder.finished_data()))?;
-        Ok(Update {
+        Ok(update.is_equal(&Update {
             sequence: read.word(0),
             event_ns: read.word(1),
             pool: read.pool(),
             tick: read.tick(),
             liquidity: [read.word(4), read.word(5)],
             sqrt_price_x96: [read.word(6), read.word(7), read.word(8), read.word(9)],
-        })
+        }))
     }
 }

@@ -1,4 +1,4 @@
-//! Our own codec: a message as its bytes lie, and the same in a frame.
+//! Our own codec: a message as its bytes lie, the same found among all messages, and in a frame.
 
 use std::hint::black_box;
 
@@ -10,6 +10,7 @@ use zerocopy::IntoBytes;
 
 use crate::{Codec, Update};
 
+#[inline(always)]
 fn message(update: &Update) -> V3Swap {
     let [low, high] = update.liquidity;
     let liquidity = u128::from(low) | u128::from(high) << 64;
@@ -17,11 +18,11 @@ fn message(update: &Update) -> V3Swap {
         .stamped(Sequence(update.sequence), UnixNanos(update.event_ns))
 }
 
+#[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the halves of a number")]
-fn read(bytes: &[u8]) -> Result<Update> {
-    let message::Message::V3Swap(swap) = message::Message::decode(bytes)? else { bail!("another message") };
+fn is_equal(swap: &V3Swap, update: &Update) -> bool {
     let liquidity = swap.liquidity.get();
-    Ok(Update {
+    update.is_equal(&Update {
         sequence: swap.header.sequence().0,
         event_ns: swap.header.event_ns().0,
         pool: swap.pool.get(),
@@ -31,31 +32,50 @@ fn read(bytes: &[u8]) -> Result<Update> {
     })
 }
 
-/// The message alone: it is made where its bytes are to lie.
-pub(crate) struct Message(V3Swap);
+/// Finds out which message it is, as who follows a stream must.
+#[inline(always)]
+fn is_equal_among_all(bytes: &[u8], update: &Update) -> Result<bool> {
+    let message::Message::V3Swap(swap) = message::Message::decode(bytes)? else { bail!("another message") };
+    Ok(is_equal(swap, update))
+}
 
-impl Default for Message {
+/// A swap for who expects one, which is what the rivals' readers do.
+pub(crate) struct Swap(V3Swap);
+
+impl Default for Swap {
     fn default() -> Self {
         Self(V3Swap::new(PoolId(0), U256::ZERO, 0, 0))
     }
 }
 
-impl Codec for Message {
-    fn pass(&mut self, update: &Update) -> Result<Update> {
+impl Codec for Swap {
+    fn pass(&mut self, update: &Update) -> Result<bool> {
         self.0 = message(update);
-        read(black_box(&self.0).as_bytes())
+        let swap = <V3Swap as WireMessage>::decode(black_box(&self.0).as_bytes())?;
+        Ok(is_equal(swap, update))
     }
 }
 
-/// The message in a frame, its checksum computed and checked.
+/// Any message of the schema, without a frame.
+#[derive(Default)]
+pub(crate) struct AnyMessage(Swap);
+
+impl Codec for AnyMessage {
+    fn pass(&mut self, update: &Update) -> Result<bool> {
+        self.0.0 = message(update);
+        is_equal_among_all(black_box(&self.0.0).as_bytes(), update)
+    }
+}
+
+/// Any message in a frame, its checksum computed and checked.
 #[derive(Default)]
 pub(crate) struct Framed(Vec<u8>);
 
 impl Codec for Framed {
-    fn pass(&mut self, update: &Update) -> Result<Update> {
+    fn pass(&mut self, update: &Update) -> Result<bool> {
         self.0.clear();
         frame::write(&mut self.0, &message(update));
         let frame = Frame::first(black_box(&self.0))?.context("a whole frame")?;
-        read(frame.message_bytes())
+        is_equal_among_all(frame.message_bytes(), update)
     }
 }

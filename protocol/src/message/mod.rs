@@ -58,8 +58,23 @@ pub trait WireMessage: FromBytes + IntoBytes + KnownLayout + Immutable + Unalign
         Ok(())
     }
 
+    /// Reads one message of this type, for who expects no other: [`Message::decode`] without the choice among all. Bytes past the
+    /// known fields (a newer writer's) are ignored.
+    ///
+    /// # Errors
+    /// As [`Message::decode`]; [`DecodeError::Template`] when it is another message.
+    #[inline]
+    fn decode(bytes: &[u8]) -> Result<&Self, DecodeError> {
+        let template = decode_header(bytes)?.template_id.get();
+        if template != Self::TEMPLATE_ID {
+            return Err(DecodeError::Template(template));
+        }
+        decode_body(bytes)
+    }
+
     /// The same message placed in a stream.
     #[must_use]
+    #[inline]
     fn stamped(mut self, sequence: Sequence, event_ns: UnixNanos) -> Self {
         let header = self.header_mut();
         header.sequence.set(sequence.0);
@@ -89,15 +104,18 @@ macro_rules! wire_message {
             const TEMPLATE_ID: u16 = $template;
             const VERSION: u16 = [$($version,)? 1][0];
 
+            #[inline]
             fn header(&self) -> &$crate::header::MessageHeader {
                 &self.header
             }
 
+            #[inline]
             fn header_mut(&mut self) -> &mut $crate::header::MessageHeader {
                 &mut self.header
             }
 
             $(
+                #[inline]
                 fn check(&self) -> Result<(), $crate::error::DecodeError> {
                     let check: fn(&Self) -> Result<(), $crate::error::DecodeError> = $check;
                     check(self)
@@ -264,6 +282,7 @@ impl Message<'_> {
 }
 
 /// Reads and checks the header, and that the stated length is there.
+#[inline]
 fn decode_header(bytes: &[u8]) -> Result<&MessageHeader, DecodeError> {
     let (header, _) = MessageHeader::ref_from_prefix(bytes)
         .map_err(|_| DecodeError::Truncated { needed: size_of::<MessageHeader>(), got: bytes.len() })?;
@@ -278,6 +297,7 @@ fn decode_header(bytes: &[u8]) -> Result<&MessageHeader, DecodeError> {
 }
 
 /// Reads the fields this build knows of a message whose header was read.
+#[inline]
 fn decode_body<T: WireMessage>(bytes: &[u8]) -> Result<&T, DecodeError> {
     let (message, _) =
         T::ref_from_prefix(bytes).map_err(|_| DecodeError::Truncated { needed: size_of::<T>(), got: bytes.len() })?;

@@ -2,8 +2,9 @@
 
 use alphapulse_protocol::DecodeError;
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameDecoder, Split};
-use alphapulse_protocol::message::{CATALOGUE, Message};
+use alphapulse_protocol::message::{CATALOGUE, Message, V3Swap, WireMessage};
 use proptest::prelude::*;
+use zerocopy::IntoBytes;
 
 use crate::golden;
 
@@ -95,6 +96,32 @@ fn every_truncation_and_bit_flip_of_a_bare_message_is_a_message_or_an_error() {
             let mut damaged = message.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);
             exercise(&damaged);
+        }
+    }
+}
+
+#[test]
+fn who_expects_one_message_gets_that_one_or_why_not() {
+    for (name, frame) in golden::all_frames() {
+        let message = &frame[FRAME_HEADER_BYTES..];
+        let expected = <V3Swap as WireMessage>::decode(message);
+        let template = u16::from_le_bytes([message[2], message[3]]);
+        if template == V3Swap::TEMPLATE_ID {
+            assert_eq!(expected.map(IntoBytes::as_bytes), Ok(message), "{name}");
+        } else {
+            assert_eq!(expected.map(|_| ()), Err(DecodeError::Template(template)), "{name}");
+        }
+        for bit in 0..message.len() * 8 {
+            let mut damaged = message.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let among_all = Message::decode(&damaged);
+            match <V3Swap as WireMessage>::decode(&damaged) {
+                Ok(swap) => {
+                    assert!(matches!(among_all, Ok(Message::V3Swap(other)) if other.as_bytes() == swap.as_bytes()))
+                }
+                Err(DecodeError::Template(_)) => assert!(!matches!(among_all, Ok(Message::V3Swap(_)))),
+                Err(error) => assert_eq!(among_all.map(|_| ()), Err(error), "{name}, bit {bit}"),
+            }
         }
     }
 }

@@ -46,6 +46,7 @@ wire_message!(
 impl V3Swap {
     /// Slot of `pool`.
     #[must_use]
+    #[inline]
     pub fn new(pool: PoolId, sqrt_price_x96: ruint::aliases::U256, tick: i32, liquidity: u128) -> Self {
         Self {
             header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
@@ -93,6 +94,7 @@ wire_message!(
 impl V3Liquidity {
     /// Change of `pool` over `tick_lower..tick_upper`.
     #[must_use]
+    #[inline]
     pub fn new(pool: PoolId, tick_lower: i32, tick_upper: i32, liquidity_delta: i128) -> Self {
         Self {
             header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
@@ -138,6 +140,7 @@ wire_message!(
 impl V3Tick {
     /// An initialised tick of `pool`.
     #[must_use]
+    #[inline]
     pub fn new(pool: PoolId, tick: i32, liquidity_net: i128, liquidity_gross: u128) -> Self {
         Self {
             header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
