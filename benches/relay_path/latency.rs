@@ -40,13 +40,13 @@ pub(crate) struct Latency {
 }
 
 /// A reader on a thread of its own that tells when each block was there.
-struct Reader {
+pub(crate) struct Reader {
     arrivals: Receiver<Instant>,
     thread: JoinHandle<Result<()>>,
 }
 
 impl Reader {
-    fn spawn(read: impl FnOnce(Sender<Instant>) -> Result<()> + Send + 'static) -> Self {
+    pub(crate) fn spawn(read: impl FnOnce(Sender<Instant>) -> Result<()> + Send + 'static) -> Self {
         let (arrived, arrivals) = channel();
         let thread = thread::spawn(move || {
             pinned::hold(1);
@@ -55,11 +55,11 @@ impl Reader {
         Self { arrivals, thread }
     }
 
-    fn arrival(&self) -> Result<Instant> {
+    pub(crate) fn arrival(&self) -> Result<Instant> {
         self.arrivals.recv_timeout(LONG).context("a reader did not get its block")
     }
 
-    fn join(self) -> Result<()> {
+    pub(crate) fn join(self) -> Result<()> {
         self.thread.join().expect("a reader returns its errors")
     }
 }
@@ -76,7 +76,7 @@ fn read_raw(mut socket: UnixStream, bytes: usize, arrived: &Sender<Instant>) -> 
 }
 
 /// Takes blocks as a consumer does, and checks them after the time was taken.
-fn read_feed(mut feed: Feed, first: u64, last: u64, arrived: &Sender<Instant>) -> Result<()> {
+pub(crate) fn read_feed(mut feed: Feed, first: u64, last: u64, arrived: &Sender<Instant>) -> Result<()> {
     let mut next = || loop {
         match feed.try_next()? {
             Some(frame) => return Ok::<_, FeedError>(frame),
@@ -214,7 +214,7 @@ fn through_tap(chain: &Chain, socket: &Path, folder: &Path, rounds: usize, block
 }
 
 /// Until whoever was woken sleeps again: blocks come one at a time on a chain.
-fn settle() {
+pub(crate) fn settle() {
     thread::sleep(Duration::from_micros(100));
 }
 

@@ -2,9 +2,11 @@
 //! subscribers that each have a thread.
 //!
 //! `cargo bench --bench relay_path` prints what a message's way costs beside a raw socket's in the same run, how many
-//! messages pass to one subscriber and to eight, and what a subscriber that does not read costs the writer. `cargo test` runs
+//! messages pass to one subscriber and to eight, what a subscriber that does not read costs the writer, and what hostile peers cost a
+//! healthy one. `cargo test` runs
 //! a small version of each and checks its answers, not its speed: every message in sequence, no gap but where one is due.
 
+mod attack;
 mod flow;
 mod latency;
 mod pinned;
@@ -53,6 +55,7 @@ fn main() -> Result<()> {
         flow::measure(scale.rounds, scale.flow_blocks, 8)?,
     ]);
     report::print_stall(&stall::measure(scale.rounds, scale.flow_blocks)?);
+    report::print_attacked(&attack::measure(scale.rounds, scale.latency_blocks)?);
     report::print_disturbance(&Disturbance::now().since(before));
     Ok(())
 }
@@ -63,5 +66,6 @@ fn check() -> Result<()> {
     flow::measure(1, 40, 1)?;
     flow::measure(1, 40, 3)?;
     stall::measure(1, 40)?;
+    attack::measure(1, 8)?;
     Ok(())
 }

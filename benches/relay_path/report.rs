@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use crate::attack::Attacked;
 use crate::flow::{Flow, UPDATES};
 use crate::latency::Latency;
 use crate::machine;
 use crate::stall::Stall;
-use crate::stats::{Ratio, Samples, Summary, ratio};
+use crate::stats::{Ratio, Samples, Summary, ratio, ratio_at_p99};
 
 /// Times a raw socket that ours may take.
 const SOCKET_RATIO_MAX: f64 = 1.3;
@@ -15,6 +16,9 @@ const SOCKET_RATIO_MAX: f64 = 1.3;
 const MESSAGES_MIN: [(usize, f64); 2] = [(1, 2e6), (8, 1e6)];
 /// Part by which a stalled subscriber may move the writer's cost before the cost counts as dependent on it.
 const STALL_RATIO_MAX: f64 = 1.05;
+
+/// Times that an attack may make of the healthy's slowest percent.
+const ATTACK_RATIO_MAX: f64 = 1.1;
 
 pub(crate) fn print_machine() {
     println!("relay_path: a relay, its unix socket and its subscribers in one process\n");
@@ -72,6 +76,20 @@ pub(crate) fn print_stall(stall: &Stall) {
         if name == "one" {
             println!("gate: independent, at most {STALL_RATIO_MAX}: {}", verdict(high <= STALL_RATIO_MAX));
         }
+    }
+}
+
+pub(crate) fn print_attacked(attacked: &Attacked) {
+    println!("\n== whole way of a block to a healthy subscriber beside hostile peers; microseconds\n");
+    println!("{:<52}{:>8}{:>9}{:>9}{:>9}{:>9}", "", "samples", "p50", "p99", "p99.9", "max");
+    row("nobody attacks", &attacked.quiet);
+    row("the same attack on a bystander", &attacked.bystander);
+    row("attack on the relay", &attacked.relay);
+    println!("\n{} hostile connections to the relay", attacked.connections);
+    for (name, other) in [("nobody attacked", &attacked.quiet), ("a bystander attacked", &attacked.bystander)] {
+        let Ratio { value, interval: [low, high] } = ratio_at_p99(other, &attacked.relay);
+        println!("attacked / {name}, p99: {value:.2} (95 % interval {low:.2} to {high:.2})");
+        println!("gate: at most {ATTACK_RATIO_MAX}: {}", verdict(high <= ATTACK_RATIO_MAX));
     }
 }
 

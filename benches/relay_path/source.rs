@@ -1,5 +1,6 @@
 //! A chain that has its next block ready whenever the relay may take it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -67,6 +68,11 @@ impl Chain {
 
     /// A relay of this chain that serves `socket`.
     pub(crate) async fn relay(&self, socket: &Path) -> Result<Relay> {
+        self.relay_with(socket, None).await
+    }
+
+    /// The same, also on TCP.
+    pub(crate) async fn relay_with(&self, socket: &Path, listen_tcp: Option<SocketAddr>) -> Result<Relay> {
         let config = RelayConfig {
             chain_id: CHAIN_ID,
             endpoint: Endpoint::Ws("ws://127.0.0.1:1".into()),
@@ -79,7 +85,7 @@ impl Chain {
             recent_bytes: 6 << 20,
             heartbeat: NEVER,
             listen_unix: Some(socket.to_owned()),
-            listen_tcp: None,
+            listen_tcp,
             listen_http: None,
             access: Access::default(),
             subscribers_max: 32,

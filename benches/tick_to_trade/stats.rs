@@ -60,29 +60,40 @@ pub(crate) struct Ratio {
 /// Compares two contenders whose blocks were measured side by side: blocks are drawn in pairs, so that what slowed the
 /// machine down for both does not count as a difference.
 pub(crate) fn ratio(ours: &Samples, other: &Samples) -> Ratio {
+    ratio_at(ours, other, 0.5)
+}
+
+/// The same of the value that one sample in a hundred exceeds.
+#[allow(dead_code, reason = "not every bench compares its slowest samples")]
+pub(crate) fn ratio_at_p99(ours: &Samples, other: &Samples) -> Ratio {
+    ratio_at(ours, other, 0.99)
+}
+
+fn ratio_at(ours: &Samples, other: &Samples, part: f64) -> Ratio {
     let count = ours.blocks.len();
     assert_eq!(count, other.blocks.len(), "both had their turn in every round");
     let mut random = Random::new(count as u64);
     let mut resampled: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             let drawn: Vec<usize> = (0..count).map(|_| random.below(count)).collect();
-            median(other, &drawn) / median(ours, &drawn)
+            quantile(other, &drawn, part) / quantile(ours, &drawn, part)
         })
         .collect();
     resampled.sort_by(f64::total_cmp);
     let all: Vec<usize> = (0..count).collect();
     let tail = RESAMPLES / 40;
     Ratio {
-        value: median(other, &all) / median(ours, &all),
+        value: quantile(other, &all, part) / quantile(ours, &all, part),
         interval: [resampled[tail], resampled[RESAMPLES - 1 - tail]],
     }
 }
 
-/// Median of all samples of the drawn blocks.
-fn median(samples: &Samples, drawn: &[usize]) -> f64 {
+/// Quantile of all samples of the drawn blocks.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among the samples")]
+fn quantile(samples: &Samples, drawn: &[usize], part: f64) -> f64 {
     let mut pooled: Vec<u64> = drawn.iter().flat_map(|at| samples.blocks[*at].iter().copied()).collect();
-    let middle = pooled.len() / 2;
-    *pooled.select_nth_unstable(middle).1 as f64
+    let place = (pooled.len() as f64 * part) as usize;
+    *pooled.select_nth_unstable(place).1 as f64
 }
 
 pub(crate) fn nanos(time: Duration) -> u64 {
