@@ -1,13 +1,15 @@
 //! What hostile peers cost a healthy subscriber.
 //!
 //! The attackers live on the same cores, and what they do costs the system whoever it is done to. So each turn with an attack on
-//! the relay stands beside one with the same attack on a bystander, a socket server that does nothing but accept and throw away,
-//! and beside one without. The attackers' threads have the least priority that a thread can have without leave.
+//! the relay stands beside one with the same attack on a bystander, a socket server on the same runtime that accepts and throws out,
+//! and beside one without. The attackers are a process that runs only when nobody
+//! else wants to: real ones use their own machines.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -16,19 +18,27 @@ use std::time::{Duration, Instant};
 use alphapulse_protocol::frame;
 use alphapulse_protocol::message::{Hello, Subscribe};
 use alphapulse_relay::{Feed, Relay};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::latency::{Reader, read_feed, settle};
 use crate::pinned;
 use crate::source::{Chain, FIRST, until_joined};
 use crate::stats::Samples;
 
+/// Argument that makes this program the attackers.
+pub(crate) const ATTACKER: &str = "--attack";
 /// Far above what any step takes.
 const LONG: Duration = Duration::from_secs(60);
 /// Peers that connect and say nothing, again when they are thrown out.
 const SILENT: usize = 1_000;
 /// Peers that send garbage as fast as it is taken, again when they are thrown out.
 const GARBAGE: usize = 2;
+/// Pace and patience of the bystander: those of the relay.
+const ACCEPT_EVERY: Duration = Duration::from_millis(1);
+const SILENT_AT_MOST: Duration = Duration::from_secs(1);
 /// An attacker's rest between two connections: a real one has a network between.
 const RECONNECT_AFTER: Duration = Duration::from_millis(1);
 
@@ -53,7 +63,9 @@ fn measure_held(rounds: usize, blocks: usize) -> Result<Attacked> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let chain = Chain::new(1);
     let relay = runtime.block_on(chain.relay_with(&socket, Some((Ipv4Addr::LOCALHOST, 0).into())))?;
-    let bystander = Bystander::open()?;
+    let bystander = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+    let bystander_address = bystander.local_addr()?;
+    runtime.spawn(stand_by(bystander));
     pinned::hold(0);
     let turns = u64::try_from((rounds + 1) * 6 * blocks)?;
     let feed = Feed::connect_unix(&socket, None)?;
@@ -65,7 +77,7 @@ fn measure_held(rounds: usize, blocks: usize) -> Result<Attacked> {
     let mut number = FIRST;
     for round in 0..=rounds {
         for at in [0, 1, 2, 2, 1, 0] {
-            let attack = [None, Some(bystander.address), Some(address)][at].map(Attack::begin).transpose()?;
+            let attack = [None, Some(bystander_address), Some(address)][at].map(Attack::begin).transpose()?;
             for _ in 0..blocks {
                 settle();
                 number += 1;
@@ -136,74 +148,83 @@ fn subscribe(socket: &Path) -> Result<UnixStream> {
     Ok(stream)
 }
 
-/// Takes connections and throws away what they say, until they end.
-struct Bystander {
-    address: SocketAddr,
-}
-
-impl Bystander {
-    /// Its thread lasts as long as the process: nothing waits for it.
-    fn open() -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        thread::spawn(move || {
-            let mut held = std::collections::VecDeque::new();
-            for mut socket in listener.incoming().flatten() {
-                // As the relay does: garbage is thrown out at once, the silent make room for each other.
-                let mut piece = [0; 512];
-                let _ = socket.set_read_timeout(Some(Duration::from_micros(50)));
-                if !matches!(socket.read(&mut piece), Ok(count) if count > 0) {
-                    held.push_back(socket);
-                }
-                if held.len() > SILENT / 4 {
-                    held.pop_front();
-                }
-            }
+/// Takes connections at the relay's pace, reads once, and throws out: what any server pays.
+async fn stand_by(listener: TcpListener) {
+    let mut pace = tokio::time::interval(ACCEPT_EVERY);
+    loop {
+        pace.tick().await;
+        let Ok((mut socket, _)) = listener.accept().await else { continue };
+        tokio::spawn(async move {
+            let mut piece = [0; 512];
+            // Whatever it says, and if it says nothing: it is thrown out.
+            drop(timeout(SILENT_AT_MOST, socket.read(&mut piece)).await);
         });
-        Ok(Self { address })
     }
 }
 
-/// Attackers of one address, until it is ended.
+/// Attackers of one address, a process of their own, until it is ended.
 struct Attack {
-    is_over: Arc<AtomicBool>,
-    connections: Arc<AtomicU64>,
-    threads: Vec<JoinHandle<()>>,
+    process: Child,
+    said: BufReader<ChildStdout>,
 }
 
 impl Attack {
     /// Begins it, and waits until it is under way.
     fn begin(address: SocketAddr) -> Result<Self> {
-        let mut attack = Self { is_over: Arc::default(), connections: Arc::default(), threads: Vec::new() };
-        attack.spawn(move |connections, is_over| stay_silent(address, connections, is_over));
-        for _ in 0..GARBAGE {
-            attack.spawn(move |connections, is_over| send_garbage(address, connections, is_over));
-        }
-        let started = Instant::now();
-        while attack.connections.load(Ordering::Relaxed) < SILENT as u64 {
-            ensure!(started.elapsed() < LONG, "the attackers do not get through");
-            thread::sleep(Duration::from_millis(1));
-        }
+        let program = std::env::current_exe()?;
+        let mut command = Command::new("chrt");
+        command.args(["--idle", "0"]).arg(program).args([ATTACKER, &address.to_string()]);
+        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = spawned.context("`chrt` of util-linux is needed to run the attackers at idle priority")?;
+        let said = BufReader::new(process.stdout.take().context("its output is piped")?);
+        let mut attack = Self { process, said };
+        attack.hear()?;
         Ok(attack)
     }
 
-    fn spawn(&mut self, attack: impl FnOnce(&AtomicU64, &AtomicBool) + Send + 'static) {
-        let (connections, is_over) = (Arc::clone(&self.connections), Arc::clone(&self.is_over));
-        self.threads.push(thread::spawn(move || {
-            // Where it is not allowed the figures are worse than they need be, and that is all.
-            let _ = rustix::process::nice(19);
-            pinned::release();
-            attack(&connections, &is_over);
-        }));
+    /// Connections made so far, which it tells when it is under way, and when it ends.
+    fn hear(&mut self) -> Result<u64> {
+        let mut line = String::new();
+        self.said.read_line(&mut line)?;
+        line.trim().parse().context("the attackers failed")
     }
 
-    fn end(self) -> Result<u64> {
-        self.is_over.store(true, Ordering::Relaxed);
-        for thread in self.threads {
-            ensure!(thread.join().is_ok(), "an attacker panicked");
-        }
-        Ok(self.connections.load(Ordering::Relaxed))
+    fn end(mut self) -> Result<u64> {
+        // What it waits for.
+        drop(self.process.stdin.take());
+        let connections = self.hear()?;
+        ensure!(self.process.wait()?.success(), "the attackers failed");
+        Ok(connections)
     }
+}
+
+/// The attackers' process: until its input ends.
+pub(crate) fn attack(address: &str) -> Result<()> {
+    pinned::release();
+    let address: SocketAddr = address.parse()?;
+    let (connections, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        scope.spawn(|| stay_silent(address, &connections, &is_over));
+        for _ in 0..GARBAGE {
+            scope.spawn(|| send_garbage(address, &connections, &is_over));
+        }
+        let started = Instant::now();
+        while connections.load(Ordering::Relaxed) < SILENT as u64 && started.elapsed() < LONG {
+            thread::sleep(Duration::from_millis(1));
+        }
+        tell(connections.load(Ordering::Relaxed))?;
+        std::io::stdin().read_to_end(&mut Vec::new())?;
+        is_over.store(true, Ordering::Relaxed);
+        tell(connections.load(Ordering::Relaxed))?;
+        // Some may be stuck in a connection that nobody takes up.
+        std::process::exit(0)
+    })
+}
+
+fn tell(connections: u64) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{connections}")?;
+    Ok(out.flush()?)
 }
 
 /// A crowd that says nothing; who is thrown out is replaced.

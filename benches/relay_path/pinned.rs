@@ -19,8 +19,7 @@ pub(crate) fn hold(core: usize) {
 
 /// Lets the calling thread run on every core again: who is started by a held thread is held as well.
 pub(crate) fn release() {
-    let cores = *CORES.get_or_init(|| thread::available_parallelism().map_or(1, |cores| cores.get()));
     let mut set = CpuSet::new();
-    (0..cores).for_each(|core| set.set(core));
+    (0..CpuSet::MAX_CPU).for_each(|core| set.set(core));
     let _ = sched_setaffinity(None, &set);
 }
