@@ -14,11 +14,10 @@ use bytes::Bytes;
 
 use crate::access::Access;
 use crate::error::RelayError;
-use crate::hub::SIDE_SLOTS;
 use crate::journal::{FeedOptions, SyncPolicy};
 use crate::lane;
 use crate::server::{GREETINGS_MAX, WRITE_BYTES};
-use crate::side::{QUEUED, SIDE_BYTES_MAX};
+use crate::side::{QUEUED_BYTES, SLOTS, SLOTS_BYTES};
 
 /// A gap and a heartbeat must find room in a lane that was just half emptied.
 const LANE_BYTES_MIN: usize = 512;
@@ -216,12 +215,12 @@ impl RelayConfig {
     pub const fn memory_max(&self) -> usize {
         let tls = if self.access.tls.is_some() { TLS_BYTES } else { 0 };
         let connection = TASK_BYTES + tls;
-        let side_ring = SIDE_SLOTS * (SIDE_BYTES_MAX + size_of::<Bytes>());
+        let side_ring = SLOTS_BYTES + SLOTS * size_of::<Bytes>();
         // A write is gathered until it is long enough, so it may be twice as long.
         let subscriber = lane::memory_max(self.lane_bytes) + side_ring + 2 * WRITE_BYTES + connection;
         let subscribers = self.subscribers_max.saturating_mul(subscriber);
         let greeters = GREETINGS_MAX * (GREETING_BYTES + connection);
-        self.recent_bytes.saturating_add(subscribers).saturating_add(greeters).saturating_add(QUEUED * SIDE_BYTES_MAX)
+        self.recent_bytes.saturating_add(subscribers).saturating_add(greeters).saturating_add(QUEUED_BYTES)
     }
 }
 
