@@ -29,6 +29,9 @@ use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
 use crate::side::SidePublisher;
 use crate::source::race::{Alarm, RaceControl, RaceDial, RaceTerms, Safety, SourceReport, SourceWatch};
+use crate::source::side::{
+    BookTicker, FinalityWatch, PendingTransactions, QuoteSpec, SideGuard, SideReport, SideSource, SideSources,
+};
 use crate::source::{Dial, NodeDial};
 use crate::subscription::{Feed, SubscribeOptions};
 use crate::tls;
@@ -51,6 +54,7 @@ pub struct Relay {
     follower: JoinHandle<Option<RelayError>>,
     sources: Option<SourceWatch>,
     nodes: Option<Nodes>,
+    side_sources: SideGuard,
     _tasks: AbortOnDrop<2>,
 }
 
@@ -59,6 +63,23 @@ pub struct Relay {
 struct Nodes {
     control: RaceControl<NodeDial>,
     template: NodeDial,
+}
+
+/// What a relay tells beside the stream from its start on.
+#[derive(Debug, Default)]
+struct Beside {
+    pending: Option<PendingTransactions>,
+    finality: Option<FinalityWatch>,
+    quotes: Vec<QuoteSpec>,
+}
+
+impl Beside {
+    fn of_node(config: &RelayConfig) -> Self {
+        let node = || (config.endpoint.clone(), config.chain_id);
+        let pending = config.pending.then(node).map(|(endpoint, chain)| PendingTransactions::new(endpoint, chain));
+        let finality = config.finality.then(node).map(|(endpoint, chain)| FinalityWatch::new(endpoint, chain));
+        Self { pending, finality, quotes: config.quotes.clone() }
+    }
 }
 
 /// All that a relay is put together from.
@@ -98,8 +119,9 @@ impl Relay {
             pools: config.pools.as_slice().into(),
             metrics: Arc::clone(&metrics),
         };
+        let beside = Beside::of_node(&config);
         if config.confirm_endpoints.is_empty() {
-            return Self::launch(config, dial, metrics).await;
+            return Self::launch(config, dial, metrics).await.map(|relay| relay.with(beside));
         }
         let terms = RaceTerms {
             quorum: config.quorum,
@@ -113,20 +135,23 @@ impl Relay {
         let control = race.control();
         let mut relay = Self::launch(config, race, metrics).await?;
         relay.nodes = Some(Nodes { control, template: dial });
-        Ok(relay)
+        Ok(relay.with(beside))
     }
 
-    /// The same over another source; `config.endpoint`, venues and pools are the source's own business then.
+    /// The same over another source; `config.endpoint`, venues and pools are the source's own business then, and so is what
+    /// waits in a node's pool or is final.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_from(config: RelayConfig, dial: impl Dial) -> Result<Self, RelayError> {
         let metrics = dial.watch().map_or_else(Arc::default, |watch| Arc::clone(watch.metrics()));
-        Self::launch(config, dial, metrics).await
+        let beside = Beside { quotes: config.quotes.clone(), ..Beside::default() };
+        Self::launch(config, dial, metrics).await.map(|relay| relay.with(beside))
     }
 
     /// Serves a recorded feed as if it were live, from its first snapshot to its end; then subscribers are told and
-    /// [`Relay::ended`] returns. `config` says where to serve, and how patiently; node, pools and journal of it are not used.
+    /// [`Relay::ended`] returns. `config` says where to serve, and how patiently; node, pools, journal and
+    /// what comes beside the stream of it are not used.
     ///
     /// # Errors
     /// [`RelayError`] naming what failed; nothing is left running then.
@@ -203,6 +228,7 @@ impl Relay {
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
         let server = Server::start(listeners, tls, &joiner, &sides, &metrics);
         let safety = sources.as_ref().map(SourceWatch::safety);
+        let side_sources = SideSources::new(sides.clone());
         let observer = Observer {
             commands: joiner.commands.clone(),
             roster: Arc::clone(&joiner.roster),
@@ -210,6 +236,7 @@ impl Relay {
             chain_id: config.chain_id,
             source: name,
             sources: sources.clone(),
+            side_sources: Arc::clone(&side_sources),
             started: Instant::now(),
         };
         let http = http.map(|door| door.serve(observer.clone()));
@@ -227,8 +254,18 @@ impl Relay {
             follower,
             sources,
             nodes: None,
+            side_sources: SideGuard(side_sources),
             _tasks: tasks,
         }
+    }
+
+    /// Starts what is told beside the stream.
+    fn with(self, beside: Beside) -> Self {
+        let Beside { pending, finality, quotes } = beside;
+        pending.into_iter().for_each(|source| drop(self.add_side_source(source)));
+        finality.into_iter().for_each(|source| drop(self.add_side_source(source)));
+        quotes.into_iter().for_each(|spec| drop(self.add_side_source(BookTicker::new(spec))));
+        self
     }
 
     /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment
@@ -329,6 +366,25 @@ impl Relay {
         self.nodes()?.control.remove(name).await
     }
 
+    /// Adds a source of side messages; it is connected, and connected again, from now on. Returns its name.
+    pub fn add_side_source(&self, source: impl SideSource) -> String {
+        self.side_sources.0.add(source)
+    }
+
+    /// Takes a source of side messages away, by its name in [`Self::side_sources`], once what it has under way is handed in.
+    ///
+    /// # Errors
+    /// [`RelayError::SideSource`] when there is none of that name.
+    pub async fn remove_side_source(&self, name: &str) -> Result<SideReport, RelayError> {
+        self.side_sources.0.remove(name).await
+    }
+
+    /// The sources of side messages.
+    #[must_use]
+    pub fn side_sources(&self) -> Vec<SideReport> {
+        self.side_sources.0.reports()
+    }
+
     fn nodes(&self) -> Result<&Nodes, RelayError> {
         self.nodes.as_ref().ok_or_else(|| RelayError::Nodes("this relay was not started with several nodes".into()))
     }
@@ -370,6 +426,8 @@ impl Relay {
     /// # Errors
     /// What had ended it before, if something had, or the journal's failure.
     pub async fn stop(mut self) -> Result<(), RelayError> {
+        // They first, so that what they have under way still finds the writer.
+        self.side_sources.0.end().await;
         // The writer may have ended before; then there is nobody to ask, and its result says why.
         let _ = self.joiner.commands.send(Command::Stop);
         let written = (&mut self.hub).await.unwrap_or(Err(RelayError::Stopped));
