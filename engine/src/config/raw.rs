@@ -210,7 +210,7 @@ entry! {
         roles: Vec<String>,
     }
 }
-section! {
+entry! {
     /// `[[relay.quotes]]`
     RawQuotes {
         /// Name under which an exchange's quotes are relayed.

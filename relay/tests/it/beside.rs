@@ -160,7 +160,9 @@ async fn a_source_that_can_never_work_is_not_tried_again_and_one_that_panics_is_
 }
 
 /// A source that never ends by itself, and says when it is gone.
-struct Held(tokio::sync::mpsc::Sender<Infallible>);
+struct Held {
+    _held: tokio::sync::mpsc::Sender<Infallible>,
+}
 
 impl SideSource for Held {
     fn name(&self) -> String {
@@ -176,8 +178,8 @@ impl SideSource for Held {
 #[tokio::test]
 async fn sources_end_with_the_relay_that_is_dropped() {
     let relay = Relay::start_from(config(), FakeChain::new()).await.unwrap();
-    let (held, mut gone) = tokio::sync::mpsc::channel(1);
-    relay.add_side_source(Held(held));
+    let (_held, mut gone) = tokio::sync::mpsc::channel(1);
+    relay.add_side_source(Held { _held });
     drop(relay);
     assert!(timeout(DEADLINE, gone.recv()).await.expect("it ends").is_none());
 }
