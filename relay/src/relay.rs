@@ -1,5 +1,7 @@
 //! A running relay: its tasks, its doors, its end.
 
+mod beside;
+
 use core::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -29,13 +31,13 @@ use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
 use crate::side::SidePublisher;
 use crate::source::race::{Alarm, RaceControl, RaceDial, RaceTerms, Safety, SourceReport, SourceWatch};
-use crate::source::side::{
-    BookTicker, FinalityWatch, PendingTransactions, QuoteSpec, SideGuard, SideReport, SideSource, SideSources,
-};
+use crate::source::side::{SideGuard, SideSources};
 use crate::source::{Dial, NodeDial};
 use crate::subscription::{Feed, SubscribeOptions};
 use crate::tls;
 use crate::wait::Waiter;
+
+use self::beside::Beside;
 
 /// Events between the follower and the writer. When it is full the follower waits: the writer is not outrun.
 const EVENTS_QUEUED: usize = 64;
@@ -63,23 +65,6 @@ pub struct Relay {
 struct Nodes {
     control: RaceControl<NodeDial>,
     template: NodeDial,
-}
-
-/// What a relay tells beside the stream from its start on.
-#[derive(Debug, Default)]
-struct Beside {
-    pending: Option<PendingTransactions>,
-    finality: Option<FinalityWatch>,
-    quotes: Vec<QuoteSpec>,
-}
-
-impl Beside {
-    fn of_node(config: &RelayConfig) -> Self {
-        let node = || (config.endpoint.clone(), config.chain_id);
-        let pending = config.pending.then(node).map(|(endpoint, chain)| PendingTransactions::new(endpoint, chain));
-        let finality = config.finality.then(node).map(|(endpoint, chain)| FinalityWatch::new(endpoint, chain));
-        Self { pending, finality, quotes: config.quotes.clone() }
-    }
 }
 
 /// All that a relay is put together from.
@@ -145,7 +130,7 @@ impl Relay {
     /// As [`Self::start`].
     pub async fn start_from(config: RelayConfig, dial: impl Dial) -> Result<Self, RelayError> {
         let metrics = dial.watch().map_or_else(Arc::default, |watch| Arc::clone(watch.metrics()));
-        let beside = Beside { quotes: config.quotes.clone(), ..Beside::default() };
+        let beside = Beside::of_exchanges(&config);
         Self::launch(config, dial, metrics).await.map(|relay| relay.with(beside))
     }
 
@@ -259,15 +244,6 @@ impl Relay {
         }
     }
 
-    /// Starts what is told beside the stream.
-    fn with(self, beside: Beside) -> Self {
-        let Beside { pending, finality, quotes } = beside;
-        pending.into_iter().for_each(|source| drop(self.add_side_source(source)));
-        finality.into_iter().for_each(|source| drop(self.add_side_source(source)));
-        quotes.into_iter().for_each(|spec| drop(self.add_side_source(BookTicker::new(spec))));
-        self
-    }
-
     /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment
     /// later.
     ///
@@ -364,25 +340,6 @@ impl Relay {
     /// [`RelayError::Nodes`] when there is no such node, or the relay was not started with several.
     pub async fn remove_node(&self, name: &str) -> Result<SourceReport, RelayError> {
         self.nodes()?.control.remove(name).await
-    }
-
-    /// Adds a source of side messages; it is connected, and connected again, from now on. Returns its name.
-    pub fn add_side_source(&self, source: impl SideSource) -> String {
-        self.side_sources.0.add(source)
-    }
-
-    /// Takes a source of side messages away, by its name in [`Self::side_sources`], once what it has under way is handed in.
-    ///
-    /// # Errors
-    /// [`RelayError::SideSource`] when there is none of that name.
-    pub async fn remove_side_source(&self, name: &str) -> Result<SideReport, RelayError> {
-        self.side_sources.0.remove(name).await
-    }
-
-    /// The sources of side messages.
-    #[must_use]
-    pub fn side_sources(&self) -> Vec<SideReport> {
-        self.side_sources.0.reports()
     }
 
     fn nodes(&self) -> Result<&Nodes, RelayError> {

@@ -83,7 +83,8 @@ async fn a_slow_reader_loses_the_oldest_long_messages_and_both_sides_count_them(
         tokio::task::yield_now().await;
     }
     let stats = relay.stats();
-    assert!(stats.sides >= 8, "{stats:?}");
+    // By bytes, long before the slots are full.
+    assert!((8..200).contains(&stats.sides), "{stats:?}");
     assert!(taken >= stats.sides);
     relay.stop().await.unwrap();
 }

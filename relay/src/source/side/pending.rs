@@ -166,3 +166,79 @@ fn hand_in(outlet: &Outlet, checked: Result<Checked, &'static str>) {
         Err(reason) => outlet.refuse(reason),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::consensus::transaction::Recovered;
+    use alloy::consensus::{SignableTransaction, TxEip1559};
+    use alloy::network::TxSignerSync;
+    use alloy::primitives::U256;
+    use alloy::signers::local::PrivateKeySigner;
+
+    use super::*;
+
+    fn signed(input: usize) -> (TxEnvelope, Address) {
+        let signer = PrivateKeySigner::from_bytes(&B256::repeat_byte(7)).expect("a key");
+        let mut transaction =
+            TxEip1559 { chain_id: 1, value: U256::from(5), input: vec![1; input].into(), ..TxEip1559::default() };
+        let signature = signer.sign_transaction_sync(&mut transaction).expect("signs");
+        (transaction.into_signed(signature).into(), signer.address())
+    }
+
+    /// A body as nodes write it.
+    fn body_of(envelope: TxEnvelope, sender: Address) -> String {
+        let transaction = Transaction {
+            inner: Recovered::new_unchecked(envelope, sender),
+            block_hash: None,
+            block_number: None,
+            transaction_index: None,
+            effective_gas_price: None,
+            block_timestamp: None,
+        };
+        serde_json::to_string(&transaction).expect("it is written")
+    }
+
+    fn read_body(json: &str) -> Result<Checked, &'static str> {
+        match read_notice(json)? {
+            Notice::Body(body) => from_body(&body),
+            Notice::Hash(hash) => panic!("{hash} is no body"),
+        }
+    }
+
+    #[test]
+    fn a_body_and_raw_bytes_give_what_was_signed_and_who_did() {
+        let (envelope, sender) = signed(3);
+        let (hash, raw) = (*envelope.tx_hash(), envelope.encoded_2718());
+        let expected = Checked { hash, sender, raw: raw.clone() };
+        assert_eq!(from_raw(hash, &raw).as_ref(), Ok(&expected));
+        // Who the node says that it is from does not count.
+        assert_eq!(read_body(&body_of(envelope, Address::repeat_byte(9))).as_ref(), Ok(&expected));
+        let notice = read_notice(&format!("\"{hash}\""));
+        assert!(matches!(notice, Ok(Notice::Hash(read)) if read == hash), "{notice:?}");
+    }
+
+    #[test]
+    fn what_the_bytes_do_not_prove_is_refused() {
+        let (envelope, sender) = signed(3);
+        let (hash, raw) = (*envelope.tx_hash(), envelope.encoded_2718());
+        assert!(from_raw(B256::repeat_byte(1), &raw).is_err());
+        assert!(from_raw(hash, &raw[..raw.len() - 1]).is_err());
+        assert!(from_raw(hash, &[&raw[..], &[0]].concat()).is_err());
+        assert!(from_raw(keccak256([]), &[]).is_err());
+        let forged = body_of(envelope, sender).replace(&hash.to_string(), &B256::repeat_byte(1).to_string());
+        assert_eq!(read_body(&forged), Err("a transaction's bytes do not have its hash"));
+        for json in ["\"0x12\"", "{}", "[]", "null", "\""] {
+            assert!(read_notice(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_whole() {
+        let (envelope, _) = signed(TRANSACTION_BYTES_MAX);
+        let raw = envelope.encoded_2718();
+        assert_eq!(from_raw(*envelope.tx_hash(), &raw), Err("a transaction is longer than 32 KiB"));
+        let (envelope, _) = signed(TRANSACTION_BYTES_MAX - 120);
+        let checked = from_raw(*envelope.tx_hash(), &envelope.encoded_2718()).expect("it is short enough");
+        assert!(checked.raw.len() <= TRANSACTION_BYTES_MAX);
+    }
+}
