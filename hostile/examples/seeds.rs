@@ -38,7 +38,7 @@ fn write_connections(folder: &Path) -> io::Result<()> {
     let version_1 = hello(1, 1);
     let publish = golden::bytes("Publish");
     let side = golden::bytes("Opportunity");
-    let peers: [(&str, Vec<u8>); 13] = [
+    let peers: [(&str, Vec<u8>); 14] = [
         ("nothing", Vec::new()),
         ("hello", greeting.clone()),
         ("hello_cut_short", greeting[..20].to_vec()),
@@ -50,7 +50,8 @@ fn write_connections(folder: &Path) -> io::Result<()> {
         ("talks_on", [greeting.clone(), anew, request.clone()].concat()),
         ("proves", [greeting.clone(), golden::bytes("Proof")].concat()),
         ("publishes", [greeting.clone(), publish.clone(), side].concat()),
-        ("publishes_what_it_may_not", [greeting.clone(), publish, request.clone()].concat()),
+        ("publishes_what_it_may_not", [greeting.clone(), publish.clone(), request.clone()].concat()),
+        ("publishes_what_only_sources_say", [greeting.clone(), publish, golden::bytes("Finality")].concat()),
         ("subscribes_first", [request, greeting].concat()),
     ];
     for (name, bytes) in peers {

@@ -14,11 +14,11 @@ use bytes::Bytes;
 
 use crate::access::Access;
 use crate::error::RelayError;
-use crate::hub::SIDE_SLOTS;
 use crate::journal::{FeedOptions, SyncPolicy};
 use crate::lane;
 use crate::server::{GREETINGS_MAX, WRITE_BYTES};
-use crate::side::{QUEUED, SIDE_BYTES_MAX};
+use crate::side::{QUEUED_BYTES, SLOTS, SLOTS_BYTES};
+use crate::source::side::QuoteSpec;
 
 /// A gap and a heartbeat must find room in a lane that was just half emptied.
 const LANE_BYTES_MIN: usize = 512;
@@ -123,6 +123,12 @@ pub struct RelayConfig {
     pub venues: Vec<VenueSpec>,
     /// Pools to watch, in the order of their ids.
     pub pools: Vec<PoolSpec>,
+    /// Whether transactions that wait in the first node's pool are handed to subscribers who ask for them.
+    pub pending: bool,
+    /// Whether the first node's safe and finalized blocks are.
+    pub finality: bool,
+    /// Exchanges whose quotes are.
+    pub quotes: Vec<QuoteSpec>,
     /// The head is asked for after this long without one.
     pub silence: Duration,
     /// A head further ahead than this many blocks is met with a fresh snapshot instead of block by block.
@@ -184,6 +190,7 @@ impl RelayConfig {
             is_loopback || self.access.is_safe_off_host(),
             "`listen_tcp` beyond this host needs keys of clients and TLS",
         )?;
+        self.quotes.iter().find_map(QuoteSpec::fault).map_or(Ok(()), |fault| Err(RelayError::Config(fault)))?;
         let mut venues = BTreeSet::new();
         for venue in &self.venues {
             require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;
@@ -216,12 +223,12 @@ impl RelayConfig {
     pub const fn memory_max(&self) -> usize {
         let tls = if self.access.tls.is_some() { TLS_BYTES } else { 0 };
         let connection = TASK_BYTES + tls;
-        let side_ring = SIDE_SLOTS * (SIDE_BYTES_MAX + size_of::<Bytes>());
+        let side_ring = SLOTS_BYTES + SLOTS * size_of::<Bytes>();
         // A write is gathered until it is long enough, so it may be twice as long.
         let subscriber = lane::memory_max(self.lane_bytes) + side_ring + 2 * WRITE_BYTES + connection;
         let subscribers = self.subscribers_max.saturating_mul(subscriber);
         let greeters = GREETINGS_MAX * (GREETING_BYTES + connection);
-        self.recent_bytes.saturating_add(subscribers).saturating_add(greeters).saturating_add(QUEUED * SIDE_BYTES_MAX)
+        self.recent_bytes.saturating_add(subscribers).saturating_add(greeters).saturating_add(QUEUED_BYTES)
     }
 }
 

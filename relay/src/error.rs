@@ -61,6 +61,9 @@ pub enum SourceError {
         /// What they say instead.
         reason: String,
     },
+    /// A source that is no node refused what was asked of it.
+    #[error("the source refused: {0}")]
+    Refused(String),
     /// A pool or token that cannot be read.
     #[error("pool {pool}: {reason}")]
     Pool {
@@ -134,6 +137,9 @@ pub enum RelayError {
     /// There is no such node to take away, or nothing to add one to.
     #[error("nodes: {0}")]
     Nodes(String),
+    /// There is no such source of side messages to take away.
+    #[error("there is no side source `{0}`; the status names those that run")]
+    SideSource(String),
     /// A listener could not be opened.
     #[error("cannot listen on {address}")]
     Listen {

@@ -76,6 +76,15 @@ impl Subscriber {
         is_queued
     }
 
+    /// Queues a side message, if its template was asked for. What has to go for it is counted.
+    fn push_side(&self, template: u16, frame: &Bytes, metrics: &Metrics) {
+        if self.selection.wants_side(template) {
+            let dropped = self.lane.push_side(frame);
+            self.entry.side_dropped.add(dropped);
+            metrics.side_dropped.add(dropped);
+        }
+    }
+
     /// Queues what is left of `messages` of the stream.
     fn push_passed(&mut self, passed: &Passed, messages: u64, told: u64) -> bool {
         let is_queued = self.push_up_to([&passed.frames], told);
@@ -135,14 +144,15 @@ impl Fanout {
         Self { subscribers: Vec::new(), views: Vec::new(), metrics }
     }
 
-    /// Adds a lane. `greeting` goes first; then what its reader missed, or a snapshot, at once or when there is one.
+    /// Adds a lane. `greeting` goes first; then what its reader missed, or a snapshot, at once or when there is one. Says whether
+    /// the lane is served from now on.
     pub(crate) fn add(
         &mut self,
         lane: LaneWriter,
         greeting: Option<Bytes>,
         terms: Terms,
         stream: Option<&mut Stream<'_>>,
-    ) {
+    ) -> bool {
         self.metrics.joins.add(1);
         // Whoever joins and leaves in a loop finds a free place each time: the lanes left behind must not pile up.
         self.retain(|_, _, _| true);
@@ -167,11 +177,13 @@ impl Fanout {
             let view = &mut self.views[view];
             view.sync(stream.sequencer.replica(), false);
             if !start(&mut joined, view, stream, &self.metrics) {
-                return self.count_subscribers();
+                self.count_subscribers();
+                return false;
             }
         }
         self.subscribers.push(joined);
         self.count_subscribers();
+        true
     }
 
     fn view_of(&mut self, selection: Selection) -> usize {
@@ -230,12 +242,16 @@ impl Fanout {
     /// Gives a side message to everyone who asked for its template, whether they have the rest or not.
     pub(crate) fn publish_side(&mut self, template: u16, frame: &Bytes) {
         self.retain(|subscriber, _, metrics| {
-            if subscriber.selection.wants_side(template) && subscriber.lane.push_side(frame) {
-                subscriber.entry.side_dropped.add(1);
-                metrics.side_dropped.add(1);
-            }
+            subscriber.push_side(template, frame, metrics);
             true
         });
+    }
+
+    /// The same for who joined last, and was not there when it was new.
+    pub(crate) fn publish_side_to_newest(&mut self, template: u16, frame: &Bytes) {
+        if let Some(subscriber) = self.subscribers.last() {
+            subscriber.push_side(template, frame, &self.metrics);
+        }
     }
 
     /// Tells everyone who can be told whether the nodes are trusted. One whose lane is full is lapped: it is told before it

@@ -26,12 +26,9 @@ use crate::recent::{Event, Recent};
 use crate::replay::Lanes;
 use crate::roster::Roster;
 use crate::sequencer::Sequencer;
-use crate::side::SideSequencer;
+use crate::side::{self, SideSequencer};
 use crate::source::MarketImage;
 use crate::source::race::{Safety, UnsafeCause};
-
-/// Side messages that may wait for a subscriber.
-pub(crate) const SIDE_SLOTS: usize = 256;
 
 /// How often it is looked whether those who are behind have room again, while nothing else happens.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
@@ -72,7 +69,7 @@ pub(crate) struct Joiner {
 impl Joiner {
     /// A lane that the writer will fill, for who has a place. One that is not greeted yet gets the relay's answer first.
     pub(crate) fn open_lane(&self, wake: Wake, terms: Terms, is_greeted: bool) -> Result<LaneReader, RelayError> {
-        let (lane, reader) = lane::lane(self.lane_bytes, SIDE_SLOTS, wake);
+        let (lane, reader) = lane::lane(self.lane_bytes, side::SLOTS, wake);
         if let Some(lanes) = &self.lanes {
             lanes.watch(lane.watch());
         }
@@ -164,7 +161,7 @@ impl Hub {
         mut self,
         mut events: mpsc::Receiver<ChainEvent>,
         mut commands: mpsc::UnboundedReceiver<Command>,
-        mut sides: mpsc::Receiver<Vec<u8>>,
+        mut sides: mpsc::Receiver<side::Queued>,
         mut safety: Option<watch::Receiver<Safety>>,
         heartbeat: Duration,
     ) -> Result<(), RelayError> {
@@ -189,7 +186,7 @@ impl Hub {
         &mut self,
         events: &mut mpsc::Receiver<ChainEvent>,
         commands: &mut mpsc::UnboundedReceiver<Command>,
-        sides: &mut mpsc::Receiver<Vec<u8>>,
+        sides: &mut mpsc::Receiver<side::Queued>,
         safety: &mut Option<watch::Receiver<Safety>>,
         heartbeat: Duration,
     ) -> Result<(), JournalError> {
@@ -351,10 +348,17 @@ impl Hub {
     fn on_join(&mut self, Joining { lane, terms, is_greeted }: Joining) {
         let greeting = (!is_greeted).then(|| welcome(self.chain_id, self.sequencer.epoch(), terms.version));
         let is_whole = self.sequencer.is_whole();
+        let mut is_served = false;
         self.with_stream(|fanout, stream| {
             let stream = is_whole.then_some(stream);
-            fanout.add(lane, greeting, terms, stream);
+            is_served = fanout.add(lane, greeting, terms, stream);
         });
+        if !is_served {
+            return;
+        }
+        for (template, frame) in self.side_sequencer.standing() {
+            self.fanout.publish_side_to_newest(template, frame);
+        }
     }
 
     /// The word of who stands outside: it holds whatever the nodes seem.

@@ -17,6 +17,8 @@ use crossbeam::sync::Unparker;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
+use crate::side::SLOTS_BYTES;
+
 /// Bytes of a small event, by which the slots of a lane follow from its bytes.
 const EVENT_BYTES: usize = 256;
 /// Fewest and most slots: a greeting, a gap and a snapshot must fit, and empty slots cost memory too.
@@ -50,6 +52,8 @@ struct Shared {
     /// Mark of the last frames taken; 0 before any with a mark.
     taken: AtomicU64,
     side: Option<ArrayQueue<Bytes>>,
+    /// Bytes in `side`, or more by those that are being put in or taken out.
+    side_waiting: AtomicUsize,
     ending: OnceLock<Ending>,
     is_abandoned: AtomicBool,
     wake: Wake,
@@ -62,6 +66,7 @@ pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWrit
         waiting: AtomicUsize::new(0),
         taken: AtomicU64::new(0),
         side: (side_slots > 0).then(|| ArrayQueue::new(side_slots)),
+        side_waiting: AtomicUsize::new(0),
         ending: OnceLock::new(),
         is_abandoned: AtomicBool::new(false),
         wake,
@@ -117,12 +122,24 @@ impl LaneWriter {
         true
     }
 
-    /// Queues a side message, in the place of the oldest where there is no room. Says whether one was dropped.
-    pub(crate) fn push_side(&self, frames: &Bytes) -> bool {
-        let Some(side) = &self.shared.side else { return false };
-        let is_dropped = side.force_push(frames.clone()).is_some();
+    /// Queues a side message, in the place of the oldest where there is no room. Says how many had to go.
+    pub(crate) fn push_side(&self, frames: &Bytes) -> u64 {
+        let Some(side) = &self.shared.side else { return 0 };
+        let mut dropped = 0;
+        // The sum stands alone. It is never below what lies in the ring, so the bound holds; at worst one message more goes.
+        let mut waiting = self.shared.side_waiting.fetch_add(frames.len(), Ordering::Relaxed) + frames.len();
+        while waiting > SLOTS_BYTES
+            && let Some(oldest) = side.pop()
+        {
+            waiting = self.shared.side_waiting.fetch_sub(oldest.len(), Ordering::Relaxed) - oldest.len();
+            dropped += 1;
+        }
+        if let Some(oldest) = side.force_push(frames.clone()) {
+            self.shared.side_waiting.fetch_sub(oldest.len(), Ordering::Relaxed);
+            dropped += 1;
+        }
         self.shared.wake_reader();
-        is_dropped
+        dropped
     }
 
     /// Whether so many parcels and bytes find room now. An empty lane takes any size: a snapshot is not bounded by it.
@@ -215,7 +232,11 @@ impl LaneReader {
                 }
                 Some(frames)
             }
-            Err(_) => self.shared.side.as_ref()?.pop(),
+            Err(_) => {
+                let frames = self.shared.side.as_ref()?.pop()?;
+                self.shared.side_waiting.fetch_sub(frames.len(), Ordering::Relaxed);
+                Some(frames)
+            }
         }
     }
 
@@ -277,10 +298,25 @@ mod tests {
     fn of_side_messages_the_oldest_goes_and_the_stream_goes_first() {
         let (mut writer, mut reader) = task_lane(100);
         let dropped = [&b"1"[..], b"2", b"3"].map(|message| writer.push_side(&Bytes::from_static(message)));
-        assert_eq!(dropped, [false, false, true]);
+        assert_eq!(dropped, [0, 0, 1]);
         assert!(writer.push([&Bytes::from_static(b"stream")]));
         let read: Vec<Bytes> = core::iter::from_fn(|| reader.pop()).collect();
         assert_eq!(read, [&b"stream"[..], b"2", b"3"]);
+    }
+
+    #[test]
+    fn side_messages_are_bounded_by_their_bytes_too() {
+        let (writer, mut reader) = lane(100, 64, Wake::Task(Arc::default()));
+        let third = Bytes::from(vec![7; SLOTS_BYTES / 3]);
+        let dropped: Vec<_> = (0..4).map(|_| writer.push_side(&third)).collect();
+        assert_eq!(dropped, [0, 0, 0, 1]);
+        // One that is read makes room for one.
+        assert!(reader.pop().is_some());
+        assert_eq!([writer.push_side(&third), writer.push_side(&third)], [0, 1]);
+        // A longer one takes the place of several.
+        assert_eq!(writer.push_side(&Bytes::from(vec![8; SLOTS_BYTES / 2])), 2);
+        let read: Vec<_> = core::iter::from_fn(|| reader.pop()).map(|frames| frames[0]).collect();
+        assert_eq!(read, [7, 8]);
     }
 
     #[test]

@@ -78,10 +78,10 @@ impl Publisher {
     /// Why the relay takes no more, if it said so.
     ///
     /// # Panics
-    /// If the bytes are not one message that may stand beside the stream.
+    /// If the bytes are not one message that a node may report.
     pub fn publish(&mut self, message: &[u8]) -> Result<(), FeedError> {
         let decoded = Message::decode(message);
-        assert!(decoded.is_ok_and(|message| message.is_side()), "not a side message: {decoded:?}");
+        assert!(decoded.is_ok_and(|message| message.is_report()), "not a report: {decoded:?}");
         frame::write_bytes(&mut self.frames, message);
         self.send()
     }

@@ -1,5 +1,7 @@
 //! A running relay: its tasks, its doors, its end.
 
+mod beside;
+
 use core::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -29,10 +31,13 @@ use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
 use crate::side::SidePublisher;
 use crate::source::race::{Alarm, RaceControl, RaceDial, RaceTerms, Safety, SourceReport, SourceWatch};
+use crate::source::side::{SideGuard, SideSources};
 use crate::source::{Dial, NodeDial};
 use crate::subscription::{Feed, SubscribeOptions};
 use crate::tls;
 use crate::wait::Waiter;
+
+use self::beside::Beside;
 
 /// Events between the follower and the writer. When it is full the follower waits: the writer is not outrun.
 const EVENTS_QUEUED: usize = 64;
@@ -51,6 +56,7 @@ pub struct Relay {
     follower: JoinHandle<Option<RelayError>>,
     sources: Option<SourceWatch>,
     nodes: Option<Nodes>,
+    side_sources: SideGuard,
     _tasks: AbortOnDrop<2>,
 }
 
@@ -98,8 +104,9 @@ impl Relay {
             pools: config.pools.as_slice().into(),
             metrics: Arc::clone(&metrics),
         };
+        let beside = Beside::of_node(&config);
         if config.confirm_endpoints.is_empty() {
-            return Self::launch(config, dial, metrics).await;
+            return Self::launch(config, dial, metrics).await.map(|relay| relay.with(beside));
         }
         let terms = RaceTerms {
             quorum: config.quorum,
@@ -113,20 +120,23 @@ impl Relay {
         let control = race.control();
         let mut relay = Self::launch(config, race, metrics).await?;
         relay.nodes = Some(Nodes { control, template: dial });
-        Ok(relay)
+        Ok(relay.with(beside))
     }
 
-    /// The same over another source; `config.endpoint`, venues and pools are the source's own business then.
+    /// The same over another source; `config.endpoint`, venues and pools are the source's own business then, and so is what
+    /// waits in a node's pool or is final.
     ///
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_from(config: RelayConfig, dial: impl Dial) -> Result<Self, RelayError> {
         let metrics = dial.watch().map_or_else(Arc::default, |watch| Arc::clone(watch.metrics()));
-        Self::launch(config, dial, metrics).await
+        let beside = Beside::of_exchanges(&config);
+        Self::launch(config, dial, metrics).await.map(|relay| relay.with(beside))
     }
 
     /// Serves a recorded feed as if it were live, from its first snapshot to its end; then subscribers are told and
-    /// [`Relay::ended`] returns. `config` says where to serve, and how patiently; node, pools and journal of it are not used.
+    /// [`Relay::ended`] returns. `config` says where to serve, and how patiently; node, pools, journal and
+    /// what comes beside the stream of it are not used.
     ///
     /// # Errors
     /// [`RelayError`] naming what failed; nothing is left running then.
@@ -203,6 +213,7 @@ impl Relay {
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
         let server = Server::start(listeners, tls, &joiner, &sides, &metrics);
         let safety = sources.as_ref().map(SourceWatch::safety);
+        let side_sources = SideSources::new(sides.clone());
         let observer = Observer {
             commands: joiner.commands.clone(),
             roster: Arc::clone(&joiner.roster),
@@ -210,6 +221,7 @@ impl Relay {
             chain_id: config.chain_id,
             source: name,
             sources: sources.clone(),
+            side_sources: Arc::clone(&side_sources),
             started: Instant::now(),
         };
         let http = http.map(|door| door.serve(observer.clone()));
@@ -227,6 +239,7 @@ impl Relay {
             follower,
             sources,
             nodes: None,
+            side_sources: SideGuard(side_sources),
             _tasks: tasks,
         }
     }
@@ -370,6 +383,8 @@ impl Relay {
     /// # Errors
     /// What had ended it before, if something had, or the journal's failure.
     pub async fn stop(mut self) -> Result<(), RelayError> {
+        // They first, so that what they have under way still finds the writer.
+        self.side_sources.0.end().await;
         // The writer may have ended before; then there is nobody to ask, and its result says why.
         let _ = self.joiner.commands.send(Command::Stop);
         let written = (&mut self.hub).await.unwrap_or(Err(RelayError::Stopped));

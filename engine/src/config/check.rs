@@ -3,6 +3,7 @@
 mod access;
 mod market;
 mod operation;
+mod quotes;
 mod trading;
 
 use std::fmt::Display;
@@ -37,6 +38,12 @@ fn effective_toml(layered: &Layered, config: &NodeConfig) -> String {
         chain.insert("endpoint".to_owned(), config.chain.endpoint.to_string().into());
         if let Some(toml::Value::Array(others)) = chain.get_mut("confirm_endpoints") {
             *others = config.chain.confirm_endpoints.iter().map(|endpoint| endpoint.to_string().into()).collect();
+        }
+    }
+    let quotes = table.get_mut("relay").and_then(|relay| relay.get_mut("quotes")).and_then(toml::Value::as_array_mut);
+    for (shown, spec) in quotes.into_iter().flatten().zip(&config.relay.quotes) {
+        if let Some(shown) = shown.as_table_mut() {
+            shown.insert("url".to_owned(), spec.endpoint.to_string().into());
         }
     }
     toml::to_string(&table).expect("strings, integers, booleans, lists and tables serialise")

@@ -210,6 +210,17 @@ entry! {
         roles: Vec<String>,
     }
 }
+entry! {
+    /// `[[relay.quotes]]`
+    RawQuotes {
+        /// Name under which an exchange's quotes are relayed.
+        exchange: String,
+        /// WebSocket that takes subscriptions.
+        url: String,
+        /// Symbols as the exchange writes them.
+        symbols: Vec<String>,
+    }
+}
 section! {
     /// `[relay]`
     RawRelay {
@@ -253,6 +264,12 @@ section! {
         tls_certificate: String,
         /// Private key of the certificate.
         tls_key: String,
+        /// Whether transactions that wait in the first node's pool are relayed.
+        pending: bool,
+        /// Whether the first node's safe and finalized blocks are.
+        finality: bool,
+        /// Exchanges whose quotes are relayed.
+        quotes: Vec<RawQuotes>,
         /// Clients that prove a key on TCP.
         keys: Vec<RawRelayKey>,
         /// Users of this host that may join by the unix socket.

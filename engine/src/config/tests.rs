@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use alphapulse_protocol::message::Role;
 use alphapulse_protocol::{ChainId, FeePerGas, Wei};
-use alphapulse_relay::Roles;
 use alphapulse_relay::journal::{FeedOptions, SyncPolicy};
+use alphapulse_relay::{Endpoint, Roles};
 
 use super::*;
 
@@ -271,6 +271,41 @@ fn keys_users_and_tls_of_a_relay_are_read() {
     assert_eq!((access.users[0].uid, access.users[0].roles), (1001, Roles::of(&[Role::Admin])));
     assert!(access.is_safe_off_host());
     config.relay_config(None).check().unwrap();
+}
+
+const QUOTES: &str =
+    "[[relay.quotes]]\nexchange = \"binance\"\nurl = \"wss://h:9443/ws?key=hunter2\"\nsymbols = [\"ETHUSDT\"]";
+
+#[test]
+fn what_a_relay_tells_beside_the_market_is_read_and_off_unless_asked_for() {
+    let plain = with_relay("", "").unwrap().relay_config(None);
+    assert!(!plain.pending && !plain.finality && plain.quotes.is_empty());
+
+    let config = with_relay("pending = true\nfinality = true", QUOTES).unwrap();
+    let relay = config.relay_config(None);
+    assert!(relay.pending && relay.finality);
+    let [quotes] = &relay.quotes[..] else { panic!("one exchange") };
+    assert_eq!((quotes.exchange.as_str(), quotes.symbols.as_slice()), ("binance", &["ETHUSDT".to_owned()][..]));
+    assert_eq!(quotes.endpoint, Endpoint::Ws("wss://h:9443/ws?key=hunter2".into()));
+    relay.check().unwrap();
+    // The URL may hold a key, which is shown nowhere.
+    let shown = format!("{} {:?} {:?}", config.to_toml(), config.settings(), config.relay);
+    assert!(shown.contains("wss://h:9443") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn what_quotes_lack_is_named() {
+    let wrong = |tables: &str, key: &str| {
+        let error = with_relay("", tables).unwrap_err();
+        assert!(error.problems().iter().any(|problem| problem.key == key), "{key}: {error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    };
+    wrong(&QUOTES.replace("wss://", "https://"), "relay.quotes[0].url");
+    wrong(&QUOTES.replace("wss://", "ipc:/"), "relay.quotes[0]");
+    wrong(&QUOTES.replace("\"ETHUSDT\"", ""), "relay.quotes[0]");
+    wrong(&QUOTES.replace("ETHUSDT", "ETH/USDT or so"), "relay.quotes[0]");
+    wrong(&QUOTES.replace("binance", "the exchange called binance"), "relay.quotes[0]");
+    wrong(&QUOTES.replace("symbols = [\"ETHUSDT\"]", ""), "relay.quotes[0].symbols");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256, keccak256};
 use alphapulse_protocol::{ChainId, FeePerGas};
 use alphapulse_relay::journal::FeedOptions;
+use alphapulse_relay::source::side::QuoteSpec;
 use alphapulse_relay::{Access, ClientFiles, Endpoint, PoolSpec, RelayConfig, VenueSpec};
 use alphapulse_strategies::{Admission, StrategyConfig};
 
@@ -139,6 +140,12 @@ pub struct RelaySettings {
     pub journal: FeedOptions,
     /// Address of the page for watching the relay; a loopback one.
     pub listen_http: Option<std::net::SocketAddr>,
+    /// Whether transactions that wait in the first node's pool are relayed to who asks for them.
+    pub pending: bool,
+    /// Whether the first node's safe and finalized blocks are.
+    pub finality: bool,
+    /// Exchanges whose quotes are.
+    pub quotes: Vec<QuoteSpec>,
     /// Who may do what there.
     pub access: Access,
     /// What is shown to the relay at `tcp`.
@@ -190,6 +197,9 @@ impl NodeConfig {
             confirm_wait: self.relay.confirm_wait,
             venues: self.venues.clone(),
             pools: self.pools.clone(),
+            pending: self.relay.pending,
+            finality: self.relay.finality,
+            quotes: self.relay.quotes.clone(),
             silence: self.relay.silence,
             backfill_blocks_max: self.relay.backfill_blocks_max,
             reorg_depth_max: self.relay.reorg_depth_max,

@@ -21,7 +21,7 @@ pub enum Judgement {
 type Check = fn(&[u8]) -> bool;
 
 /// Template, name, bytes of its table, and the column *accepted*, message by message.
-pub const TEMPLATES: [(u16, &str, usize, Check); 46] = [
+pub const TEMPLATES: [(u16, &str, usize, Check); 49] = [
     (1, "Hello", 32, |m| number(m, 24, 2) <= number(m, 26, 2)),
     (2, "Welcome", 48, any),
     (3, "Close", 32, any),
@@ -86,6 +86,23 @@ pub const TEMPLATES: [(u16, &str, usize, Check); 46] = [
     (55, "Outcome", 176, |m| (1..=6).contains(&number(m, 72, 2))),
     (56, "NonceLease", 56, |m| number(m, 44, 4) > 0 && number(m, 48, 8) + number(m, 44, 4) <= u128::from(u64::MAX)),
     (57, "Halt", 32, |m| number(m, 24, 2) != 0),
+    (80, "Finality", 112, |m| number(m, 72, 8) <= number(m, 32, 8)),
+    (81, "PendingTransaction", 80, |m| {
+        let (start, length) = (number(m, 76, 2), number(m, 78, 2));
+        start >= 80 && length > 0 && start + length <= number(m, 0, 2)
+    }),
+    (82, "ExchangeQuote", 160, |m| {
+        let is_name = |at: usize, length: usize, most: usize| {
+            (1..=most).contains(&length) && m[at..at + length].iter().all(|byte| (33..=126).contains(byte))
+        };
+        let [bid, bid_size, ask, ask_size] = [48, 64, 80, 96].map(|at| number(m, at, 16));
+        is_name(112, m[24].into(), 16)
+            && is_name(128, m[25].into(), 32)
+            && bid > 0
+            && ask > bid
+            && bid_size > 0
+            && ask_size > 0
+    }),
 ];
 
 /// Reads a message by the page; `bytes` may hold more than the message.

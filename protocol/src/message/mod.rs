@@ -8,6 +8,7 @@ mod chain;
 mod ledger;
 mod market;
 mod session;
+mod side;
 mod subscription;
 
 use core::mem::size_of;
@@ -28,6 +29,10 @@ pub use self::market::{
 };
 pub use self::session::{
     Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Subscribe, VERSION_RESUME, Welcome,
+};
+pub use self::side::{
+    EXCHANGE_BYTES_MAX, EXCHANGE_SYMBOL_BYTES_MAX, ExchangeQuote, Finality, PendingTransaction, QuoteLevel,
+    TRANSACTION_BYTES_MAX,
 };
 pub use self::subscription::{Caution, CautionCause, Scope, Select, Skip, VERSION_SELECT};
 
@@ -203,6 +208,7 @@ messages! {
     CurveCryptoParameters, CurveCryptoBalances, BalancerWeightedParameters, BalancerWeightedBalances,
     BalancerStableParameters, BalancerStableBalances,
     SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt,
+    Finality, PendingTransaction, ExchangeQuote,
 }
 
 impl Message<'_> {
@@ -215,6 +221,14 @@ impl Message<'_> {
     /// Whether the message may stand beside the stream, where a subscriber asks for it: nothing of the state depends on it.
     #[must_use]
     pub const fn is_side(&self) -> bool {
+        self.is_report()
+            || matches!(self, Message::Finality(_) | Message::PendingTransaction(_) | Message::ExchangeQuote(_))
+    }
+
+    /// Whether a node may hand the message to a relay, to stand beside the stream: what it found, and what became of it. The
+    /// rest of that is the relay's own word.
+    #[must_use]
+    pub const fn is_report(&self) -> bool {
         matches!(self, Message::Opportunity(_) | Message::Outcome(_))
     }
 

@@ -373,6 +373,42 @@ VALUES = {
     ),
     "NonceLease": ({"sender": run(0xD1, 20), "count": 16, "first": 1_000}, (0, 1_700_000_126_000_000_007)),
     "Halt": ({"reject": 2}, (0, 1_700_000_126_000_000_008)),
+    "Finality": (
+        {
+            "chain_id": 31_337,
+            "safe_number": 18_884_832,
+            "safe_hash": run(0x21, 32),
+            "finalized_number": 18_884_800,
+            "finalized_hash": run(0x61, 32),
+        },
+        (3, 1_700_000_000_000_000_000),
+    ),
+    # What is said of a message that is longer than its table: `tail` lies behind the fields.
+    "PendingTransaction": (
+        {
+            "hash": run(0x71, 32),
+            "sender": run(0x91, 20),
+            "transaction_offset": 80,
+            "transaction_length": 5,
+            "tail": bytes.fromhex("02f8aabbcc"),
+        },
+        (70_001, 1_700_000_126_000_000_003),
+    ),
+    "ExchangeQuote": (
+        {
+            "exchange_length": 7,
+            "symbol_length": 7,
+            "update_id": 400_900_217,
+            "exchange_ns": 1_700_000_126_000_000_000,
+            "bid_price": 1_999_990_000_000_000_000_000,
+            "bid_size": 31_210_000_000_000_000_000,
+            "ask_price": 2_000_010_000_000_000_000_000,
+            "ask_size": 40_660_000_000_000_000_001,
+            "exchange": b"binance".ljust(16, b"\0"),
+            "symbol": b"ETHUSDT".ljust(32, b"\0"),
+        },
+        (12, 1_700_000_126_000_000_004),
+    ),
 }
 
 
@@ -794,8 +830,10 @@ def crc32c(data):
 def frame_text(structures, name, fields, place):
     template, size, _, version = structures[name]
     sequence, event_ns = place
+    fields = dict(fields)
+    tail = fields.pop("tail", b"")
     header = {
-        "block_length": size,
+        "block_length": size + len(tail),
         "template_id": template,
         "schema_id": int.from_bytes(b"AP", "little"),
         "version": version,
@@ -803,9 +841,12 @@ def frame_text(structures, name, fields, place):
         "event_ns": event_ns,
     }
     message, notes = encode(structures, name, {"header": header, **fields})
+    if tail:
+        notes.append((size, tail, "signed bytes", "0x" + tail.hex()))
+        message += tail
     checksum = crc32c(message)
     lines = [
-        (size.to_bytes(4, "little"), "frame: length", str(size)),
+        (len(message).to_bytes(4, "little"), "frame: length", str(len(message))),
         (checksum.to_bytes(4, "little"), "frame: crc32c", f"{checksum:#010x}"),
     ] + [(part, f"{offset}: {path}", value) for offset, part, path, value in notes]
     assert b"".join(part for part, _, _ in lines) == lines[0][0] + lines[1][0] + message, f"{name} has holes"

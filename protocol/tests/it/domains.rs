@@ -348,11 +348,69 @@ fn records() -> Vec<Case> {
     ]
 }
 
+fn words_of_sources() -> Vec<Case> {
+    let price = |bid: i128, ask: i128| pair(("bid_price", bid), ("ask_price", ask));
+    let amount = |field| alone("ExchangeQuote", field, &[int(1)], &[int(0)]);
+    vec![
+        Case {
+            message: "Finality",
+            field: "finalized_number",
+            accepted: vec![pair(("finalized_number", 5), ("safe_number", 5))],
+            rejected: vec![pair(("finalized_number", 6), ("safe_number", 5))],
+        },
+        // The golden message has 85 bytes, of which the last five are signed.
+        Case {
+            message: "PendingTransaction",
+            field: "transaction_offset",
+            accepted: vec![pair(("transaction_offset", 84), ("transaction_length", 1))],
+            rejected: [0, 79].map(|offset| vec![("transaction_offset", int(offset))]).to_vec(),
+        },
+        Case {
+            message: "PendingTransaction",
+            field: "transaction_length",
+            accepted: vec![vec![("transaction_length", int(1))]],
+            rejected: vec![
+                vec![("transaction_length", int(0))],
+                vec![("transaction_length", int(6))],
+                pair(("transaction_offset", 85), ("transaction_length", 1)),
+                pair(("transaction_offset", 65_535), ("transaction_length", 65_535)),
+            ],
+        },
+        // The golden names are "binance" and "ETHUSDT" of seven bytes.
+        alone("ExchangeQuote", "exchange_length", &[int(1), int(7)], &[int(0), int(17), int(255)]),
+        alone("ExchangeQuote", "symbol_length", &[int(1), int(7)], &[int(0), int(33), int(255)]),
+        alone("ExchangeQuote", "exchange", &[name(b"!~#'a;z\0")], &[name(b"bin nce\0"), name(b"bin\x7fnce\0"), int(0)]),
+        alone(
+            "ExchangeQuote",
+            "symbol",
+            &[name(b"ETH-USD\0")],
+            &[name(b"ETH\nUSD\0"), name(b"ETH\xc3\xa9SD\0"), int(0)],
+        ),
+        amount("bid_price"),
+        amount("bid_size"),
+        Case {
+            message: "ExchangeQuote",
+            field: "ask_price",
+            accepted: vec![price(1, 2)],
+            rejected: vec![price(2, 2), price(3, 2), price(1, 0)],
+        },
+        amount("ask_size"),
+    ]
+}
+
 fn cases() -> Vec<Case> {
-    [session_and_chain(), tokens_and_pools(), later_pools(), pool_states(), later_states(), records()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        session_and_chain(),
+        tokens_and_pools(),
+        later_pools(),
+        pool_states(),
+        later_states(),
+        records(),
+        words_of_sources(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The golden message with fields written over at the places that the page gives.

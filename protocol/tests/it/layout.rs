@@ -6,11 +6,12 @@ use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
 use alphapulse_protocol::message::{
     BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters, Block,
     BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Challenge, Clock, Close, CloseReason,
-    CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, Gap, GapReason,
-    GapRecovery, Halt, Heartbeat, Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome, OutcomeStatus,
-    Pool, PoolKind, PoolRates, PoolVariant, Proof, Publish, RatesUse, Reorg, Role, Scope, SegmentBegin, Select,
-    Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves, Submission, Submitted,
-    SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap, Verdict, Welcome,
+    CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, ExchangeQuote, Finality,
+    Gap, GapReason, GapRecovery, Halt, Heartbeat, Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome,
+    OutcomeStatus, PendingTransaction, Pool, PoolKind, PoolRates, PoolVariant, Proof, Publish, RatesUse, Reorg, Role,
+    Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves,
+    Submission, Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap,
+    Verdict, Welcome,
 };
 
 use crate::page;
@@ -110,6 +111,12 @@ fn layouts() -> Vec<Layout> {
         }
         NonceLease { header, sender, count, first }
         Halt { header, reject, reserved }
+        Finality { header, chain_id, safe_number, safe_hash, finalized_number, finalized_hash }
+        PendingTransaction { header, hash, sender, transaction_offset, transaction_length }
+        ExchangeQuote {
+            header, exchange_length, symbol_length, reserved, update_id, exchange_ns, bid_price, bid_size, ask_price,
+            ask_size, exchange, symbol
+        }
     }
 }
 

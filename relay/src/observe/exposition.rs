@@ -7,6 +7,7 @@ use core::fmt::{Display, Write as _};
 use super::histogram::Reading;
 use super::status::RelayStatus;
 use crate::metrics::RelayStats;
+use crate::source::race::SourceState;
 
 /// Every name begins so.
 const PREFIX: &str = "alphapulse_relay_";
@@ -22,6 +23,7 @@ pub(super) fn render(status: &RelayStatus, stages: &[(&'static str, Reading)]) -
     page.counters(&status.stats);
     page.stream(status);
     page.sources(status);
+    page.side_sources(status);
     page.journal(status);
     page.subscribers(status);
     page.stages(stages);
@@ -99,6 +101,29 @@ impl Page {
         self.family("source_reconnects_total", "counter", "Connections to the node made after the first.");
         for source in &status.sources {
             self.sample("source_reconnects_total", &labels(&[("source", &source.name)]), source.reconnects);
+        }
+    }
+
+    fn side_sources(&mut self, status: &RelayStatus) {
+        let sources: Vec<_> = status.side_sources.iter().map(|one| (labels(&[("source", &one.name)]), one)).collect();
+        self.family("side_source_ready", "gauge", "Whether the source of side messages is connected.");
+        for (labels, one) in &sources {
+            self.sample("side_source_ready", labels, u8::from(one.state == SourceState::Ready));
+        }
+        let counters = [
+            ("side_source_published_total", "Side messages that the source handed in."),
+            ("side_source_dropped_total", "Side messages of the source for which the relay had no room."),
+            ("side_source_refused_total", "What came to the source and could not be relayed."),
+            ("side_source_stale_total", "What came to the source and was older than what had come before."),
+            ("side_source_missed_total", "What the source is known to have missed because it came too fast."),
+            ("side_source_reconnects_total", "Connections of the source made after the first."),
+        ];
+        for (place, (name, help)) in counters.into_iter().enumerate() {
+            self.family(name, "counter", help);
+            for (labels, one) in &sources {
+                let values = [one.published, one.dropped, one.refused, one.stale, one.missed, one.reconnects];
+                self.sample(name, labels, values[place]);
+            }
         }
     }
 

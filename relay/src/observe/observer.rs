@@ -17,6 +17,7 @@ use crate::hub::Command;
 use crate::metrics::Metrics;
 use crate::roster::Roster;
 use crate::source::race::{SourceReport, SourceState, SourceWatch};
+use crate::source::side::SideSources;
 
 /// How long the writer may take to answer between two events.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -42,6 +43,7 @@ pub(crate) struct Observer {
     pub(crate) source: Arc<str>,
     /// The nodes, where there are several.
     pub(crate) sources: Option<SourceWatch>,
+    pub(crate) side_sources: Arc<SideSources>,
     pub(crate) started: Instant,
 }
 
@@ -104,6 +106,7 @@ impl Observer {
             stages: stages.iter().map(|(name, read)| StageStatus::new(name, read)).collect(),
             subscribers: self.roster.read(),
             sources,
+            side_sources: self.side_sources.reports(),
             journal: report.journal,
         }
     }

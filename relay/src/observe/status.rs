@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::histogram::Reading;
 use crate::metrics::RelayStats;
 use crate::roster::SubscriberStatus;
+use crate::source::side::SideReport;
 
 /// How a relay is doing. Holds no secret: of the node only scheme and host are named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct RelayStatus {
     pub subscribers: Vec<SubscriberStatus>,
     /// Where the market comes from.
     pub sources: Vec<SourceStatus>,
+    /// Where what stands beside the stream comes from.
+    #[serde(default)]
+    pub side_sources: Vec<SideReport>,
     /// The journal, if one is kept.
     pub journal: Option<JournalStatus>,
 }

@@ -15,7 +15,7 @@ use crate::lane::{Ending, LaneReader};
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use crate::roster::Entry;
-use crate::side::{SIDE_BYTES_MAX, SidePublisher};
+use crate::side::{REPORT_BYTES_MAX, SidePublisher};
 
 /// Time for a write to be taken. A peer that takes nothing for so long is gone, or wants to hold our memory.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
@@ -77,12 +77,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         loop {
             // Whoever sends too fast is not read: its own writes wait.
             pace.take().await;
-            if let Err(reason) = self.read_whole(frame::FRAME_HEADER_BYTES + SIDE_BYTES_MAX).await {
+            if let Err(reason) = self.read_whole(frame::FRAME_HEADER_BYTES + REPORT_BYTES_MAX).await {
                 return reason;
             }
             let Ok(Some(message)) = self.inbound.next_bytes() else { return Some(CloseReason::Malformed) };
-            let is_side = message.len() <= SIDE_BYTES_MAX && Message::decode(message).is_ok_and(|m| m.is_side());
-            if !is_side {
+            // What only the relay's own sources say is not a peer's to say.
+            let is_report = message.len() <= REPORT_BYTES_MAX && Message::decode(message).is_ok_and(|m| m.is_report());
+            if !is_report {
                 return Some(CloseReason::Malformed);
             }
             entry.published.add(1);

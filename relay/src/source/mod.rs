@@ -7,6 +7,7 @@ mod logs;
 mod node;
 pub mod race;
 mod reader;
+pub mod side;
 
 use core::future::Future;
 use std::collections::HashMap;

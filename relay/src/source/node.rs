@@ -30,8 +30,8 @@ use crate::metrics::Metrics;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for one of the many calls of a whole market's reading, which a provider may throttle.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Heads buffered between the connection and us. The library's default of 16 is overrun by a node that syncs.
-const HEADS_BUFFERED: usize = 1024;
+/// Announcements buffered between the connection and us. The library's default of 16 is overrun by a node that syncs.
+const NOTICES_BUFFERED: usize = 1024;
 /// With more pools than this, logs are asked for by event alone: providers bound the number of addresses.
 const ADDRESSES_MAX: usize = 500;
 
@@ -56,22 +56,8 @@ impl Dial for NodeDial {
     type Source = NodeSource;
 
     async fn dial(&self) -> Result<NodeSource, SourceError> {
-        let connect = async {
-            match &self.endpoint {
-                Endpoint::Ws(url) => ClientBuilder::default().pubsub(Once(WsConnect::new(url.clone()))).await,
-                Endpoint::Ipc(path) => ClientBuilder::default().pubsub(Once(IpcConnect::new(path.clone()))).await,
-            }
-        };
-        let client = timeout(REQUEST_TIMEOUT, connect)
-            .await
-            .map_err(|_| SourceError::Timeout { method: "connect", after: REQUEST_TIMEOUT })?
-            .map_err(|error| SourceError::Connect(error.into()))?;
-        let got: U64 = request(&client, "eth_chainId", ()).await?;
-        let got = ChainId(got.to());
-        if got != self.chain_id {
-            return Err(SourceError::WrongChain { expected: self.chain_id, got });
-        }
-        let heads = Mutex::new(subscribe(&client).await?);
+        let client = connect(&self.endpoint, self.chain_id).await?;
+        let heads = Mutex::new(subscribe(&client, ("newHeads",)).await?);
         let (venues, pools) = (Arc::clone(&self.venues), Arc::clone(&self.pools));
         Ok(NodeSource { client, heads, venues, pools, metrics: Arc::clone(&self.metrics) })
     }
@@ -79,6 +65,26 @@ impl Dial for NodeDial {
     fn name(&self) -> String {
         self.endpoint.to_string()
     }
+}
+
+/// Connects to a node, and makes sure that it is on the chain asked for.
+pub(super) async fn connect(endpoint: &Endpoint, expected: ChainId) -> Result<RpcClient, SourceError> {
+    let connect = async {
+        match endpoint {
+            Endpoint::Ws(url) => ClientBuilder::default().pubsub(Once(WsConnect::new(url.clone()))).await,
+            Endpoint::Ipc(path) => ClientBuilder::default().pubsub(Once(IpcConnect::new(path.clone()))).await,
+        }
+    };
+    let client = timeout(REQUEST_TIMEOUT, connect)
+        .await
+        .map_err(|_| SourceError::Timeout { method: "connect", after: REQUEST_TIMEOUT })?
+        .map_err(|error| SourceError::Connect(error.into()))?;
+    let got: U64 = request(&client, "eth_chainId", ()).await?;
+    let got = ChainId(got.to());
+    if got != expected {
+        return Err(SourceError::WrongChain { expected, got });
+    }
+    Ok(client)
 }
 
 /// A transport that connects once. The library would reconnect behind our back and hide that blocks were missed.
@@ -182,7 +188,7 @@ impl ChainSource for NodeSource {
 /// What we read of a block header. The rest differs between chains and is ignored.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Header {
+pub(super) struct Header {
     number: U64,
     hash: B256,
     parent_hash: B256,
@@ -214,17 +220,18 @@ fn read_head(json: &str) -> Result<BlockContext, SourceError> {
     Ok(header.into())
 }
 
-async fn subscribe(client: &RpcClient) -> Result<RawSubscription, SourceError> {
+/// Subscribes to what `what` names.
+pub(super) async fn subscribe(client: &RpcClient, what: impl RpcSend) -> Result<RawSubscription, SourceError> {
     let frontend = client.pubsub_frontend().ok_or(SourceError::Disconnected)?;
-    frontend.set_channel_size(HEADS_BUFFERED);
-    let mut call = client.request::<_, B256>("eth_subscribe", ("newHeads",));
+    frontend.set_channel_size(NOTICES_BUFFERED);
+    let mut call = client.request::<_, B256>("eth_subscribe", what);
     call.set_is_subscription();
     let id = within(REQUEST_TIMEOUT, "eth_subscribe", call).await?;
     within(REQUEST_TIMEOUT, "eth_subscribe", frontend.get_subscription(id)).await
 }
 
 /// Asks the node for something small, within [`REQUEST_TIMEOUT`].
-async fn request<P: RpcSend, R: RpcRecv>(
+pub(super) async fn request<P: RpcSend, R: RpcRecv>(
     client: &RpcClient,
     method: &'static str,
     params: P,

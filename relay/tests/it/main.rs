@@ -7,6 +7,7 @@
 
 mod access;
 mod base_fee;
+mod beside;
 mod caution;
 mod chain_faults;
 mod data;
@@ -18,6 +19,7 @@ mod log_vectors;
 mod lying_node;
 mod observe;
 mod python_client;
+mod quotes;
 mod race;
 mod race_nodes;
 mod random_chains;

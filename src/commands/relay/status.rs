@@ -105,6 +105,7 @@ fn show(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
         let name = foreign(&source.name);
         output.line(format_args!("source    {name}, {is_connected}, {} reconnects", source.reconnects))?;
     }
+    beside(status, output)?;
     if let Some(journal) = &status.journal {
         let (segment, bytes, synced) = (journal.segment, journal.segment_bytes, millis(journal.synced_ms_ago));
         output.line(format_args!("journal   segment {segment}, {bytes} bytes, on disk {synced} ago"))?;
@@ -122,6 +123,24 @@ fn show(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
     ))?;
     stages(status, output)?;
     subscribers(status, output)
+}
+
+/// What stands beside the stream, and why something of it does not.
+fn beside(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
+    for source in &status.side_sources {
+        let name = foreign(&source.name);
+        let state = format!("{:?}", source.state).to_lowercase();
+        output.line(format_args!(
+            "beside    {name}, {state}, {} published, {} dropped, {} refused, {} stale, {} missed, {} reconnects",
+            source.published, source.dropped, source.refused, source.stale, source.missed, source.reconnects
+        ))?;
+        for (what, why) in [("last lost", &source.last_error), ("last refused", &source.last_refusal)] {
+            if let Some(why) = why {
+                output.line(format_args!("          {what}: {}", foreign(why)))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn stages(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {

@@ -16,5 +16,6 @@ mod mainnet_block;
 mod outage;
 mod route;
 mod secrets;
+mod side_sources;
 mod trap;
 mod validate;

@@ -31,7 +31,7 @@ impl Checker<'_> {
         })
     }
 
-    fn endpoint(&mut self, key: &str, text: &str) -> Option<Endpoint> {
+    pub(super) fn endpoint(&mut self, key: &str, text: &str) -> Option<Endpoint> {
         match text.parse::<Endpoint>() {
             Ok(endpoint) => Some(self.set(key, endpoint.clone(), endpoint)),
             Err(_) => {

@@ -161,6 +161,9 @@ impl Checker<'_> {
             self.bound("relay.recent_bytes", raw.recent_bytes.as_ref(), (RECENT_BYTES, (1, RECENT_BYTES_MAX)));
         let subscribers =
             self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), (SUBSCRIBERS_MAX, (1, 4096)));
+        let pending = self.or_default("relay.pending", raw.pending.as_ref(), false);
+        let finality = self.or_default("relay.finality", raw.finality.as_ref(), false);
+        let quotes = self.relay_quotes(&raw);
         let listen_unix = self.optional_path("relay.listen_unix", raw.listen_unix.as_ref());
         let access = self.relay_access(&raw);
         let is_safe = access.is_safe_off_host();
@@ -190,6 +193,9 @@ impl Checker<'_> {
             listen_tcp,
             journal: journal?,
             listen_http,
+            pending,
+            finality,
+            quotes: quotes?,
             access,
             client: self.relay_client(&raw),
         })

@@ -6,6 +6,7 @@ mod market;
 mod outcomes;
 mod pools;
 mod session;
+mod side;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use alloy::primitives::B256;
 use alphapulse_protocol::BlockRef;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use crate::metrics::{Counter, Metrics};
@@ -136,8 +136,8 @@ impl Safety {
     }
 }
 
-/// Where a node is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Where a node, or another source, is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceState {
     /// Being connected to, for the first time or again.
