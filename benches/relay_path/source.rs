@@ -72,6 +72,7 @@ impl Chain {
             endpoint: Endpoint::Ws("ws://127.0.0.1:1".into()),
             venues: Vec::new(),
             pools: Vec::new(),
+            factories: Vec::new(),
             silence: NEVER,
             backfill_blocks_max: 8,
             reorg_depth_max: 8,

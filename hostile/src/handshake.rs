@@ -69,6 +69,7 @@ fn config(path: PathBuf) -> RelayConfig {
         endpoint: Endpoint::Ws("ws://127.0.0.1:1".into()),
         venues: Vec::new(),
         pools: Vec::new(),
+        factories: Vec::new(),
         silence: Duration::from_secs(3600),
         backfill_blocks_max: 8,
         reorg_depth_max: 8,

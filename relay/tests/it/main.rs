@@ -10,6 +10,7 @@ mod base_fee;
 mod caution;
 mod chain_faults;
 mod data;
+mod discovery;
 mod fake_chain;
 mod fake_market;
 mod journal;
