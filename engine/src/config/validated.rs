@@ -6,7 +6,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, B256, keccak256};
 use alphapulse_protocol::{ChainId, FeePerGas};
 use alphapulse_relay::journal::FeedOptions;
-use alphapulse_relay::{Access, ClientFiles, Endpoint, PoolSpec, RelayConfig, VenueSpec};
+use alphapulse_relay::{Access, ClientFiles, Endpoint, FactorySpec, PoolSpec, RelayConfig, VenueSpec};
 use alphapulse_strategies::{Admission, StrategyConfig};
 
 use super::Origin;
@@ -137,6 +137,8 @@ pub struct RelaySettings {
     pub listen_tcp: Option<std::net::SocketAddr>,
     /// How the relay's own journal is kept. Says nothing of a node's, which nobody shortens.
     pub journal: FeedOptions,
+    /// Factories whose new pools are followed. A node trades only the pools that its configuration lists.
+    pub factories: Vec<FactorySpec>,
     /// Address of the page for watching the relay; a loopback one.
     pub listen_http: Option<std::net::SocketAddr>,
     /// Who may do what there.
@@ -190,6 +192,7 @@ impl NodeConfig {
             confirm_wait: self.relay.confirm_wait,
             venues: self.venues.clone(),
             pools: self.pools.clone(),
+            factories: self.relay.factories.clone(),
             silence: self.relay.silence,
             backfill_blocks_max: self.relay.backfill_blocks_max,
             reorg_depth_max: self.relay.reorg_depth_max,
