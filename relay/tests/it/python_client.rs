@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::access::{certify, secret_file};
 use super::fake_chain::FakeChain;
 use super::fake_market::{Change, Pair};
-use super::subscriber::{Subscriber, config, following};
+use super::subscriber::{Subscriber, following};
 
 /// Messages that the client follows at the least.
 const MESSAGES: u64 = 10_000;
@@ -188,7 +188,7 @@ async fn it_proves_a_key_through_tls_and_is_refused_with_another() {
     let access = Access { keys: vec![key], tls: Some(certify(folder.path()).0), ..Access::default() };
     let listen_tcp = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let chain = FakeChain::new();
-    let relay = Relay::start_from(RelayConfig { listen_tcp, access, ..config() }, chain.clone()).await.unwrap();
+    let relay = Relay::start_from(RelayConfig { listen_tcp, access, ..following() }, chain.clone()).await.unwrap();
     let address = relay.tcp_addr().unwrap();
     let mut mirror = Subscriber::join(&relay);
     let mut right = spawn_with_key(address, folder.path(), "right");
