@@ -81,6 +81,7 @@ impl Chain {
             pending: false,
             finality: false,
             quotes: Vec::new(),
+            factories: Vec::new(),
             silence: NEVER,
             backfill_blocks_max: 8,
             reorg_depth_max: 8,

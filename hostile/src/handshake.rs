@@ -72,6 +72,7 @@ fn config(path: PathBuf) -> RelayConfig {
         pending: false,
         finality: false,
         quotes: Vec::new(),
+        factories: Vec::new(),
         silence: Duration::from_secs(3600),
         backfill_blocks_max: 8,
         reorg_depth_max: 8,

@@ -13,6 +13,7 @@ use alphapulse_protocol::{ChainId, FeePpm, VenueId};
 use bytes::Bytes;
 
 use crate::access::Access;
+use crate::discovery::FactorySpec;
 use crate::error::RelayError;
 use crate::journal::{FeedOptions, SyncPolicy};
 use crate::lane;
@@ -129,6 +130,8 @@ pub struct RelayConfig {
     pub finality: bool,
     /// Exchanges whose quotes are.
     pub quotes: Vec<QuoteSpec>,
+    /// Factories whose new pools are followed as well.
+    pub factories: Vec<FactorySpec>,
     /// The head is asked for after this long without one.
     pub silence: Duration,
     /// A head further ahead than this many blocks is met with a fresh snapshot instead of block by block.
@@ -194,6 +197,16 @@ impl RelayConfig {
         let mut venues = BTreeSet::new();
         for venue in &self.venues {
             require(venues.insert(venue.id), &format!("venue {} is configured twice", venue.id))?;
+        }
+        let mut factories = BTreeSet::new();
+        for factory in &self.factories {
+            let address = factory.address;
+            require(factories.insert(address), &format!("factory {address} is configured twice"))?;
+            let venue = self.venues.iter().find(|venue| venue.id == factory.venue);
+            let venue = venue.ok_or_else(|| {
+                RelayError::Config(format!("factory {address}: venue {} is not configured", factory.venue))
+            })?;
+            factory.fault(venue.kind).map_or(Ok(()), |fault| Err(RelayError::Config(fault)))?;
         }
         let mut pools = BTreeSet::new();
         for pool in &self.pools {

@@ -13,11 +13,12 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 
 use crate::config::RelayConfig;
+use crate::discovery::{Anchors, Findings, Known, News, Reach, read_image};
 use crate::error::{RelayError, SourceError};
 use crate::history::History;
 use crate::metrics::Metrics;
 use crate::reconnect::pause_before_reconnect;
-use crate::source::{ChainSource, Dial, MarketImage, PoolTable, Update, decode_block};
+use crate::source::{ChainSource, Dial, MarketImage, Update, decode_block};
 
 /// Times that one step is tried on a connection before another connection is made.
 const TRIES: u32 = 3;
@@ -33,8 +34,8 @@ pub(crate) enum ChainEvent {
     Snapshot(Box<MarketImage>),
     /// Our head is no longer part of the chain.
     Reorg { ancestor: BlockRef, old_head: BlockRef },
-    /// The next block.
-    Block { context: BlockContext, head_number: BlockNumber, updates: Vec<Update>, read_at: Instant },
+    /// The next block. News hold the state after it, so no update is of a pool that it adds.
+    Block { context: BlockContext, head_number: BlockNumber, news: News, updates: Vec<Update>, read_at: Instant },
 }
 
 /// Why following stopped.
@@ -56,7 +57,8 @@ pub(crate) struct Follower<D: Dial> {
     silence: Duration,
     backfill_blocks_max: u64,
     history: History,
-    pools: PoolTable,
+    known: Known,
+    anchors: Anchors,
     /// With the moments at which they were heard of.
     announced: VecDeque<(BlockContext, Instant)>,
     /// Newest announcement that was seen in passing and is still to be dealt with.
@@ -80,14 +82,16 @@ impl<D: Dial> Follower<D> {
     ) -> Result<(Self, D::Source, MarketImage), RelayError> {
         let failed = |source| RelayError::Node { endpoint: dial.name(), source };
         let source = dial.dial().await.map_err(failed)?;
-        let image = first_image(&source).await.map_err(failed)?;
+        let mut known = Known::new(&config.venues, &config.factories, Arc::clone(&metrics));
+        let image = first_image(&source, &mut known).await.map_err(failed)?;
         metrics.head_number.set(image.context.number.get());
         metrics.connected.set(1);
         let follower = Self {
             silence: config.silence,
             backfill_blocks_max: config.backfill_blocks_max,
             history: History::new(image.context, config.reorg_depth_max),
-            pools: PoolTable::new(&image),
+            known,
+            anchors: Anchors::new(image.context.block()),
             announced: VecDeque::new(),
             unattended: None,
             is_lost: false,
@@ -282,6 +286,8 @@ impl<D: Dial> Follower<D> {
         self.metrics.reorgs.add(1);
         self.metrics.reorg_depth_max_seen.raise_to(depth);
         self.metrics.head_number.set(ancestor.number.0);
+        self.known.forget_above(ancestor.number.0);
+        self.anchors.go_back(ancestor.number.0);
         tracing::info!(depth, ancestor = ancestor.number.0, "reorg");
         self.tell(ChainEvent::Reorg { ancestor, old_head }).await
     }
@@ -290,7 +296,7 @@ impl<D: Dial> Follower<D> {
     async fn relay(&mut self, source: &mut D::Source, mut path: Vec<BlockContext>) -> Result<(), Halt> {
         let tip = path.first().map_or(0, |block| block.number.get());
         while let Some(context) = path.pop() {
-            let updates = self.read_updates(source, context.block()).await?;
+            let (findings, updates) = self.read_block(source, &context).await?;
             let read_at = Instant::now();
             self.attend(source);
             let newer = self.unattended.map_or(0, |head| head.number.get());
@@ -305,32 +311,46 @@ impl<D: Dial> Follower<D> {
             self.metrics.blocks.add(1);
             self.metrics.head_number.set(context.number.get());
             self.history.push(context);
+            self.anchors.pass(context.block());
+            let news = self.known.adopt(findings, context.number.get());
             let head_number = BlockNumber(tip.max(newer));
-            self.tell(ChainEvent::Block { context, head_number, updates, read_at }).await?;
+            self.tell(ChainEvent::Block { context, head_number, news, updates, read_at }).await?;
         }
         Ok(())
     }
 
-    async fn read_updates(&self, source: &D::Source, block: BlockRef) -> Result<Vec<Update>, SourceError> {
-        if self.pools.addresses().is_empty() {
-            return Ok(Vec::new());
+    /// New pools of a block, and what it changed of the others.
+    async fn read_block(
+        &self,
+        source: &D::Source,
+        context: &BlockContext,
+    ) -> Result<(Findings, Vec<Update>), SourceError> {
+        if self.known.watched().is_empty() {
+            return Ok((Findings::default(), Vec::new()));
         }
-        let logs = source.logs(block, self.pools.addresses()).await?;
-        decode_block(logs, block, &self.pools).inspect_err(|error| {
+        let logs = source.logs(context.block(), self.known.watched()).await?;
+        let sifted = self.known.sift(&logs);
+        let updates = decode_block(logs, context.block(), self.known.pools()).inspect_err(|error| {
             if matches!(error, SourceError::Contradiction(_)) {
                 self.metrics.log_mismatches.add(1);
             }
-        })
+        })?;
+        let answers = if sifted.is_empty() { Vec::new() } else { source.pools(context, &sifted.specs()).await? };
+        Ok((self.known.identify(sifted, answers), updates))
     }
 
     /// Begins a new stream from the node's head.
     async fn take_snapshot(&mut self, source: &D::Source) -> Result<(), Halt> {
         self.is_lost = true;
         let head = source.head().await?;
-        let image = source.market(&head).await?;
+        let from = match self.known.has_factories() {
+            true => self.anchors.first_unheard(source, &head).await?,
+            false => head.number.get(),
+        };
+        let image = read_image(source, &mut self.known, &head, Reach::From(from)).await?;
         self.is_lost = false;
         self.history.reset(head);
-        self.pools = PoolTable::new(&image);
+        self.anchors.restart(from, head.block());
         self.metrics.resnapshots.add(1);
         self.metrics.head_number.set(head.number.get());
         self.tell(ChainEvent::Snapshot(Box::new(image))).await
@@ -358,11 +378,11 @@ impl<D: Dial> Follower<D> {
 }
 
 /// The first market. A head that is replaced while it is read is no reason to refuse the start.
-async fn first_image<S: ChainSource>(source: &S) -> Result<MarketImage, SourceError> {
+async fn first_image<S: ChainSource>(source: &S, known: &mut Known) -> Result<MarketImage, SourceError> {
     let mut tries = 1;
     loop {
         let head = source.head().await?;
-        match source.market(&head).await {
+        match read_image(source, known, &head, Reach::Configured).await {
             Err(error) if tries < TRIES && matches!(error, SourceError::Call { .. }) => {
                 tries += 1;
                 sleep(RETRY_PAUSE).await;

@@ -239,8 +239,8 @@ impl Hub {
             ChainEvent::Snapshot(image) => self.on_snapshot(&image),
             // Until the snapshot that was asked for comes, there is nothing that these could continue.
             _ if !self.sequencer.is_whole() => Ok(()),
-            ChainEvent::Block { context, head_number, updates, read_at } => {
-                match self.sequencer.block(context, head_number, &updates, &mut self.frames) {
+            ChainEvent::Block { context, head_number, news, updates, read_at } => {
+                match self.sequencer.block(context, head_number, &news, &updates, &mut self.frames) {
                     Ok(()) => {
                         let sequenced_at = Instant::now();
                         self.metrics.stages.logs_to_sequence.record(read_at, sequenced_at);

@@ -34,6 +34,7 @@ mod client;
 mod clock;
 mod config;
 mod dial;
+mod discovery;
 mod error;
 mod fanout;
 mod follower;
@@ -63,6 +64,7 @@ mod wait;
 
 pub use crate::access::{Access, ClientFiles, ClientKey, Key, KeyGrant, Roles, TlsFiles, UserGrant};
 pub use crate::config::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
+pub use crate::discovery::{FactorySpec, WantedTokens};
 pub use crate::error::{FeedError, JournalError, RelayError, SecretError, SourceError};
 pub use crate::metrics::RelayStats;
 pub use crate::observe::{HeadStatus, JournalStatus, RelayStatus, SourceStatus, StageStatus};

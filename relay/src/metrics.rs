@@ -70,6 +70,18 @@ counters! {
     log_mismatches,
     /// Messages that did not fit our own state; a snapshot follows.
     contradictions,
+    /// New pools of factories that were added to the market; one that comes again after a reorg counts again.
+    pools_discovered,
+    /// Pools of factories that are followed now.
+    pools_discovered_now,
+    /// Pools of factories that are not followed any more because their block was taken back.
+    pools_forgotten,
+    /// New pools that are not followed because none of their tokens, or not both, are wanted.
+    pools_unwanted,
+    /// New pools that are not followed because their factory has as many as it may.
+    pools_over_max,
+    /// New pools that are not followed because they or their tokens cannot be read, or are not what their factory said.
+    pools_unreadable,
     /// Alarms: logs that are not in the block's receipts.
     alarms_forged_log,
     /// Alarms: logs of the block's receipts that were kept back.

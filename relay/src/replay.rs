@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use alphapulse_protocol::message::{BlockContext, Message};
 use alphapulse_protocol::replica::{Change, Replica};
-use alphapulse_protocol::{BlockNumber, ChainId, ReplicaError};
+use alphapulse_protocol::{BlockNumber, ChainId, PoolId, ReplicaError, TokenId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
+use crate::discovery::News;
 use crate::error::{JournalError, RelayError};
 use crate::follower::ChainEvent;
 use crate::journal::JournalReader;
@@ -135,7 +136,33 @@ pub(crate) struct Events {
     /// State of the records read; says which of them belong to a stream.
     replica: Replica,
     reorg_depth_max: usize,
-    block: Option<(BlockContext, BlockNumber, Vec<Update>)>,
+    block: Option<Recorded>,
+}
+
+/// A block of which the end is still to come.
+#[derive(Debug)]
+struct Recorded {
+    context: BlockContext,
+    head_number: BlockNumber,
+    /// Tokens and pools that were known before it.
+    tokens: usize,
+    pools: usize,
+    updates: Vec<Update>,
+}
+
+impl Recorded {
+    /// What the block added, as it is after it.
+    fn news(&self, replica: &Replica) -> Result<News, ReplicaError> {
+        let id = |index: usize| u32::try_from(index).map_err(|_| ReplicaError::Incomplete("market"));
+        let mut news = News::default();
+        for (index, token) in replica.tokens().iter().enumerate().skip(self.tokens) {
+            news.tokens.push((TokenId(id(index)?), token.clone()));
+        }
+        for (index, (info, state)) in replica.pools().iter().zip(replica.states()).enumerate().skip(self.pools) {
+            news.pools.push((PoolId(id(index)?), *info, state.clone()));
+        }
+        Ok(news)
+    }
 }
 
 impl Events {
@@ -174,7 +201,7 @@ impl Events {
 fn take(
     message: &Message<'_>,
     replica: &mut Replica,
-    block: &mut Option<(BlockContext, BlockNumber, Vec<Update>)>,
+    block: &mut Option<Recorded>,
 ) -> Result<Option<ChainEvent>, ReplicaError> {
     let change = replica.apply(message)?;
     match message {
@@ -182,29 +209,35 @@ fn take(
         Message::SnapshotEnd(_) if change == Change::SnapshotReady => {
             return Ok(image(replica).map(|image| ChainEvent::Snapshot(Box::new(image))));
         }
-        Message::Block(begin) => *block = Some((begin.context, BlockNumber(begin.head_number.get()), Vec::new())),
+        Message::Block(begin) => {
+            *block = Some(Recorded {
+                context: begin.context,
+                head_number: BlockNumber(begin.head_number.get()),
+                tokens: replica.tokens().len(),
+                pools: replica.pools().len(),
+                updates: Vec::new(),
+            });
+        }
         Message::BlockEnd(_) => {
-            let whole = block.take();
-            return Ok(whole.map(|(context, head_number, updates)| ChainEvent::Block {
-                context,
-                head_number,
-                updates,
-                read_at: std::time::Instant::now(),
-            }));
+            let Some(whole) = block.take() else { return Ok(None) };
+            let news = whole.news(replica)?;
+            let Recorded { context, head_number, updates, .. } = whole;
+            let read_at = std::time::Instant::now();
+            return Ok(Some(ChainEvent::Block { context, head_number, news, updates, read_at }));
         }
         Message::Reorg(reorg) => {
             return Ok(Some(ChainEvent::Reorg { ancestor: reorg.ancestor(), old_head: reorg.old_head() }));
         }
         _ => {}
     }
-    let Some((_, _, updates)) = block else { return Ok(None) };
+    let Some(Recorded { pools, updates, .. }) = block else { return Ok(None) };
     match message {
+        // What the block adds is told with its last state.
+        _ if message.state_of().is_some_and(|pool| pool.index() >= *pools) => {}
         Message::V2Reserves(message) => updates.push(Update::V2Reserves(**message)),
         Message::V3Swap(message) => updates.push(Update::V3Swap(**message)),
         Message::V3Liquidity(message) => updates.push(Update::V3Liquidity(**message)),
-        Message::Token(_) | Message::Pool(_) | Message::V3Tick(_) => {
-            return Err(ReplicaError::OutOfPlace(message.name()));
-        }
+        Message::V3Tick(_) => return Err(ReplicaError::OutOfPlace(message.name())),
         // Kinds that a relay cannot follow yet: their changes must not be lost unseen.
         _ if message.state_of().is_some() => return Err(ReplicaError::OutOfPlace(message.name())),
         _ => {}
@@ -409,6 +442,7 @@ mod tests {
         ChainEvent::Block {
             context: zero,
             head_number: BlockNumber(1),
+            news: News::default(),
             updates: Vec::new(),
             read_at: std::time::Instant::now(),
         }

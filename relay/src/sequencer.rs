@@ -4,12 +4,13 @@ use alphapulse_protocol::frame::{self, FrameBuf};
 use alphapulse_protocol::message::{
     Block, BlockContext, BlockEnd, Heartbeat, Message, Reorg, SnapshotBegin, SnapshotEnd, Token, WireMessage,
 };
-use alphapulse_protocol::replica::{Replica, describe_pool};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica, describe_pool};
 use alphapulse_protocol::{
     BlockNumber, BlockRef, ChainId, Epoch, PoolId, Position, ReplicaError, Sequence, TokenId, UnixNanos,
 };
 use bytes::Bytes;
 
+use crate::discovery::News;
 use crate::source::{MarketImage, Update};
 
 /// Order and state of one stream. Every message is applied here before anyone else sees it.
@@ -89,11 +90,19 @@ impl Sequencer {
         &mut self,
         context: BlockContext,
         head_number: BlockNumber,
+        news: &News,
         updates: &[Update],
         out: &mut Vec<FrameBuf>,
     ) -> Result<(), ReplicaError> {
         self.event_ns = event_ns(&context);
         self.put(Block::new(context, head_number), out)?;
+        let before = out.len();
+        for (id, token) in &news.tokens {
+            self.put(Token::new(*id, token.address, &token.symbol, token.decimals), out)?;
+        }
+        for (id, info, state) in &news.pools {
+            self.put_pool(*id, info, state, out)?;
+        }
         for update in updates {
             match update {
                 Update::V2Reserves(message) => self.put(*message, out)?,
@@ -101,8 +110,27 @@ impl Sequencer {
                 Update::V3Liquidity(message) => self.put(*message, out)?,
             }
         }
-        let count = u32::try_from(updates.len()).map_err(|_| ReplicaError::Incomplete("block"))?;
+        let count = u32::try_from(out.len() - before).map_err(|_| ReplicaError::Incomplete("block"))?;
         self.put(BlockEnd::new(context.block(), count), out)
+    }
+
+    /// Describes a pool in the messages of a snapshot, each with a place of its own in the stream.
+    fn put_pool(
+        &mut self,
+        id: PoolId,
+        info: &PoolInfo,
+        state: &PoolState,
+        out: &mut Vec<FrameBuf>,
+    ) -> Result<(), ReplicaError> {
+        let place = (self.sequence, self.event_ns);
+        describe_pool(id, info, state, place, |message| match message {
+            Message::Pool(message) => self.put(*message, out),
+            Message::V2Reserves(message) => self.put(*message, out),
+            Message::V3Swap(message) => self.put(*message, out),
+            Message::V3Tick(message) => self.put(*message, out),
+            // Kinds that a source does not read yet.
+            other => Err(ReplicaError::OutOfPlace(other.name())),
+        })
     }
 
     /// Sequences a reorg into `out`. On an error `out` must not be sent, and the state is void.

@@ -1,6 +1,7 @@
 //! Validation: from what is written to what is meant. All problems are collected, not only the first.
 
 mod access;
+mod factories;
 mod market;
 mod operation;
 mod quotes;
@@ -68,7 +69,7 @@ impl Checker<'_> {
         let risk = self.layered.raw.risk.clone().unwrap_or_default();
         let kill_file = self.optional_path("risk.kill_file", risk.kill_file.as_ref());
         let execution = self.execution(limits.as_ref());
-        let relay = self.relay();
+        let relay = self.relay(&venues, &tokens);
         let journal = self.layered.raw.journal.clone().unwrap_or_default();
         let journal_dir = self.optional_path("journal.dir", journal.dir.as_ref());
         self.check_live(execution.as_ref(), journal_dir.is_some(), kill_file.is_some());

@@ -29,8 +29,8 @@ pub use self::error::{ConfigError, Problem};
 pub use self::layers::ENVIRONMENT_PREFIX;
 pub use self::origin::Origin;
 pub use self::raw::{
-    RawChain, RawConfig, RawExecution, RawGas, RawJournal, RawPool, RawQuotes, RawRelay, RawRelayKey, RawRelayUser,
-    RawRisk, RawStrategy, RawToken, RawVenue,
+    RawChain, RawConfig, RawExecution, RawGas, RawJournal, RawPool, RawQuotes, RawRelay, RawRelayFactory, RawRelayKey,
+    RawRelayUser, RawRisk, RawStrategy, RawToken, RawVenue,
 };
 pub use self::validated::{
     ChainConfig, ExecutionConfig, Mode, NodeConfig, RelaySettings, RelaySource, Setting, TokenSpec,

@@ -221,6 +221,25 @@ entry! {
         symbols: Vec<String>,
     }
 }
+entry! {
+    /// `[[relay.factories]]`
+    RawRelayFactory {
+        /// Name of the venue that its pools belong to.
+        venue: String,
+        /// Contract that tells of new pools; absent, the venue's own.
+        address: String,
+        /// Symbols or addresses of the tokens that make a pool wanted; absent, every pool is.
+        tokens: Vec<String>,
+        /// `one` or `both`: how many tokens of a pool must be among `tokens`.
+        tokens_needed: String,
+        /// Most pools followed at once.
+        pools_max: u64,
+        /// First and last price tick to follow; absent follows the full range.
+        known_ticks: Vec<i64>,
+        /// Block from which the factory's logs are read at the start.
+        from_block: u64,
+    }
+}
 section! {
     /// `[relay]`
     RawRelay {
@@ -274,6 +293,8 @@ section! {
         keys: Vec<RawRelayKey>,
         /// Users of this host that may join by the unix socket.
         users: Vec<RawRelayUser>,
+        /// Factories whose new pools are followed.
+        factories: Vec<RawRelayFactory>,
         /// Name of the key to prove at `tcp`.
         key_name: String,
         /// File of that key.

@@ -258,6 +258,51 @@ fn with_relay(lines: &str, tables: &str) -> Result<NodeConfig, ConfigError> {
     edited("embedded = true", &format!("embedded = true\n{lines}\n{tables}"))
 }
 
+const FACTORY: &str = "[[relay.factories]]\nvenue = \"uniswap_v2\"\ntokens = [\"WETH\"]\npools_max = 5";
+
+#[test]
+fn factories_are_read_with_what_their_venue_says() {
+    let config = with_relay("", &format!("{FACTORY}\nfrom_block = 7\ntokens_needed = \"both\"")).unwrap();
+    let [factory] = config.relay.factories.as_slice() else { panic!("{:?}", config.relay.factories) };
+    assert_eq!((factory.venue, factory.address), (config.venues[0].id, config.venues[0].factory));
+    assert_eq!((factory.pools_max, factory.from_block, factory.known_ticks), (5, Some(7), None));
+    let wanted = factory.wanted.as_ref().unwrap();
+    assert!(wanted.are_both_needed && wanted.tokens.iter().eq([&config.tokens[0].address]));
+    assert_eq!(config.relay_config(None).factories, config.relay.factories);
+    config.relay_config(None).check().unwrap();
+    let again = from_toml(config.to_toml()).unwrap();
+    assert_eq!(again.config_hash(), config.config_hash());
+    assert_ne!(with_relay("", FACTORY).unwrap().config_hash(), config.config_hash());
+
+    let other = "0x0BFbCF9fa4f9C56B0F40a671Ad40E0805A091865";
+    let tables = format!(
+        "[[relay.factories]]\nvenue = \"uniswap_v3\"\naddress = \"{other}\"\npools_max = 1\nknown_ticks = [-5, 5]"
+    );
+    let config = with_relay("", &format!("{FACTORY}\n{tables}")).unwrap();
+    let factory = &config.relay.factories[1];
+    assert_eq!((factory.address.to_string().as_str(), factory.known_ticks), (other, Some((-5, 5))));
+    assert!(factory.wanted.is_none() && !config.relay.factories[0].wanted.as_ref().unwrap().are_both_needed);
+}
+
+#[test]
+fn what_a_factory_lacks_is_named() {
+    let wrong = |tables: &str, key: &str| {
+        let error = with_relay("", tables).unwrap_err();
+        assert!(error.problems().iter().any(|problem| problem.key == key), "{key}: {error}");
+    };
+    wrong(&FACTORY.replace("uniswap_v2", "sushi"), "relay.factories[0].venue");
+    wrong(&FACTORY.replace("WETH", "WHET"), "relay.factories[0].tokens");
+    wrong(&FACTORY.replace("\"WETH\"", ""), "relay.factories[0].tokens");
+    wrong(&FACTORY.replace("pools_max = 5", ""), "relay.factories[0].pools_max");
+    wrong(&FACTORY.replace("pools_max = 5", "pools_max = 0"), "relay.factories[0].pools_max");
+    wrong(&format!("{FACTORY}\ntokens_needed = \"two\""), "relay.factories[0].tokens_needed");
+    wrong(&format!("{FACTORY}\nknown_ticks = [0, 1]"), "relay.factories[0].known_ticks");
+    wrong(&format!("{FACTORY}\naddress = \"0x1\""), "relay.factories[0].address");
+    wrong(&format!("{FACTORY}\n{FACTORY}"), "relay.factories[1].venue");
+    wrong(&FACTORY.replace("tokens = [\"WETH\"]", "tokens_needed = \"one\""), "relay.factories[0].tokens_needed");
+    wrong(&format!("{FACTORY}\nfee_ppm = 1"), "relay.factories[0].fee_ppm");
+}
+
 const KEY: &str = "[[relay.keys]]\nname = \"trader-1\"\nfile = \"keys/t.key\"\nroles = [\"subscribe\", \"publish\"]";
 
 #[test]

@@ -7,7 +7,7 @@ use alloy::primitives::{Address, B256, keccak256};
 use alphapulse_protocol::{ChainId, FeePerGas};
 use alphapulse_relay::journal::FeedOptions;
 use alphapulse_relay::source::side::QuoteSpec;
-use alphapulse_relay::{Access, ClientFiles, Endpoint, PoolSpec, RelayConfig, VenueSpec};
+use alphapulse_relay::{Access, ClientFiles, Endpoint, FactorySpec, PoolSpec, RelayConfig, VenueSpec};
 use alphapulse_strategies::{Admission, StrategyConfig};
 
 use super::Origin;
@@ -138,6 +138,8 @@ pub struct RelaySettings {
     pub listen_tcp: Option<std::net::SocketAddr>,
     /// How the relay's own journal is kept. Says nothing of a node's, which nobody shortens.
     pub journal: FeedOptions,
+    /// Factories whose new pools are followed. A node trades only the pools that its configuration lists.
+    pub factories: Vec<FactorySpec>,
     /// Address of the page for watching the relay; a loopback one.
     pub listen_http: Option<std::net::SocketAddr>,
     /// Whether transactions that wait in the first node's pool are relayed to who asks for them.
@@ -200,6 +202,7 @@ impl NodeConfig {
             pending: self.relay.pending,
             finality: self.relay.finality,
             quotes: self.relay.quotes.clone(),
+            factories: self.relay.factories.clone(),
             silence: self.relay.silence,
             backfill_blocks_max: self.relay.backfill_blocks_max,
             reorg_depth_max: self.relay.reorg_depth_max,

@@ -3,7 +3,9 @@
 //! A source only answers questions; what the answers mean for the stream (gaps, reorgs, catching up) is decided in one
 //! place, the follower, for every source alike.
 
+mod creation;
 mod logs;
+mod newcomer;
 mod node;
 pub mod race;
 mod reader;
@@ -20,10 +22,13 @@ use alphapulse_protocol::replica::{PoolInfo, PoolState, TokenInfo};
 use alphapulse_protocol::{BlockRef, PoolId};
 use tokio::sync::watch;
 
+use crate::config::PoolSpec;
 use crate::error::SourceError;
 
 use self::race::{Safety, SourceWatch};
 
+pub use self::creation::CREATIONS;
+pub(crate) use self::creation::Creation;
 pub use self::logs::{TOPICS, Update, decode_block};
 pub(crate) use self::node::NodeDial;
 
@@ -82,7 +87,8 @@ pub trait ChainSource: Send + Sync + 'static {
     /// When it cannot be asked.
     fn block_by_number(&self, number: u64) -> impl Future<Output = Result<Option<BlockContext>, SourceError>> + Send;
 
-    /// Logs of one block, named by hash, of these contracts and of the events in [`TOPICS`]. More may be given.
+    /// Logs of one block, named by hash, of these contracts and of the events in [`TOPICS`] and [`CREATIONS`]. More may be
+    /// given.
     ///
     /// # Errors
     /// When they cannot be had, also when the block is not known.
@@ -97,6 +103,35 @@ pub trait ChainSource: Send + Sync + 'static {
     /// # Errors
     /// When it cannot be read, and [`SourceError::Pool`] when a pool is not what the configuration says.
     fn market(&self, at: &BlockContext) -> impl Future<Output = Result<MarketImage, SourceError>> + Send;
+
+    /// What these pools are and hold after a block, read at its hash: one answer for each, in their order. A pool that is not
+    /// what it should be is refused and is no error, whatever its contracts do.
+    ///
+    /// # Errors
+    /// When the source cannot be asked, which says nothing of the pools.
+    fn pools(
+        &self,
+        _at: &BlockContext,
+        pools: &[PoolSpec],
+    ) -> impl Future<Output = Result<Vec<PoolAnswer>, SourceError>> + Send {
+        let refused = PoolAnswer::Refused("this source reads no single pools".into());
+        let answers = vec![refused; pools.len()];
+        async { Ok(answers) }
+    }
+
+    /// Logs of the events in [`CREATIONS`] of these factories, from a block's number to another's, both included. They say
+    /// where to look, and prove nothing.
+    ///
+    /// # Errors
+    /// When they cannot be had; [`SourceError::Call`] also when the range is larger than the source allows.
+    fn creations(
+        &self,
+        _from: u64,
+        _to: u64,
+        _factories: &[Address],
+    ) -> impl Future<Output = Result<Vec<Log>, SourceError>> + Send {
+        async { Err(SourceError::Contradiction("this source keeps no logs of earlier blocks".into())) }
+    }
 
     /// What a block's own hash proves of it. `None` when the source does not have the block, or cannot prove anything.
     ///
@@ -127,10 +162,40 @@ pub struct MarketImage {
     pub pools: Vec<(PoolInfo, PoolState)>,
 }
 
+/// One pool after one block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolImage {
+    /// Its tokens, in the contract's order.
+    pub tokens: Vec<TokenInfo>,
+    /// The pool; a token's id is its place in `tokens`.
+    pub info: PoolInfo,
+    /// Its state.
+    pub state: PoolState,
+}
+
+/// What a source says of a pool that it was asked for.
+#[derive(Debug, Clone)]
+pub enum PoolAnswer {
+    /// It is what it should be.
+    Read(Box<PoolImage>),
+    /// It is not, or cannot be read; why, for people.
+    Refused(String),
+}
+
+/// Sources that refuse a pool agree, in whatever words.
+impl PartialEq for PoolAnswer {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Read(image), Self::Read(other)) => image == other,
+            (Self::Refused(_), Self::Refused(_)) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Finds a pool of a market by its contract.
 #[derive(Debug, Default)]
 pub struct PoolTable {
-    addresses: Vec<Address>,
     by_address: HashMap<Address, (PoolId, PoolKind)>,
 }
 
@@ -140,15 +205,23 @@ impl PoolTable {
     pub fn new(image: &MarketImage) -> Self {
         let mut table = Self::default();
         for ((info, _), id) in image.pools.iter().zip(0..) {
-            let address = Address::from(info.address);
-            table.addresses.push(address);
-            table.by_address.insert(address, (PoolId(id), info.kind));
+            table.by_address.insert(Address::from(info.address), (PoolId(id), info.kind));
         }
         table
     }
 
-    pub(crate) fn addresses(&self) -> &[Address] {
-        &self.addresses
+    /// Adds a pool that was added to the market.
+    pub(crate) fn add(&mut self, address: Address, id: PoolId, kind: PoolKind) {
+        self.by_address.insert(address, (id, kind));
+    }
+
+    /// Takes a pool away that was taken from the market.
+    pub(crate) fn remove(&mut self, address: &Address) {
+        self.by_address.remove(address);
+    }
+
+    pub(crate) fn contains(&self, address: &Address) -> bool {
+        self.by_address.contains_key(address)
     }
 
     fn find(&self, address: &Address) -> Option<(PoolId, PoolKind)> {

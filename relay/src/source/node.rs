@@ -20,16 +20,17 @@ use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::timeout;
 
+use super::creation::CREATIONS;
 use super::logs::TOPICS;
-use super::{BlockProof, ChainSource, Dial, MarketImage, reader};
+use super::{BlockProof, ChainSource, Dial, MarketImage, PoolAnswer, newcomer, reader};
 use crate::config::{Endpoint, PoolSpec, VenueSpec};
 use crate::error::SourceError;
 use crate::metrics::Metrics;
 
 /// Longest wait for a head, a block or its logs: a connection that is slower is dead, or of no use for trading.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for one of the many calls of a whole market's reading, which a provider may throttle.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Announcements buffered between the connection and us. The library's default of 16 is overrun by a node that syncs.
 const NOTICES_BUFFERED: usize = 1024;
 /// With more pools than this, logs are asked for by event alone: providers bound the number of addresses.
@@ -164,7 +165,8 @@ impl ChainSource for NodeSource {
     }
 
     async fn logs(&self, block: BlockRef, contracts: &[Address]) -> Result<Vec<Log>, SourceError> {
-        let mut filter = Filter::new().at_block_hash(B256::from(block.hash)).event_signature(TOPICS.to_vec());
+        let events = [&TOPICS[..], &CREATIONS[..]].concat();
+        let mut filter = Filter::new().at_block_hash(B256::from(block.hash)).event_signature(events);
         if contracts.len() <= ADDRESSES_MAX {
             filter = filter.address(contracts.to_vec());
         }
@@ -173,6 +175,16 @@ impl ChainSource for NodeSource {
 
     async fn market(&self, at: &BlockContext) -> Result<MarketImage, SourceError> {
         reader::read_market(&self.client, &self.venues, &self.pools, at).await
+    }
+
+    async fn pools(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
+        newcomer::read_pools(&self.client, &self.venues, pools, at).await
+    }
+
+    async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {
+        let filter = Filter::new().address(factories.to_vec()).event_signature(CREATIONS.to_vec());
+        let filter = filter.from_block(from).to_block(to);
+        within(CALL_TIMEOUT, "eth_getLogs", self.client.request("eth_getLogs", (filter,))).await
     }
 
     async fn proof(&self, block: B256) -> Result<Option<BlockProof>, SourceError> {
@@ -239,13 +251,14 @@ pub(super) async fn request<P: RpcSend, R: RpcRecv>(
     within(REQUEST_TIMEOUT, method, client.request(method, params)).await
 }
 
-/// Runs a call in the node's state, within [`CALL_TIMEOUT`].
+/// Runs a call in the node's state, within `after`.
 pub(super) async fn call(
     client: &RpcClient,
     transaction: TransactionRequest,
     block: BlockId,
+    after: Duration,
 ) -> Result<Bytes, SourceError> {
-    within(CALL_TIMEOUT, "eth_call", client.request("eth_call", (transaction, block))).await
+    within(after, "eth_call", client.request("eth_call", (transaction, block))).await
 }
 
 async fn within<T>(

@@ -1,5 +1,6 @@
 //! Reads tokens, pools and their whole state from a node, everything at one block's hash.
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
@@ -16,7 +17,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 
 use super::MarketImage;
-use super::node::call;
+use super::node::{CALL_TIMEOUT, call};
 use crate::config::{PoolSpec, VenueSpec};
 use crate::error::SourceError;
 
@@ -49,8 +50,7 @@ pub(super) async fn read_market(
     pools: &[PoolSpec],
     at: &BlockContext,
 ) -> Result<MarketImage, SourceError> {
-    let block = BlockId::hash(B256::from(at.hash));
-    let calls = Calls { client, block, permits: Semaphore::new(CALLS_IN_FLIGHT) };
+    let calls = Calls::new(client, at, CALL_TIMEOUT);
     let identities = try_join_all(pools.iter().map(|spec| calls.read_identity(venues, spec))).await?;
     let tokens = token_order(&identities);
     let infos = try_join_all(tokens.iter().map(|(token, pool)| calls.read_token(*token, *pool))).await?;
@@ -61,17 +61,17 @@ pub(super) async fn read_market(
 }
 
 /// What a pool says that it is.
-struct Identity<'a> {
+pub(super) struct Identity<'a> {
     spec: &'a PoolSpec,
     kind: PoolKind,
-    tokens: [Address; 2],
+    pub(super) tokens: [Address; 2],
     fee: FeePpm,
     tick_spacing: i32,
     known_ticks: (i32, i32),
 }
 
 impl Identity<'_> {
-    fn info(&self, ids: &BTreeMap<Address, TokenId>) -> PoolInfo {
+    pub(super) fn info(&self, ids: &BTreeMap<Address, TokenId>) -> PoolInfo {
         PoolInfo {
             kind: self.kind,
             venue: self.spec.venue,
@@ -109,17 +109,26 @@ fn token_order(pools: &[Identity<'_>]) -> Vec<(Address, Address)> {
 }
 
 /// Calls at one block. The permits bound what is under way, however much is asked for at once.
-struct Calls<'a> {
+pub(super) struct Calls<'a> {
     client: &'a RpcClient,
     block: BlockId,
     permits: Semaphore,
+    /// Longest wait for one of them.
+    timeout: Duration,
+}
+
+impl<'c> Calls<'c> {
+    pub(super) fn new(client: &'c RpcClient, at: &BlockContext, timeout: Duration) -> Self {
+        let block = BlockId::hash(B256::from(at.hash));
+        Self { client, block, permits: Semaphore::new(CALLS_IN_FLIGHT), timeout }
+    }
 }
 
 impl Calls<'_> {
-    async fn call_raw(&self, to: Address, data: Vec<u8>) -> Result<Bytes, SourceError> {
+    pub(super) async fn call_raw(&self, to: Address, data: Vec<u8>) -> Result<Bytes, SourceError> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
         let transaction = TransactionRequest::default().to(to).input(data.into());
-        call(self.client, transaction, self.block).await
+        call(self.client, transaction, self.block, self.timeout).await
     }
 
     /// Calls a contract for `pool`; an answer that does not fit the function is the pool's fault, not the node's.
@@ -135,10 +144,10 @@ impl Calls<'_> {
         if answer.is_empty() {
             return Err(wrong("no code at this address, or no such function"));
         }
-        C::abi_decode_returns(&answer).map_err(|error| wrong(&error.to_string()))
+        C::abi_decode_returns_validate(&answer).map_err(|error| wrong(&error.to_string()))
     }
 
-    async fn read_identity<'a>(
+    pub(super) async fn read_identity<'a>(
         &self,
         venues: &'a [VenueSpec],
         spec: &'a PoolSpec,
@@ -179,7 +188,7 @@ impl Calls<'_> {
         Ok(identity)
     }
 
-    async fn read_token(&self, token: Address, pool: Address) -> Result<TokenInfo, SourceError> {
+    pub(super) async fn read_token(&self, token: Address, pool: Address) -> Result<TokenInfo, SourceError> {
         let decimals = self.call(pool, token, contract::decimalsCall {}).await?;
         let symbol = match self.call_raw(token, contract::symbolCall {}.abi_encode()).await {
             Ok(answer) => read_symbol(&answer),
@@ -190,7 +199,7 @@ impl Calls<'_> {
         Ok(TokenInfo { address: token.into_array(), symbol, decimals })
     }
 
-    async fn read_state(&self, identity: &Identity<'_>) -> Result<PoolState, SourceError> {
+    pub(super) async fn read_state(&self, identity: &Identity<'_>) -> Result<PoolState, SourceError> {
         let pool = identity.spec.address;
         match identity.kind {
             PoolKind::UniswapV2 => {

@@ -11,11 +11,14 @@ use alloy::primitives::{Address, B256, Bloom, Log as EventLog, LogData};
 use alloy::rpc::types::Log;
 use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::message::BlockContext;
-use alphapulse_relay::SourceError;
-use alphapulse_relay::source::{BlockProof, ChainSource, Dial, MarketImage};
+use alphapulse_relay::source::{BlockProof, ChainSource, Dial, MarketImage, PoolAnswer};
+use alphapulse_relay::{PoolSpec, SourceError};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
-use super::fake_market::{Change, FakeMarket, impossible_burn};
+use super::fake_market::{Change, Created, FakeMarket, impossible_burn};
+
+/// Blocks whose creations may be asked for at once, as providers bound it.
+const CREATION_BLOCKS_MAX: u64 = 10;
 
 /// A block and the market after it.
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub(crate) struct Faults {
     pub(crate) refuse_connections: u32,
     /// Requests for a whole market that fail.
     pub(crate) refuse_markets: u32,
+    /// Requests for single pools that fail.
+    pub(crate) refuse_pools: u32,
     /// Head requests that are answered with a block of this many blocks ago.
     pub(crate) stale_heads: (u32, usize),
     /// Head requests that are not answered in time.
@@ -118,7 +123,7 @@ impl FakeChain {
         let mut state = self.state();
         let parent = state.canonical.last().map(|hash| state.all[hash].clone());
         let mut market = parent.as_ref().map_or_else(FakeMarket::default, |parent| parent.market.clone());
-        let made: Vec<(Address, LogData)> = changes.iter().filter_map(|change| market.make(*change)).collect();
+        let made: Vec<(Address, LogData)> = changes.iter().flat_map(|change| market.make(*change)).collect();
         let made: Vec<EventLog> = made.into_iter().map(|(address, data)| EventLog { address, data }).collect();
         state.salt += 1;
         let number = parent.as_ref().map_or(100, |parent| parent.context.number.get() + 1);
@@ -201,6 +206,11 @@ impl FakeChain {
     pub(crate) fn truth(&self, hash: &[u8; 32]) -> MarketImage {
         let block = self.state().all[&B256::from(*hash)].clone();
         MarketImage { context: block.context, tokens: FakeMarket::tokens(), pools: block.market.pools() }
+    }
+
+    /// The pairs of the factory after any block that ever was.
+    pub(crate) fn created(&self, hash: &[u8; 32]) -> Vec<Created> {
+        self.state().all[&B256::from(*hash)].market.created.clone()
     }
 
     /// Takes one of a fault's remaining times.
@@ -318,6 +328,29 @@ impl ChainSource for FakeSource {
         }
         let block = self.chain.known(B256::from(at.hash)).ok_or_else(|| refused("eth_call"))?;
         Ok(self.chain.truth(&block.context.hash))
+    }
+
+    async fn pools(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
+        self.check_connection()?;
+        if self.chain.hits(|faults| &mut faults.refuse_pools) {
+            return Err(refused("eth_call"));
+        }
+        let block = self.chain.known(B256::from(at.hash)).ok_or_else(|| refused("eth_call"))?;
+        let find = |spec: &PoolSpec| block.market.created.iter().find(|created| created.address == spec.address);
+        let absent = || PoolAnswer::Refused("no code at this address".into());
+        Ok(pools.iter().map(|spec| find(spec).map_or_else(absent, Created::answer)).collect())
+    }
+
+    async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {
+        self.check_connection()?;
+        if to - from >= CREATION_BLOCKS_MAX {
+            return Err(refused("eth_getLogs"));
+        }
+        let state = self.chain.state();
+        let blocks = state.canonical.iter().map(|hash| &state.all[hash]);
+        let blocks = blocks.filter(|block| (from..=to).contains(&block.context.number.get()));
+        let logs = blocks.flat_map(|block| block.logs.clone());
+        Ok(logs.filter(|log| factories.contains(&log.address())).collect())
     }
 
     async fn proof(&self, block: B256) -> Result<Option<BlockProof>, SourceError> {

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::{Address, LogData, Uint};
+use alloy::primitives::{Address, LogData, Uint, keccak256};
 use alloy::sol_types::SolEvent;
 use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, TokenInfo, V2State, V3State};
 use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{FeePpm, TokenId, U256, VenueId};
+use alphapulse_relay::source::{PoolAnswer, PoolImage};
 
 alloy::sol! {
     event Sync(uint112 reserve0, uint112 reserve1);
@@ -18,6 +19,7 @@ alloy::sol! {
         uint128 amount, uint256 amount0, uint256 amount1);
     event Burn(address indexed owner, int24 indexed tickLower, int24 indexed tickUpper,
         uint128 amount, uint256 amount0, uint256 amount1);
+    event PairCreated(address indexed token0, address indexed token1, address pair, uint256 count);
     event Transfer(address indexed from, address indexed to, uint256 value);
 }
 
@@ -36,11 +38,89 @@ pub(crate) enum Change {
     Burn { position: usize, is_whole: bool },
     /// A log of a watched pool that says nothing of its state.
     Noise { pool: usize },
+    /// The factory makes a pair, whose reserves become these in the same block.
+    Create { pair: Pair, reserves: (u128, u128) },
+    /// The reserves of a pair that the factory made become these.
+    SyncCreated { index: usize, reserves: (u128, u128) },
 }
 
-/// State of three pools.
+/// What a pair of the factory is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pair {
+    /// Of two tokens that are known.
+    Known,
+    /// Of a known token and one that no other pair has.
+    New,
+    /// Of two tokens that nobody wants.
+    Spam,
+    /// Of a known token and one whose contract answers nothing.
+    Broken,
+}
+
+/// A pair that the factory made.
+#[derive(Debug, Clone)]
+pub(crate) struct Created {
+    pub(crate) address: Address,
+    pair: Pair,
+    tokens: [Address; 2],
+    reserves: (u128, u128),
+}
+
+pub(crate) const FACTORY: Address = Address::repeat_byte(0xfa);
+/// Token that makes a pair wanted.
+pub(crate) const WANTED: Address = Address::repeat_byte(1);
+/// Venue of the factory's pairs.
+pub(crate) const FACTORY_VENUE: VenueId = VenueId(7);
+
+impl Created {
+    /// As the chain deploys by CREATE2, a pair that is made again has its address again.
+    fn new(index: usize, pair: Pair) -> Self {
+        let named = |what: &str| Address::from_word(keccak256(format!("{what} {index} {pair:?}")));
+        let tokens = match pair {
+            Pair::Known => [WANTED, Address::repeat_byte(2)],
+            Pair::New | Pair::Broken => [WANTED, named("token")],
+            Pair::Spam => [named("token a"), named("token b")],
+        };
+        Self { address: named("pair"), pair, tokens, reserves: (0, 0) }
+    }
+
+    /// Whether a relay that wants [`WANTED`] follows it.
+    pub(crate) const fn is_followed(&self) -> bool {
+        matches!(self.pair, Pair::Known | Pair::New)
+    }
+
+    fn token_infos(&self) -> Vec<TokenInfo> {
+        let symbol = |token: &Address| {
+            let known = FakeMarket::tokens().into_iter().find(|known| known.address == token.0);
+            known.map_or_else(|| "NEW".to_owned(), |known| known.symbol)
+        };
+        let info = |token: &Address| TokenInfo { address: token.into_array(), symbol: symbol(token), decimals: 18 };
+        self.tokens.iter().map(info).collect()
+    }
+
+    /// What a source says of it.
+    pub(crate) fn answer(&self) -> PoolAnswer {
+        if self.pair == Pair::Broken {
+            return PoolAnswer::Refused("its token has no decimals".into());
+        }
+        let info =
+            PoolInfo::uniswap_v2(FACTORY_VENUE, self.address.into_array(), [TokenId(0), TokenId(1)], FeePpm(3000));
+        let (reserve_0, reserve_1) = self.reserves;
+        let state = PoolState::V2(V2State { reserve_0, reserve_1 });
+        PoolAnswer::Read(Box::new(PoolImage { tokens: self.token_infos(), info, state }))
+    }
+
+    fn sync(&mut self, reserves: (u128, u128)) -> (Address, LogData) {
+        self.reserves = reserves;
+        let event = Sync { reserve0: Uint::from(reserves.0), reserve1: Uint::from(reserves.1) };
+        (self.address, event.encode_log_data())
+    }
+}
+
+/// State of three pools, and of those that a factory made.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeMarket {
+    pub(crate) created: Vec<Created>,
     reserves: [(u128, u128); 2],
     price: U256,
     tick: i32,
@@ -89,8 +169,28 @@ impl FakeMarket {
         ticks.into_iter().map(described).collect()
     }
 
-    /// Makes a change and tells the log of it: contract and content.
-    pub(crate) fn make(&mut self, change: Change) -> Option<(Address, LogData)> {
+    /// Makes a change and tells the logs of it: contract and content of each.
+    pub(crate) fn make(&mut self, change: Change) -> Vec<(Address, LogData)> {
+        match change {
+            Change::Create { pair, reserves } => {
+                let mut created = Created::new(self.created.len(), pair);
+                let [token0, token1] = created.tokens;
+                let count = U256::from(self.created.len());
+                let event = PairCreated { token0, token1, pair: created.address, count };
+                let sync = created.sync(reserves);
+                self.created.push(created);
+                vec![(FACTORY, event.encode_log_data()), sync]
+            }
+            Change::SyncCreated { index, reserves } => {
+                let count = self.created.len();
+                let created = index.checked_rem(count).map(|index| self.created[index].sync(reserves));
+                created.into_iter().collect()
+            }
+            change => self.change(change).into_iter().collect(),
+        }
+    }
+
+    fn change(&mut self, change: Change) -> Option<(Address, LogData)> {
         let who = Address::repeat_byte(1);
         let zero = U256::ZERO;
         Some(match change {
@@ -131,6 +231,7 @@ impl FakeMarket {
             Change::Noise { pool } => {
                 (pool_address(pool), Transfer { from: who, to: who, value: zero }.encode_log_data())
             }
+            Change::Create { .. } | Change::SyncCreated { .. } => unreachable!("made by the factory"),
         })
     }
 

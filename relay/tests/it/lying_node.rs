@@ -7,9 +7,9 @@ use alloy::rpc::types::Log;
 use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::message::BlockContext;
 use alphapulse_protocol::replica::PoolState;
-use alphapulse_relay::SourceError;
 use alphapulse_relay::source::race::AlarmKind;
-use alphapulse_relay::source::{BlockProof, ChainSource, Dial, MarketImage, TOPICS};
+use alphapulse_relay::source::{BlockProof, CREATIONS, ChainSource, Dial, MarketImage, PoolAnswer, TOPICS};
+use alphapulse_relay::{PoolSpec, SourceError};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::Semaphore;
@@ -153,7 +153,8 @@ impl LyingSource {
 
     fn lie_about_logs(&self, logs: &mut Vec<Log>, block: BlockRef) {
         let mut character = self.node.character();
-        let is_read = |log: &Log| log.topics().first().is_some_and(|topic| TOPICS.contains(topic));
+        let is_read =
+            |log: &Log| log.topics().first().is_some_and(|topic| TOPICS.contains(topic) || CREATIONS.contains(topic));
         let truth = logs.clone();
         if character.rolls(|lies| lies.forge_logs) {
             match logs.iter_mut().find(|log| is_read(log)) {
@@ -241,6 +242,25 @@ impl ChainSource for LyingSource {
             character.told.images += 1;
         }
         Ok(image)
+    }
+
+    async fn pools(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
+        self.refuse("eth_call")?;
+        let mut answers = self.inner.pools(at, pools).await?;
+        let mut character = self.node.character();
+        if character.rolls(|lies| lies.forge_images)
+            && let Some(PoolAnswer::Read(image)) = answers.first_mut()
+            && let PoolState::V2(state) = &mut image.state
+        {
+            state.reserve_0 += 1;
+            character.told.images += 1;
+        }
+        Ok(answers)
+    }
+
+    async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {
+        self.refuse("eth_getLogs")?;
+        self.inner.creations(from, to, factories).await
     }
 
     async fn proof(&self, block: B256) -> Result<Option<BlockProof>, SourceError> {

@@ -11,6 +11,7 @@ mod beside;
 mod caution;
 mod chain_faults;
 mod data;
+mod discovery;
 mod fake_chain;
 mod fake_market;
 mod journal;

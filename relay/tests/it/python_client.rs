@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::access::{certify, secret_file};
 use super::fake_chain::FakeChain;
-use super::fake_market::Change;
-use super::subscriber::{Subscriber, config};
+use super::fake_market::{Change, Pair};
+use super::subscriber::{Subscriber, following};
 
 /// Messages that the client follows at the least.
 const MESSAGES: u64 = 10_000;
@@ -94,7 +94,12 @@ fn busy(salt: u64) -> Vec<Change> {
             _ => Change::Burn { position: usize::try_from(bits % 8).unwrap(), is_whole: bits % 16 < 8 },
         }
     };
-    (0..40).map(each).collect()
+    let index = usize::try_from(salt).unwrap();
+    let reserves = (u128::from(salt) + 1, 7);
+    let created = [Change::SyncCreated { index, reserves }, Change::Create { pair: Pair::New, reserves }];
+    // A factory makes a pair now and then, also in blocks that are taken back.
+    let created = created.into_iter().take(if salt.is_multiple_of(5) { 2 } else { 1 });
+    (0..40).map(each).chain(created).collect()
 }
 
 async fn mine(chain: &FakeChain, mirror: &mut Subscriber, salt: u64) {
@@ -125,7 +130,7 @@ async fn it_joins_late_follows_is_cut_off_recovers_and_holds_the_relays_state() 
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("relay.sock");
     let config =
-        RelayConfig { listen_unix: Some(socket.clone()), lane_bytes: 1 << 21, recent_bytes: 1 << 21, ..config() };
+        RelayConfig { listen_unix: Some(socket.clone()), lane_bytes: 1 << 21, recent_bytes: 1 << 21, ..following() };
     let chain = FakeChain::new();
     let relay = Relay::start_from(config, chain.clone()).await.unwrap();
     let mut mirror = Subscriber::join(&relay);
@@ -183,7 +188,7 @@ async fn it_proves_a_key_through_tls_and_is_refused_with_another() {
     let access = Access { keys: vec![key], tls: Some(certify(folder.path()).0), ..Access::default() };
     let listen_tcp = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let chain = FakeChain::new();
-    let relay = Relay::start_from(RelayConfig { listen_tcp, access, ..config() }, chain.clone()).await.unwrap();
+    let relay = Relay::start_from(RelayConfig { listen_tcp, access, ..following() }, chain.clone()).await.unwrap();
     let address = relay.tcp_addr().unwrap();
     let mut mirror = Subscriber::join(&relay);
     let mut right = spawn_with_key(address, folder.path(), "right");

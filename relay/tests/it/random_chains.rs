@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::fake_chain::{FakeChain, Faults};
-use super::fake_market::Change;
-use super::subscriber::{Subscriber, config};
+use super::fake_market::{Change, Pair};
+use super::subscriber::{Subscriber, following};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -33,7 +33,14 @@ fn change() -> impl Strategy<Value = Change> {
             .prop_map(|(lower, width, amount)| Change::Mint { lower, width, amount }),
         3 => (0..8_usize, any::<bool>()).prop_map(|(position, is_whole)| Change::Burn { position, is_whole }),
         1 => (0..3_usize).prop_map(|pool| Change::Noise { pool }),
+        2 => (pair(), 1..u64::MAX).prop_map(|(pair, a)| Change::Create { pair, reserves: (a.into(), 1) }),
+        2 => (0..8_usize, 1..u64::MAX)
+            .prop_map(|(index, a)| Change::SyncCreated { index, reserves: (a.into(), 2) }),
     ]
+}
+
+fn pair() -> impl Strategy<Value = Pair> {
+    prop_oneof![Just(Pair::Known), Just(Pair::New), Just(Pair::New), Just(Pair::Spam), Just(Pair::Broken)]
 }
 
 fn block() -> impl Strategy<Value = Vec<Change>> {
@@ -41,12 +48,13 @@ fn block() -> impl Strategy<Value = Vec<Change>> {
 }
 
 fn faults() -> impl Strategy<Value = Faults> {
-    (0..3_u32, 0..2_u32, 0..2_u32, 0..2_u32, 0..2_u32, 1..4_usize).prop_map(
-        |(refuse_logs, foreign_logs, refuse_connections, refuse_markets, stale, back)| Faults {
+    (0..3_u32, 0..2_u32, 0..2_u32, 0..2_u32, 0..2_u32, 0..2_u32, 1..4_usize).prop_map(
+        |(refuse_logs, foreign_logs, refuse_connections, refuse_markets, refuse_pools, stale, back)| Faults {
             refuse_logs,
             foreign_logs,
             refuse_connections,
             refuse_markets,
+            refuse_pools,
             stale_heads: (stale, back),
             ..Faults::default()
         },
@@ -103,7 +111,7 @@ async fn act(op: Op, chain: &FakeChain, relay: &Relay, subscribers: &mut Vec<Sub
 
 async fn check(ops: Vec<Op>) {
     let chain = FakeChain::new();
-    let relay = Relay::start_from(config(), chain.clone()).await.unwrap();
+    let relay = Relay::start_from(following(), chain.clone()).await.unwrap();
     let mut subscribers = vec![Subscriber::join(&relay)];
     for op in ops {
         act(op, &chain, &relay, &mut subscribers).await;

@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use alphapulse_protocol::ChainId;
-use alphapulse_protocol::message::Message;
-use alphapulse_protocol::replica::{Change, Replica};
+use alloy::primitives::B256;
+use alphapulse_protocol::message::{Message, PoolKind};
+use alphapulse_protocol::replica::{Change, PoolInfo, Replica};
+use alphapulse_protocol::{ChainId, FeePpm};
 use alphapulse_relay::journal::FeedOptions;
-use alphapulse_relay::{Access, Endpoint, Feed, FeedError, Relay, RelayConfig};
+use alphapulse_relay::source::PoolAnswer;
+use alphapulse_relay::{Access, Endpoint, FactorySpec, Feed, FeedError, Relay, RelayConfig, VenueSpec, WantedTokens};
 
 use super::fake_chain::FakeChain;
+use super::fake_market::{FACTORY, FACTORY_VENUE, WANTED};
 
 /// Blocks that relay and subscribers can take back in these tests.
 pub(crate) const REORG_DEPTH_MAX: usize = 8;
@@ -31,6 +34,7 @@ pub(crate) fn config() -> RelayConfig {
         pending: false,
         finality: false,
         quotes: Vec::new(),
+        factories: Vec::new(),
         silence: Duration::from_millis(20),
         backfill_blocks_max: BACKFILL_BLOCKS_MAX,
         reorg_depth_max: REORG_DEPTH_MAX,
@@ -47,12 +51,51 @@ pub(crate) fn config() -> RelayConfig {
     }
 }
 
+/// The same for a relay that follows the pairs of the fake chain's factory.
+pub(crate) fn following() -> RelayConfig {
+    let venue = VenueSpec {
+        id: FACTORY_VENUE,
+        name: "fake".into(),
+        kind: PoolKind::UniswapV2,
+        factory: FACTORY,
+        init_code_hash: B256::ZERO,
+        fee: FeePpm(3000),
+    };
+    let wanted = WantedTokens { tokens: [WANTED].into(), are_both_needed: false };
+    let factory = FactorySpec {
+        venue: FACTORY_VENUE,
+        address: FACTORY,
+        wanted: Some(wanted),
+        pools_max: 1_000,
+        known_ticks: None,
+        from_block: Some(0),
+    };
+    RelayConfig { venues: vec![venue], factories: vec![factory], ..config() }
+}
+
+/// Holds the pools of the factory against the chain's own, whatever their ids.
+fn assert_true_discoveries(replica: &Replica, chain: &FakeChain, others: usize) {
+    let created = chain.created(&replica.context().expect("a whole state has a block").hash);
+    let followed: Vec<_> = created.iter().filter(|created| created.is_followed()).collect();
+    assert_eq!(replica.pools().len(), others + followed.len(), "pools followed");
+    for created in followed {
+        let id = replica.pool_by_address(&created.address.into_array()).expect("it is followed");
+        let PoolAnswer::Read(truth) = created.answer() else { panic!("a source would refuse it") };
+        let (info, state) = (&replica.pools()[id.index()], &replica.states()[id.index()]);
+        let tokens: Vec<_> = info.tokens.iter().map(|token| replica.tokens()[token.index()].clone()).collect();
+        assert_eq!(tokens, truth.tokens);
+        assert_eq!(PoolInfo { tokens: truth.info.tokens, ..*info }, truth.info);
+        assert_eq!(*state, truth.state, "pool {id:?} after block {:?}", replica.context());
+    }
+}
+
 /// Holds a whole state against the chain's own at the same block, bit for bit.
 pub(crate) fn assert_true_state(replica: &Replica, chain: &FakeChain) {
     let context = replica.context().expect("a whole state has a block");
     let truth = chain.truth(&context.hash);
     assert_eq!(*context, truth.context);
-    assert_eq!(replica.tokens(), truth.tokens);
+    assert_eq!(replica.tokens()[..truth.tokens.len()], truth.tokens);
+    assert_true_discoveries(replica, chain, truth.pools.len());
     for (index, (info, state)) in truth.pools.iter().enumerate() {
         assert_eq!(replica.pools()[index], *info);
         assert_eq!(replica.states()[index], *state, "pool {index} after block {}", context.number);
@@ -97,6 +140,12 @@ impl Subscriber {
     /// Joins anew, from where the mirror stands.
     pub(crate) fn rejoin(&mut self, relay: &Relay) {
         self.feed = Some(relay.subscribe_from(self.replica.position()).unwrap());
+    }
+
+    /// Name of the next message that is there, without looking at what it says.
+    pub(crate) fn next_name(&mut self) -> Option<&'static str> {
+        let frame = self.feed.as_mut()?.try_next().unwrap()?;
+        Some(Message::decode(frame.message_bytes()).expect("the relay sends what it reads").name())
     }
 
     /// Takes what is there. Every whole state must be the chain's state at that block, bit for bit.

@@ -1,7 +1,9 @@
 //! Which pools the market admits, and that it forgets what no longer holds.
 
-use alphapulse_protocol::message::{Block, BlockContext, BlockEnd, V2Reserves, V3Liquidity, V3Swap, WireMessage};
-use alphapulse_protocol::{BlockNumber, PoolId, Sequence, TokenId, U256, UnixNanos};
+use alphapulse_protocol::message::{
+    Block, BlockContext, BlockEnd, Pool, Reorg, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, WireMessage,
+};
+use alphapulse_protocol::{BlockNumber, FeePpm, PoolId, Sequence, TokenId, U256, UnixNanos, VenueId};
 use alphapulse_strategies::pool::tick_math::get_sqrt_ratio_at_tick;
 use alphapulse_strategies::search::best_cycles;
 use alphapulse_strategies::{Admission, Market, MarketEvent, QuoteError, Refusal};
@@ -70,7 +72,11 @@ struct Live {
 
 impl Live {
     fn from(sketch: &Sketch) -> Self {
-        Self { market: sketch.market(), head: context(1, [1; 32]), sequence: 0 }
+        Self::with(sketch, Admission::allow_all())
+    }
+
+    fn with(sketch: &Sketch, admission: Admission) -> Self {
+        Self { market: sketch.market_with(admission), head: context(1, [1; 32]), sequence: 0 }
     }
 
     fn put<T: WireMessage>(&mut self, message: T) -> MarketEvent
@@ -113,6 +119,65 @@ fn a_tick_map_that_contradicts_itself_is_refused_until_it_fits_again() {
     assert_eq!(admitted(&live.market), [0, 1, 2]);
     assert!(live.market.refused().is_empty());
     assert_eq!(live.market.rate(PoolId(2), true), before);
+}
+
+/// A pair and a concentrated pool are made in a block: of a token that is new with it, and a price far from the others'.
+fn discover(live: &mut Live) {
+    let pool = |id: u32, tokens: [u32; 2]| {
+        Pool::uniswap_v2(PoolId(id), VenueId(0), pool_address(id), tokens.map(TokenId), FeePpm(500))
+    };
+    live.begin();
+    live.put(Token::new(TokenId(3), token_address(3), "NEW", 18));
+    assert_eq!(live.put(pool(3, [0, 3])), MarketEvent::PoolAdded(PoolId(3)));
+    assert_eq!(live.put(V2Reserves::new(PoolId(3), 1_000_000, 1_000_000)), MarketEvent::PoolChanged(PoolId(3)));
+    live.put(pool(4, [0, 3]).with_ticks(10, (-887_272, 887_272)));
+    live.put(V3Swap::new(PoolId(4), sqrt_price(5_000), 5_000, 1_000_000_000));
+    live.put(V3Tick::new(PoolId(4), -10_000, 1_000_000_000, 1_000_000_000));
+    live.put(V3Tick::new(PoolId(4), 10_000, -1_000_000_000, 1_000_000_000));
+    assert!(!live.market.is_admitted(PoolId(3)), "it is traded from the end of the block");
+    assert_eq!(live.end(7), MarketEvent::BlockEnded);
+}
+
+#[test]
+fn pools_that_are_made_while_the_stream_runs_are_traded_until_their_block_is_taken_back() {
+    let mut live = Live::from(&three_pools());
+    let (before, topology) = (live.head, live.market.topology());
+    let count = |market: &Market| best_cycles(market, TokenId(0), 2, U256::ZERO, 10).len();
+    let routes_before = count(&live.market);
+    discover(&mut live);
+    assert_eq!(admitted(&live.market), [0, 1, 2, 3, 4]);
+    assert_ne!(live.market.topology(), topology);
+    let routes = best_cycles(&live.market, TokenId(0), 2, U256::ZERO, 10);
+    assert!(routes.iter().any(|route| route.uses(PoolId(3)) && route.uses(PoolId(4))), "{routes:?}");
+
+    // The pools are gone; their ids are given to others, and the token keeps its own.
+    let old = live.head;
+    let reorg = Reorg::new(before.block(), old.block()).expect("goes back");
+    assert_eq!(live.put(reorg), MarketEvent::Reorged);
+    live.head = before;
+    assert_eq!(admitted(&live.market), [0, 1, 2]);
+    assert_eq!(count(&live.market), routes_before);
+    let context = BlockContext { parent_hash: before.hash, ..context(2, [9; 32]) };
+    live.head = context;
+    live.put(Block::new(context, BlockNumber(2)));
+    let pool = Pool::uniswap_v2(PoolId(3), VenueId(0), pool_address(7), [2, 3].map(TokenId), FeePpm(500));
+    assert_eq!(live.put(pool), MarketEvent::PoolAdded(PoolId(3)));
+    live.put(V2Reserves::new(PoolId(3), 5, 5));
+    live.end(2);
+    assert_eq!(admitted(&live.market), [0, 1, 2, 3]);
+    assert_eq!(count(&live.market), routes_before);
+}
+
+#[test]
+fn a_node_does_not_trade_a_pool_because_a_factory_made_it() {
+    let listed = Admission::only([0, 1, 2, 3].map(token_address), [0, 1, 2].map(pool_address));
+    let mut live = Live::with(&three_pools(), listed);
+    let topology = live.market.topology();
+    discover(&mut live);
+    assert_eq!(admitted(&live.market), [0, 1, 2]);
+    let refused = [3, 4].map(|pool| (PoolId(pool), Refusal::PoolNotListed));
+    assert_eq!(live.market.refused(), refused);
+    assert_eq!(live.market.topology(), topology, "no route is sought anew for it");
 }
 
 #[test]

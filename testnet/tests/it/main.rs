@@ -6,6 +6,7 @@ mod artifacts;
 mod chain;
 mod deploy;
 mod dev_node;
+mod discovery;
 mod executor_callbacks;
 mod executor_refusals;
 mod executor_trades;

@@ -212,17 +212,7 @@ impl Checker<'_> {
     fn pool(&mut self, index: usize, raw: &RawPool, venues: &[VenueSpec]) -> Option<PoolSpec> {
         let key = |name: &str| format!("pools[{index}].{name}");
         let address = self.address(&key("address"), raw.address.as_ref());
-        let name = self.required(&key("venue"), raw.venue.as_ref(), "the name of a venue, in quotes")?;
-        let Some(venue) = venues.iter().find(|venue| venue.name == name) else {
-            // A venue that was refused was complained of already.
-            let raws = self.layered.raw.venues.as_deref().unwrap_or_default();
-            if !raws.iter().any(|raw| raw.name.as_ref() == Some(&name)) {
-                let next = "add it to [[venues]] or correct the name";
-                self.problem(&key("venue"), format!("there is no venue `{name}`"), next);
-            }
-            return None;
-        };
-        self.set(&key("venue"), (), &name);
+        let venue = self.venue_named(&key("venue"), raw.venue.as_ref(), venues)?;
         if venue.kind == PoolKind::UniswapV2 {
             self.unwanted(&key("known_ticks"), raw.known_ticks.as_ref(), "a pool of this kind has no ticks");
         }
@@ -233,7 +223,28 @@ impl Checker<'_> {
         Some(PoolSpec { address: address?, venue: venue.id, known_ticks })
     }
 
-    fn known_ticks(&mut self, key: &str, ticks: &[i64]) -> Option<(i32, i32)> {
+    /// The venue of a name.
+    pub(super) fn venue_named<'v>(
+        &mut self,
+        key: &str,
+        written: Option<&String>,
+        venues: &'v [VenueSpec],
+    ) -> Option<&'v VenueSpec> {
+        let name = self.required(key, written, "the name of a venue, in quotes")?;
+        let Some(venue) = venues.iter().find(|venue| venue.name == name) else {
+            // A venue that was refused was complained of already.
+            let raws = self.layered.raw.venues.as_deref().unwrap_or_default();
+            if !raws.iter().any(|raw| raw.name.as_ref() == Some(&name)) {
+                let next = "add it to [[venues]] or correct the name";
+                self.problem(key, format!("there is no venue `{name}`"), next);
+            }
+            return None;
+        };
+        self.set(key, (), &name);
+        Some(venue)
+    }
+
+    pub(super) fn known_ticks(&mut self, key: &str, ticks: &[i64]) -> Option<(i32, i32)> {
         let range = match ticks {
             [low, high] => i32::try_from(*low).ok().zip(i32::try_from(*high).ok()),
             _ => None,

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use alphapulse_protocol::replica::REORG_DEPTH_MAX;
 use alphapulse_protocol::{FeePerGas, Gas};
+use alphapulse_relay::VenueSpec;
 use alphapulse_relay::journal::{FeedOptions, SEGMENT_BYTES_MAX, SyncPolicy};
 
 use super::Checker;
 use crate::config::raw::{RawExecution, RawRelay};
 use crate::config::units;
-use crate::config::validated::{ChainConfig, ExecutionConfig, Mode, RelaySettings, RelaySource};
+use crate::config::validated::{ChainConfig, ExecutionConfig, Mode, RelaySettings, RelaySource, TokenSpec};
 use crate::core::GasModel;
 use crate::risk::Limits;
 
@@ -140,7 +141,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn relay(&mut self) -> Option<RelaySettings> {
+    pub(super) fn relay(&mut self, venues: &[VenueSpec], tokens: &[TokenSpec]) -> Option<RelaySettings> {
         let raw = self.layered.raw.relay.clone().unwrap_or_default();
         let source = self.relay_source(&raw);
         let silence = self.span("relay.silence", raw.silence.as_ref(), SILENCE_MS);
@@ -172,6 +173,7 @@ impl Checker<'_> {
             None => None,
             Some(address) => Some(address?),
         };
+        let factories = self.relay_factories(&raw, venues, tokens);
         let journal = self.relay_journal(&raw);
         let listen_http = raw.listen_http.as_ref().map(|text| self.socket_address("relay.listen_http", text, false));
         let listen_http = match listen_http {
@@ -192,6 +194,7 @@ impl Checker<'_> {
             listen_unix,
             listen_tcp,
             journal: journal?,
+            factories,
             listen_http,
             pending,
             finality,

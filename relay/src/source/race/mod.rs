@@ -14,6 +14,7 @@
 
 mod ask;
 mod node;
+mod pools;
 mod proof;
 mod question;
 mod source;

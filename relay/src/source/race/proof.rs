@@ -6,7 +6,7 @@ use alloy::rpc::types::Log;
 use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::message::BlockContext;
 
-use super::super::{BlockProof, TOPICS};
+use super::super::{BlockProof, CREATIONS, TOPICS};
 use super::watch::AlarmKind;
 
 /// Logs of a block that the relay reads, in one order and form however a node gives them.
@@ -59,7 +59,8 @@ impl BlockLogs {
 }
 
 fn is_read(log: &EventLog, contracts: &[Address]) -> bool {
-    contracts.contains(&log.address) && log.topics().first().is_some_and(|topic| TOPICS.contains(topic))
+    let is_read = |topic: &B256| TOPICS.contains(topic) || CREATIONS.contains(topic);
+    contracts.contains(&log.address) && log.topics().first().is_some_and(is_read)
 }
 
 /// A block whose header and receipts were held against its hash.

@@ -172,11 +172,23 @@ impl<D: Dial> Race<D> {
     /// one: where the others are most of all nodes, the one is quarantined.
     pub(super) fn outvote_images(&self, given: &Given<MarketImage>, image: &MarketImage, block: BlockRef) {
         let votes = given.iter().filter(|(_, other)| other == image).count();
+        let liars = given.iter().filter(|(_, other)| other != image).map(|(id, _)| *id);
+        self.outvote_describers(liars, votes, "market", block);
+    }
+
+    /// Names those whose image of something differs from the one that got `votes`.
+    pub(super) fn outvote_describers(
+        &self,
+        liars: impl Iterator<Item = NodeId>,
+        votes: usize,
+        what: &str,
+        block: BlockRef,
+    ) {
         let is_condemned = is_majority(votes, lock(&self.tally).nodes.len());
-        for (id, _) in given.iter().filter(|(_, other)| other != image) {
-            let detail = "outvoted, not proven: its image of the market differs from that of others".to_owned();
-            let alarm = Alarm::new(Some(self.name_of(*id)), AlarmKind::ForgedImage, Some(block), detail);
-            self.accuse(*id, is_condemned, alarm);
+        for id in liars {
+            let detail = format!("outvoted, not proven: its image of the {what} differs from that of others");
+            let alarm = Alarm::new(Some(self.name_of(id)), AlarmKind::ForgedImage, Some(block), detail);
+            self.accuse(id, is_condemned, alarm);
         }
     }
 

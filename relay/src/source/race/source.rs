@@ -8,9 +8,10 @@ use alloy::rpc::types::Log;
 use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::message::BlockContext;
 
-use super::super::{ChainSource, Dial, MarketImage};
+use super::super::{ChainSource, Dial, MarketImage, PoolAnswer};
 use super::Race;
 use super::watch::lock;
+use crate::config::PoolSpec;
 use crate::error::SourceError;
 
 /// What the nodes agree on. Its heads never end: nodes that are lost come back by themselves.
@@ -79,5 +80,17 @@ impl<D: Dial> ChainSource for RaceSource<D> {
             self.race.is_mended.store(true, Ordering::Relaxed);
         }
         image
+    }
+
+    async fn pools(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
+        let answers = self.race.agree_on_pools(*at, pools.into()).await;
+        self.note_answer(&answers);
+        answers
+    }
+
+    async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {
+        let logs = self.race.agree_on_creations(from, to, factories.into()).await;
+        self.note_answer(&logs);
+        logs
     }
 }

@@ -1,0 +1,67 @@
+//! A market image with the pools that factories told of before it.
+
+use alloy::primitives::Address;
+use alloy::rpc::types::Log;
+use alphapulse_protocol::message::BlockContext;
+
+use super::known::Known;
+use crate::error::SourceError;
+use crate::source::{ChainSource, MarketImage};
+
+/// Blocks asked for at once. Providers bound the range: where one refuses, it is halved down to [`BLOCKS_MIN`].
+const BLOCKS_MAX: u64 = 1_000;
+/// A provider that refuses even this is of no use for looking back.
+const BLOCKS_MIN: u64 = 8;
+
+/// How far back factories are asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reach {
+    /// As each factory's configuration says: nothing was followed before.
+    Configured,
+    /// From this block: what was told before it is known.
+    From(u64),
+}
+
+/// The market after `at`: what the source was configured with, and the pools of factories that are there. Until it returns
+/// `known` stands as it did.
+pub(crate) async fn read_image<S: ChainSource>(
+    source: &S,
+    known: &mut Known,
+    at: &BlockContext,
+    reach: Reach,
+) -> Result<MarketImage, SourceError> {
+    let mut logs = Vec::new();
+    for (from, factories) in known.reaches(reach) {
+        logs.extend(creations(source, &factories, from, at.number.get()).await?);
+    }
+    let sifted = known.sift_anew(&logs);
+    let answers = if sifted.is_empty() { Vec::new() } else { source.pools(at, &sifted.specs()).await? };
+    // Last, because with it a source of several nodes takes its present state for replaced.
+    let mut image = source.market(at).await?;
+    known.restart(&mut image, sifted, answers);
+    Ok(image)
+}
+
+/// What factories told from one block's number to another's, both included.
+async fn creations<S: ChainSource>(
+    source: &S,
+    factories: &[Address],
+    mut from: u64,
+    to: u64,
+) -> Result<Vec<Log>, SourceError> {
+    let (mut logs, mut blocks) = (Vec::new(), BLOCKS_MAX);
+    while from <= to {
+        let last = to.min(from.saturating_add(blocks - 1));
+        match source.creations(from, last, factories).await {
+            Ok(more) => logs.extend(more),
+            Err(SourceError::Call { .. }) if blocks > BLOCKS_MIN => {
+                blocks = (blocks / 2).max(BLOCKS_MIN);
+                continue;
+            }
+            Err(error) => return Err(error),
+        }
+        let Some(next) = last.checked_add(1) else { break };
+        from = next;
+    }
+    Ok(logs)
+}

@@ -1,0 +1,76 @@
+//! Reads single pools at a block's hash. Their contracts may be anyone's, and do anything: what they do is never the node's
+//! fault, and never ours.
+
+use core::error::Error;
+use std::collections::BTreeMap;
+
+use alloy::primitives::Address;
+use alloy::rpc::client::RpcClient;
+use alphapulse_protocol::TokenId;
+use alphapulse_protocol::message::BlockContext;
+use futures_util::future::try_join;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+
+use super::node::REQUEST_TIMEOUT;
+use super::reader::Calls;
+use super::{PoolAnswer, PoolImage};
+use crate::config::{PoolSpec, VenueSpec};
+use crate::error::SourceError;
+
+/// Pools read at once: enough to hide a network's round trip. Their calls have a bound of their own.
+const POOLS_IN_FLIGHT: usize = 16;
+/// Times that a pool is read before what the node says of its contracts is believed: it may have been busy.
+const TRIES: u32 = 2;
+
+/// One answer for each pool, in their order.
+pub(super) async fn read_pools(
+    client: &RpcClient,
+    venues: &[VenueSpec],
+    pools: &[PoolSpec],
+    at: &BlockContext,
+) -> Result<Vec<PoolAnswer>, SourceError> {
+    // The stream waits for these calls, so none may take long.
+    let calls = Calls::new(client, at, REQUEST_TIMEOUT);
+    let read: Vec<_> = pools.iter().map(|spec| read_pool(&calls, venues, spec)).collect();
+    stream::iter(read).buffered(POOLS_IN_FLIGHT).try_collect().await
+}
+
+/// Reads a pool. Where the node refuses or does not answer a call, it is asked for what no contract has a part in: if it
+/// answers that, the contract is to blame.
+async fn read_pool(calls: &Calls<'_>, venues: &[VenueSpec], spec: &PoolSpec) -> Result<PoolAnswer, SourceError> {
+    let mut tries = 1;
+    loop {
+        let error = match try_read_pool(calls, venues, spec).await {
+            Ok(image) => return Ok(PoolAnswer::Read(Box::new(image))),
+            Err(SourceError::Pool { reason, .. }) => return Ok(PoolAnswer::Refused(reason)),
+            Err(error @ SourceError::Disconnected) => return Err(error),
+            Err(error) => error,
+        };
+        calls.call_raw(Address::ZERO, Vec::new()).await?;
+        // A contract that takes its time once would take it again.
+        if tries == TRIES || matches!(error, SourceError::Timeout { .. }) {
+            return Ok(PoolAnswer::Refused(with_causes(&error)));
+        }
+        tries += 1;
+    }
+}
+
+async fn try_read_pool(calls: &Calls<'_>, venues: &[VenueSpec], spec: &PoolSpec) -> Result<PoolImage, SourceError> {
+    let identity = calls.read_identity(venues, spec).await?;
+    let [token_0, token_1] = identity.tokens;
+    let pool = spec.address;
+    let (token_0, token_1) = try_join(calls.read_token(token_0, pool), calls.read_token(token_1, pool)).await?;
+    let ids: BTreeMap<_, _> = identity.tokens.into_iter().zip([TokenId(0), TokenId(1)]).collect();
+    let state = calls.read_state(&identity).await?;
+    Ok(PoolImage { tokens: vec![token_0, token_1], info: identity.info(&ids), state })
+}
+
+fn with_causes(error: &SourceError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
