@@ -16,19 +16,21 @@ use crate::archive::Archive;
 use crate::clock::now;
 use crate::config::RelayConfig;
 use crate::error::{JournalError, RelayError};
-use crate::fanout::{Fanout, Stream, Terms};
+use crate::fanout::Fanout;
 use crate::follower::ChainEvent;
 use crate::journal::FeedWriter;
 use crate::lane::{self, LaneReader, LaneWriter, Wake};
 use crate::metrics::Metrics;
 use crate::observe::Report;
 use crate::recent::{Event, Recent};
+use crate::recovery::Stream;
 use crate::replay::Lanes;
 use crate::roster::Roster;
 use crate::sequencer::Sequencer;
 use crate::side::SideSequencer;
 use crate::source::MarketImage;
 use crate::source::race::{Safety, UnsafeCause};
+use crate::subscriber::Terms;
 
 /// Side messages that may wait for a subscriber.
 pub(crate) const SIDE_SLOTS: usize = 256;

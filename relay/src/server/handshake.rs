@@ -14,10 +14,10 @@ use super::listen::Origin;
 use super::peer::Peer;
 use crate::access::Roles;
 use crate::auth::{self, Gate, KeyRing, Session};
-use crate::fanout::Terms;
 use crate::hub::Joiner;
 use crate::roster::Place;
 use crate::selection::{RULES_MAX, Selection};
+use crate::subscriber::Terms;
 
 /// What was agreed on.
 pub(super) enum Agreed {
