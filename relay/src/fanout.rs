@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use alphapulse_protocol::frame::FrameBuf;
 use alphapulse_protocol::message::{CloseReason, GapReason};
-use alphapulse_protocol::{BlockNumber, Position, Sequence};
+use alphapulse_protocol::{Position, Sequence};
 use bytes::Bytes;
 
-use crate::lane::{Ending, LaneWriter};
+use crate::lane::LaneWriter;
 use crate::metrics::Metrics;
 use crate::recent::Event;
 use crate::recovery::{Stream, start};
@@ -31,42 +31,21 @@ impl Fanout {
         Self { subscribers: Vec::new(), views: Vec::new(), metrics }
     }
 
-    /// Adds a lane. `greeting` goes first; then what its reader missed, or a snapshot, at once or when there is one.
-    pub(crate) fn add(
-        &mut self,
-        lane: LaneWriter,
-        greeting: Option<Bytes>,
-        terms: Terms,
-        stream: Option<&mut Stream<'_>>,
-    ) {
+    /// Adds a lane: its reader gets what it missed, or a snapshot, at once or when there is one.
+    pub(crate) fn add(&mut self, lane: LaneWriter, terms: Terms, stream: Option<&mut Stream<'_>>) {
         self.metrics.joins.add(1);
         // Whoever joins and leaves in a loop finds a free place each time: the lanes left behind must not pile up.
         self.retain(|_, _, _| true);
-        terms.entry.version.set(terms.version.into());
-        let standing = Standing::Waiting(terms.position);
         let view = self.view_of(terms.selection.of_states());
-        let mut joined = Subscriber {
-            lane,
-            version: terms.version,
-            standing,
-            base: BlockNumber(0),
-            view,
-            selection: terms.selection,
-            reading: None,
-            entry: terms.entry,
-        };
-        if let Some(greeting) = &greeting {
-            // A new lane has room.
-            joined.push([greeting]);
-        }
-        if let Some(stream) = stream {
+        let mut joined = Subscriber::new(lane, terms, view);
+        let is_kept = stream.is_none_or(|stream| {
             let view = &mut self.views[view];
             view.sync(stream.sequencer.replica(), false);
-            if !start(&mut joined, view, stream, &self.metrics) {
-                return self.count_subscribers();
-            }
+            start(&mut joined, view, stream, &self.metrics)
+        });
+        if is_kept {
+            self.subscribers.push(joined);
         }
-        self.subscribers.push(joined);
         self.count_subscribers();
     }
 
@@ -109,7 +88,10 @@ impl Fanout {
     }
 
     fn sync_views(&mut self, stream: &Stream<'_>, is_anew: bool) {
-        self.views.iter_mut().for_each(|view| view.sync(stream.sequencer.replica(), is_anew));
+        self.views.iter_mut().for_each(|view| {
+            view.forget_snapshot();
+            view.sync(stream.sequencer.replica(), is_anew);
+        });
     }
 
     /// Sends a sign of life to those who have everything. One that finds no room is not missed.
@@ -135,9 +117,12 @@ impl Fanout {
     }
 
     /// Tells everyone who can be told whether the nodes are trusted. One whose lane is full is lapped: it is told before it
-    /// has caught up, and until then may not trade either.
+    /// has caught up, and until then may not trade either. One that cannot be told is closed.
     pub(crate) fn caution(&mut self, stream: &Stream<'_>) {
         self.retain(|subscriber, _, metrics| {
+            if !subscriber.may_have(stream.caution) {
+                return subscriber.dismiss(metrics);
+            }
             let last = match subscriber.standing {
                 Standing::Live => stream.position.sequence,
                 Standing::Replaying { next, .. } | Standing::Fetching { next, .. } => Sequence(next.0 - 1),
@@ -202,7 +187,7 @@ impl Fanout {
     /// Tells everyone that the relay ends.
     pub(crate) fn close(&mut self, reason: CloseReason) {
         for subscriber in self.subscribers.drain(..) {
-            subscriber.lane.end(Ending::Closed(reason));
+            subscriber.close(reason);
         }
         self.count_subscribers();
     }

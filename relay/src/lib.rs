@@ -40,6 +40,7 @@ mod follower;
 mod history;
 mod hub;
 mod inbound;
+mod joiner;
 pub mod journal;
 mod lane;
 mod metrics;

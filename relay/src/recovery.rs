@@ -10,7 +10,6 @@ use bytes::Bytes;
 
 use crate::archive::{Archive, Read, Reading};
 use crate::clock::now;
-use crate::lane::Ending;
 use crate::metrics::Metrics;
 use crate::recent::{Event, Recent};
 use crate::selection::View;
@@ -41,12 +40,15 @@ impl Stream<'_> {
 
 /// Brings a subscriber towards the stream's place, as far as its lane has room: the gap first, then what was missed or a
 /// snapshot. Says whether the subscriber is kept.
-pub(crate) fn start(subscriber: &mut Subscriber, view: &View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
+pub(crate) fn start(subscriber: &mut Subscriber, view: &mut View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
+    if !subscriber.may_have(stream.caution) {
+        return subscriber.dismiss(metrics);
+    }
     let (seen, reason) = match subscriber.standing {
         Standing::Live => return true,
         Standing::Replaying { next, until } => return replay(subscriber, view, (next, until), stream, metrics),
         Standing::Fetching { .. } => return fetch(subscriber, view, stream, metrics),
-        Standing::Waiting(position) => (position, GapReason::Away),
+        Standing::Waiting(place) => (place.map(|place| view.place_in(stream.position.epoch, place)), GapReason::Away),
         Standing::Behind { seen, reason } => (Some(seen), reason),
     };
     let here = stream.position;
@@ -86,7 +88,7 @@ fn tell_gap(subscriber: &mut Subscriber, gap: &Gap, stream: &Stream<'_>) -> bool
 /// The gap, and then what it missed from the journal.
 fn begin_reading(
     subscriber: &mut Subscriber,
-    view: &View,
+    view: &mut View,
     (seen, reason): (Option<Position>, GapReason),
     reading: Reading,
     stream: &mut Stream<'_>,
@@ -128,7 +130,7 @@ fn tell_longer(
 }
 
 /// Gives what was read from the journal; once all was, memory goes on.
-fn fetch(subscriber: &mut Subscriber, view: &View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
+fn fetch(subscriber: &mut Subscriber, view: &mut View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
     let Standing::Fetching { first, mut next, mut until } = subscriber.standing else { return true };
     let here = stream.position.sequence;
     while let Some(reading) = &mut subscriber.reading {
@@ -181,7 +183,7 @@ fn greet_back(subscriber: &mut Subscriber, stream: &Stream<'_>) -> bool {
 /// Gives what was missed from memory, event by event. What leaves memory before it was given is another gap.
 fn replay(
     subscriber: &mut Subscriber,
-    view: &View,
+    view: &mut View,
     (mut next, mut until): (Sequence, Sequence),
     stream: &mut Stream<'_>,
     metrics: &Metrics,
@@ -212,7 +214,7 @@ fn replay(
 /// The gap, to who had something, and a snapshot; when both find room and there is one.
 fn begin_anew(
     subscriber: &mut Subscriber,
-    view: &View,
+    view: &mut View,
     seen: Option<Position>,
     reason: GapReason,
     stream: &mut Stream<'_>,
@@ -222,10 +224,9 @@ fn begin_anew(
     let Some((base, snapshot)) = (stream.snapshot)() else { return true };
     if stream.sequencer.replica().since_version() > subscriber.version {
         // Its reader would meet pools that it cannot read, and find its state void.
-        subscriber.lane.end(Ending::Closed(CloseReason::Version));
-        return false;
+        return subscriber.close(CloseReason::Version);
     }
-    let passed = view.pass(&snapshot);
+    let passed = view.snapshot(here, &snapshot);
     let gap = seen.map(|seen| {
         let is_of_epoch = seen.epoch == here.epoch;
         let reason = if is_of_epoch { reason } else { GapReason::Epoch };

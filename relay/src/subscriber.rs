@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use alphapulse_protocol::message::{CloseReason, GapReason, VERSION_RESUME, VERSION_SELECT};
+use alphapulse_protocol::message::{CautionCause, CloseReason, GapReason, VERSION_RESUME, VERSION_SELECT};
 use alphapulse_protocol::{BlockNumber, Position, Sequence};
 use bytes::Bytes;
 
 use crate::archive::Reading;
 use crate::lane::{Ending, LaneWriter};
 use crate::metrics::Metrics;
-use crate::roster::Entry;
+use crate::roster::{Entry, Place};
 use crate::selection::{Passed, Selection};
 
 /// Where a subscriber stands.
@@ -43,12 +43,32 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
+    pub(crate) fn new(lane: LaneWriter, terms: Terms, view: usize) -> Self {
+        let entry = Arc::clone(terms.place.entry());
+        entry.version.set(terms.version.into());
+        Self {
+            lane,
+            version: terms.version,
+            standing: Standing::Waiting(terms.position),
+            base: BlockNumber(0),
+            view,
+            selection: terms.selection,
+            reading: None,
+            entry,
+        }
+    }
+
     pub(crate) const fn knows_gaps(&self) -> bool {
         self.version >= VERSION_RESUME
     }
 
     pub(crate) const fn knows_cautions(&self) -> bool {
         self.version >= VERSION_SELECT
+    }
+
+    /// Whether a stream of which this is thought may be given to it.
+    pub(crate) fn may_have(&self, caution: CautionCause) -> bool {
+        self.knows_cautions() || caution == CautionCause::None
     }
 
     /// Queues frames, all or none.
@@ -90,7 +110,19 @@ impl Subscriber {
     #[cold]
     pub(crate) fn evict(&self, metrics: &Metrics) -> bool {
         metrics.evicted.add(1);
-        self.lane.end(Ending::Closed(CloseReason::Evicted));
+        self.close(CloseReason::Evicted)
+    }
+
+    /// Ends the stream of one that cannot be told that the nodes cannot be believed: it would trade on what it gets.
+    #[cold]
+    pub(crate) fn dismiss(&self, metrics: &Metrics) -> bool {
+        metrics.dismissed.add(1);
+        self.close(CloseReason::NotReady)
+    }
+
+    /// Ends the stream for this reason, behind all that was queued. Says that the subscriber is not kept.
+    pub(crate) fn close(&self, reason: CloseReason) -> bool {
+        self.lane.end(Ending::Closed(reason));
         false
     }
 }
@@ -104,5 +136,6 @@ pub(crate) struct Terms {
     pub(crate) position: Option<Position>,
     /// What the reader asks for.
     pub(crate) selection: Selection,
-    pub(crate) entry: Arc<Entry>,
+    /// Its place among those who are served: what waits to be served has one, so no more can wait than may be served.
+    pub(crate) place: Arc<Place>,
 }

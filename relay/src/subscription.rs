@@ -4,6 +4,7 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use alphapulse_protocol::frame::{FRAME_BYTES_MAX, Frame, FrameBuf};
 use alphapulse_protocol::message::Message;
@@ -56,7 +57,7 @@ struct Embedded {
     waiter: Waiter,
     unpacking: Unpacking,
     /// Given back when the feed is dropped.
-    _place: Place,
+    _place: Arc<Place>,
 }
 
 impl Embedded {
@@ -114,7 +115,7 @@ impl Unpacking {
 }
 
 impl Feed {
-    pub(crate) fn embedded(lane: LaneReader, waiter: Waiter, place: Place) -> Self {
+    pub(crate) fn embedded(lane: LaneReader, waiter: Waiter, place: Arc<Place>) -> Self {
         Self(Origin::Embedded(Embedded { lane, waiter, unpacking: Unpacking::default(), _place: place }))
     }
 

@@ -23,6 +23,7 @@ pub use crate::error::JournalError;
 pub use self::cut::{CutReport, cut};
 pub use self::feed::{FeedOptions, FeedWriter};
 pub use self::index::{JournalIndex, Place, SegmentStat};
+pub(crate) use self::past::CHUNK_BYTES;
 pub use self::past::{Chunk, Missed, NotKept};
 pub use self::reader::JournalReader;
 pub use self::sync::SyncPolicy;

@@ -36,7 +36,7 @@ fn golden_snapshot() -> Vec<Vec<u8>> {
     panic!("the golden connection has a snapshot");
 }
 
-/// What a client of this version is told: the closing reason, if it comes before a snapshot.
+/// What a client of this version is told: the closing reason, if that is the relay's first word.
 fn greet(path: &Path, version: u16) -> Option<CloseReason> {
     let mut hello = Hello::new();
     hello.version_max = version.into();
@@ -54,8 +54,7 @@ fn greet(path: &Path, version: u16) -> Option<CloseReason> {
         while let Some(message) = decoder.next_message().unwrap() {
             match message {
                 Message::Close(close) => return CloseReason::from_wire(close.reason.get()),
-                Message::SnapshotBegin(_) => return None,
-                _ => {}
+                _ => return None,
             }
         }
         match socket.read(&mut bytes).unwrap() {

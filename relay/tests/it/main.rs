@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod archive;
 mod base_fee;
 mod caution;
 mod chain_faults;
