@@ -7,6 +7,7 @@
 //! Beside a segment may lie its index (`.idx`), which is only a hint, and the state that it begins with (`.state`), with which
 //! a relay's feed can do without the segments before it.
 
+mod ages;
 mod checkpoint;
 mod cut;
 mod feed;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use alphapulse_protocol::message::{BlockContext, Message};
-use alphapulse_protocol::replica::{Change, Replica};
-use alphapulse_protocol::{BlockNumber, ReplicaError};
+use alphapulse_protocol::replica::{Change, PoolInfo, PoolState, Replica};
+use alphapulse_protocol::{BlockNumber, PoolId, ReplicaError};
 
 use crate::error::JournalError;
 use crate::follower::ChainEvent;
@@ -96,6 +96,10 @@ fn take(
 }
 
 fn image(replica: &Replica) -> Option<MarketImage> {
-    let pools = replica.pools().iter().cloned().zip(replica.states().iter().cloned()).collect();
+    // What the recording left out is not known to whoever it is played to either.
+    let state = |(info, id): (&PoolInfo, u32)| {
+        (*info, replica.state(PoolId(id)).cloned().unwrap_or(PoolState::Unknown(info.kind)))
+    };
+    let pools = replica.pools().iter().zip(0..).map(state).collect();
     Some(MarketImage { context: *replica.context()?, tokens: replica.tokens().to_vec(), pools })
 }

@@ -3,7 +3,7 @@
 
 use alphapulse_protocol::message::{GapReason, GapRecovery, Message, PoolKind};
 use alphapulse_protocol::replica::{Change as Applied, PoolState, Replica};
-use alphapulse_protocol::{ChainId, ReplicaError, VenueId};
+use alphapulse_protocol::{ChainId, PoolId, ReplicaError, VenueId};
 use alphapulse_relay::{Feed, Relay, RelayConfig, Selection, SubscribeOptions};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -66,8 +66,9 @@ impl Selective {
         let truth = chain.truth(&self.replica.context().unwrap().hash);
         for (index, (info, state)) in truth.pools.iter().enumerate() {
             assert_eq!(self.replica.pools()[index], *info, "descriptions always come");
-            let expected = if (self.is_watched)(index) { state.clone() } else { PoolState::empty(info.kind) };
-            assert_eq!(self.replica.states()[index], expected, "pool {index}");
+            let id = PoolId(u32::try_from(index).unwrap());
+            assert_eq!(self.replica.state(id), (self.is_watched)(index).then_some(state), "pool {index}");
+            assert_eq!(self.replica.states()[index] == PoolState::Unknown(info.kind), !(self.is_watched)(index));
         }
     }
 }
