@@ -323,6 +323,13 @@ mod tests {
     }
 
     #[test]
+    fn slots_take_as_much_as_the_operating_notes_say() {
+        let notes = include_str!("../../docs/OPERATING.md");
+        let kib = (memory_max(1 << 30) - (1 << 30)) / 1024;
+        assert!(notes.contains(&format!("up to {kib} KiB of its slots")), "{kib} KiB");
+    }
+
+    #[test]
     fn a_mark_counts_once_its_frames_are_taken() {
         let (mut writer, mut reader) = task_lane(100);
         assert!(writer.push_marked([&Bytes::from_static(b"a")], 7));

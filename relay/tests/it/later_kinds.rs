@@ -51,11 +51,9 @@ fn greet(path: &Path, version: u16) -> Option<CloseReason> {
     socket.write_all(&said).unwrap();
     let (mut decoder, mut bytes) = (FrameDecoder::new(), [0; 4096]);
     loop {
-        while let Some(message) = decoder.next_message().unwrap() {
-            match message {
-                Message::Close(close) => return CloseReason::from_wire(close.reason.get()),
-                _ => return None,
-            }
+        if let Some(message) = decoder.next_message().unwrap() {
+            let Message::Close(close) = message else { return None };
+            return CloseReason::from_wire(close.reason.get());
         }
         match socket.read(&mut bytes).unwrap() {
             0 => panic!("the relay left without a word"),
