@@ -120,6 +120,19 @@ impl<'a> Frame<'a> {
         })
     }
 
+    /// The frame that [`Frame::first`] found at the start of these bytes before: nothing is checked again.
+    ///
+    /// # Panics
+    /// If there are fewer bytes than the frame had.
+    #[must_use]
+    pub fn found_before(bytes: &'a [u8], frame_bytes: usize) -> Self {
+        assert!(
+            (FRAME_HEADER_BYTES..=bytes.len()).contains(&frame_bytes),
+            "no frame of {frame_bytes} bytes was found here"
+        );
+        Self { bytes, frame_bytes }
+    }
+
     /// The frame as it came.
     #[must_use]
     pub fn as_bytes(&self) -> &'a [u8] {

@@ -5,6 +5,7 @@ mod add;
 mod change;
 mod describe;
 mod info;
+mod lack;
 mod part;
 mod pool;
 mod undo;
@@ -18,6 +19,7 @@ use crate::units::{BlockNumber, Epoch, Position, Sequence};
 
 pub use self::describe::describe_pool;
 pub use self::info::{PoolInfo, TokenInfo};
+use self::lack::Lack;
 use self::part::Part;
 pub use self::pool::{
     BalancerStableState, BalancerWeightedState, CurveCryptoState, CurveStableState, PoolState, SolidlyState,
@@ -74,6 +76,8 @@ pub struct Replica {
     tokens: Vec<TokenInfo>,
     pools: Vec<PoolInfo>,
     states: Vec<PoolState>,
+    /// By pool id, what of its state has not come.
+    lacks: Vec<Lack>,
     phase: Phase,
     undo: VecDeque<BlockUndo>,
     reorg_depth_max: usize,
@@ -102,6 +106,7 @@ impl Replica {
             tokens: Vec::new(),
             pools: Vec::new(),
             states: Vec::new(),
+            lacks: Vec::new(),
             phase: Phase::Empty,
             undo: VecDeque::new(),
             reorg_depth_max,
@@ -169,7 +174,20 @@ impl Replica {
         &self.pools
     }
 
-    /// States by pool id.
+    /// Whether the whole state of a pool came: not when the reader's selection leaves it out, nor before all of its messages
+    /// came.
+    #[must_use]
+    pub fn is_known(&self, pool: PoolId) -> bool {
+        self.lacks.get(pool.index()).is_some_and(|lack| lack.is_nothing())
+    }
+
+    /// State of a pool, if it is known.
+    #[must_use]
+    pub fn state(&self, pool: PoolId) -> Option<&PoolState> {
+        self.states.get(pool.index()).filter(|_| self.is_known(pool))
+    }
+
+    /// States by pool id, as far as they came; [`Replica::state`] gives those that may be used.
     #[must_use]
     pub fn states(&self) -> &[PoolState] {
         &self.states
@@ -358,7 +376,7 @@ impl Replica {
             return Err(ReplicaError::OutOfPlace("Reorg"));
         }
         for undo in self.undo.drain(left..).rev() {
-            self.context = Some(undo.revert(&mut self.pools, &mut self.states));
+            self.context = Some(undo.revert(&mut self.pools, &mut self.states, &mut self.lacks));
         }
         // `head_number` stays that of the head that was left: the blocks that made the reorg are still to come.
         Ok(Change::Reorged(ancestor))

@@ -1,14 +1,33 @@
 //! What a subscriber missed and memory does not hold any more, read from the journal beside the writer's work.
 
+use std::sync::Arc;
+
 use alphapulse_protocol::{BlockNumber, Position, Sequence};
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 
-use crate::journal::{Chunk, FeedWriter, Missed};
+use crate::error::JournalError;
+use crate::journal::{CHUNK_BYTES, Chunk, FeedWriter, Missed};
 
 /// Chunks read ahead of a subscriber.
 const AHEAD: usize = 1;
+/// Chunks that are read at once. A disk is not faster for more, and each takes a thread while it lasts.
+const READS_MAX: usize = 4;
+/// Memory of all reads under way: what is read, and what is made of it.
+pub(crate) const READS_BYTES: usize = READS_MAX * 2 * CHUNK_BYTES;
+/// Memory of what was read for one subscriber: ahead of it, and at hand.
+pub(crate) const READING_BYTES: usize = (AHEAD + 1) * CHUNK_BYTES;
+
+/// Where the journal is read for all subscribers.
+#[derive(Debug, Clone)]
+pub(crate) struct Desks(Arc<Semaphore>);
+
+impl Default for Desks {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(READS_MAX)))
+    }
+}
 
 /// The journal as far as it is written.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +35,7 @@ pub(crate) struct Archive<'a> {
     pub(crate) journal: &'a FeedWriter,
     /// Last message of the epoch that is in it.
     pub(crate) last: Sequence,
+    pub(crate) desks: &'a Desks,
 }
 
 impl Archive<'_> {
@@ -27,27 +47,34 @@ impl Archive<'_> {
         }
         let missed = self.journal.behind(seen, self.last, base).ok()?;
         let (out, chunks) = mpsc::channel(AHEAD);
-        spawn_blocking(move || read(missed, &out));
+        tokio::spawn(read(missed, out, self.desks.clone()));
         Some(Reading { chunks, held: None })
     }
 }
 
 /// Reads on until all was read, the journal fails, or nobody wants more. Whoever gets less than all sees it by the numbers.
-fn read(mut missed: Missed, out: &mpsc::Sender<Chunk>) {
-    loop {
-        match missed.next_chunk() {
-            Ok(Some(chunk)) => {
-                if out.blocking_send(chunk).is_err() {
-                    return;
-                }
-            }
+/// A thread is taken for a chunk that there is room for, and given back with it: who does not read holds none.
+async fn read(mut missed: Missed, out: mpsc::Sender<Chunk>, desks: Desks) {
+    while let Ok(room) = out.reserve().await {
+        let Ok(_desk) = desks.0.acquire().await else { return };
+        let one = spawn_blocking(move || {
+            let chunk = missed.next_chunk();
+            (missed, chunk)
+        });
+        // Ends before its time only with the relay itself.
+        let Ok((rest, chunk)) = one.await else { return };
+        missed = rest;
+        match chunk {
+            Ok(Some(chunk)) => room.send(chunk),
             Ok(None) => return,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "what a subscriber missed cannot be read");
-                return;
-            }
+            Err(error) => return warn(&error),
         }
     }
+}
+
+#[cold]
+fn warn(error: &JournalError) {
+    tracing::warn!(error = error as &dyn std::error::Error, "what a subscriber missed cannot be read");
 }
 
 /// What is being read for one subscriber.

@@ -3,27 +3,23 @@
 //! When the consumer falls behind, the socket fills, and the relay laps us: the policy is the same as for an embedded feed,
 //! and nothing is dropped on this side.
 
-use core::ops::Range;
 use core::time::Duration;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use alphapulse_protocol::frame::{self, FrameBuf};
-use alphapulse_protocol::header::MessageHeader;
-use alphapulse_protocol::message::{CloseReason, Message, Role, Subscribe, VERSION_RESUME, VERSION_SELECT};
-use alphapulse_protocol::{ChainId, DecodeError};
+use alphapulse_protocol::ChainId;
+use alphapulse_protocol::frame::{self, Frame, FrameBuf};
+use alphapulse_protocol::message::{Role, Subscribe, VERSION_RESUME, VERSION_SELECT};
 
-use crate::dial::{self, Greeted, Papers, ending_of, is_timeout};
+use crate::dial::{self, Greeted, Papers, is_timeout};
 use crate::error::FeedError;
 use crate::inbound::{Filled, Inbound};
 use crate::lane::Ending;
+use crate::sieve::{PassedOver, Sieved, check_length, sieve};
 use crate::socket::Socket;
 use crate::subscription::{Feed, SubscribeOptions};
 use crate::wait::{FeedWaker, SocketWaiter};
-
-/// Templates of messages that describe the market, also of those that are newer than this build.
-const MARKET_TEMPLATES: Range<u16> = 16..48;
 
 pub(crate) fn connect_unix(path: &Path, options: &SubscribeOptions) -> Result<Feed, FeedError> {
     join(dial::greet_unix(path)?, options)
@@ -49,16 +45,14 @@ fn join(greeted: Greeted, options: &SubscribeOptions) -> Result<Feed, FeedError>
     }
     let waiter = SocketWaiter::new(&socket).map_err(connect_error)?;
     let source = Source { socket, inbound, state: SocketState::Unknown, is_closing: false, timeout: Duration::ZERO };
-    Ok(Feed::remote(Connection { source, waiter, ahead: None, ending: None, chain_id }))
-}
-
-/// A frame that no live message of ours has.
-pub(crate) fn too_long(message: &[u8]) -> DecodeError {
-    DecodeError::FrameLength {
-        minimum: size_of::<MessageHeader>(),
-        maximum: frame::FRAME_BYTES_MAX,
-        got: u32::try_from(message.len()).unwrap_or(u32::MAX),
-    }
+    Ok(Feed::remote(Connection {
+        source,
+        waiter,
+        ahead: None,
+        passed_over: PassedOver::default(),
+        ending: None,
+        chain_id,
+    }))
 }
 
 /// What is known of the socket without asking.
@@ -121,29 +115,20 @@ impl Source {
         Ok(has_come)
     }
 
-    /// Takes the next whole frame of the buffer. A template newer than this build is skipped, as the schema allows.
+    /// Finds the next whole frame of the buffer that is to be handed out, and leaves it there; gives its size.
     ///
     /// # Errors
     /// The stream is over, by the relay's word or because it cannot be read on.
-    fn take(&mut self) -> Result<Option<FrameBuf>, Ending> {
+    fn find(&mut self, passed_over: &mut PassedOver) -> Result<Option<usize>, Ending> {
         loop {
             let Some(frame) = self.inbound.peek().map_err(Ending::Malformed)? else { return Ok(None) };
-            let taken = match Message::decode(frame.message_bytes()) {
-                Ok(Message::Close(close)) => return Err(ending_of(close)),
-                // It wants a key of us, who have none: that is what it would close with.
-                Ok(Message::Challenge(_)) => return Err(Ending::Closed(CloseReason::Unauthorized)),
-                // Too long to be handed out by value. Nothing of the state depends on it.
-                Ok(message) if message.is_side() && frame.as_bytes().len() > frame::FRAME_BYTES_MAX => None,
-                Ok(_) => Some(frame.to_buf().ok_or_else(|| Ending::Malformed(too_long(frame.message_bytes())))?),
-                // Newer than this build, and not about the state, which would be void without it.
-                Err(DecodeError::Template(template)) if !MARKET_TEMPLATES.contains(&template) => None,
-                Err(error) => return Err(Ending::Malformed(error)),
-            };
             let frame_bytes = frame.as_bytes().len();
-            self.inbound.skip(frame_bytes);
-            if taken.is_some() {
-                return Ok(taken);
+            match sieve(frame.message_bytes())? {
+                Sieved::Kept => return Ok(Some(frame_bytes)),
+                Sieved::Unknown => passed_over.unknown += 1,
+                Sieved::Undecodable => passed_over.undecodable += 1,
             }
+            self.inbound.skip(frame_bytes);
         }
     }
 
@@ -158,8 +143,9 @@ impl Source {
 pub(crate) struct Connection {
     source: Source,
     waiter: SocketWaiter,
-    /// A frame that was taken to see whether there is one.
-    ahead: Option<FrameBuf>,
+    /// Size of the next frame of the buffer, once it was looked at.
+    ahead: Option<usize>,
+    passed_over: PassedOver,
     /// Once there is one it stays, and nothing is read any more.
     ending: Option<Ending>,
     chain_id: ChainId,
@@ -170,18 +156,48 @@ impl Connection {
         self.chain_id
     }
 
-    /// Next frame, or `None` when none is there now. Never blocks; at most one system call for each time that the buffer
-    /// is empty.
+    pub(crate) const fn passed_over(&self) -> PassedOver {
+        self.passed_over
+    }
+
+    /// Next frame, of any length, or `None` when none is there now. Never blocks; at most one system call for each time that
+    /// the buffer is empty.
     ///
     /// # Errors
     /// Why nothing more will come.
+    pub(crate) fn try_frame(&mut self) -> Result<Option<Frame<'_>>, Ending> {
+        Ok(match self.advance()? {
+            Some(frame_bytes) => Some(self.source.inbound.take(frame_bytes)),
+            None => None,
+        })
+    }
+
+    /// The same by value, without those that are too long for it.
+    ///
+    /// # Errors
+    /// As [`Self::try_frame`].
     pub(crate) fn try_next(&mut self) -> Result<Option<FrameBuf>, Ending> {
+        while let Some(frame_bytes) = self.advance()? {
+            let frame = self.source.inbound.take(frame_bytes);
+            if let Some(by_value) = frame.to_buf() {
+                return Ok(Some(by_value));
+            }
+            if let Err(too_long) = check_length(frame.message_bytes()) {
+                return Err(self.end(Ending::Malformed(too_long)));
+            }
+            self.passed_over.long += 1;
+        }
+        Ok(None)
+    }
+
+    /// Makes the next frame the buffer's first, and gives its size.
+    fn advance(&mut self) -> Result<Option<usize>, Ending> {
         if let Some(ahead) = self.ahead.take() {
             return Ok(Some(ahead));
         }
         loop {
-            if let Some(frame) = self.take()? {
-                return Ok(Some(frame));
+            if let Some(frame_bytes) = self.find()? {
+                return Ok(Some(frame_bytes));
             }
             // Just drained: asking again would mostly be in vain. A caller that waits now is woken by what came since, and
             // one that does not comes back.
@@ -198,8 +214,8 @@ impl Connection {
     /// Whether a frame or an ending is there already.
     pub(crate) fn has_more(&mut self) -> bool {
         while self.ahead.is_none() && self.ending.is_none() {
-            match self.take() {
-                Ok(Some(frame)) => self.ahead = Some(frame),
+            match self.find() {
+                Ok(Some(frame_bytes)) => self.ahead = Some(frame_bytes),
                 // What was read may be old by now: only the socket knows.
                 Ok(None) if matches!(self.fill(), Ok(false)) => return false,
                 Ok(None) | Err(_) => {}
@@ -237,9 +253,9 @@ impl Connection {
         self.waiter.waker()
     }
 
-    fn take(&mut self) -> Result<Option<FrameBuf>, Ending> {
+    fn find(&mut self) -> Result<Option<usize>, Ending> {
         match self.ending {
-            None => self.source.take().map_err(|ending| self.end(ending)),
+            None => self.source.find(&mut self.passed_over).map_err(|ending| self.end(ending)),
             Some(ending) => Err(ending),
         }
     }

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use alloy::primitives::{Address, B256};
 use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::{ChainId, FeePpm, VenueId};
-use bytes::Bytes;
 
 use crate::access::Access;
+use crate::archive::{READING_BYTES, READS_BYTES};
 use crate::discovery::FactorySpec;
 use crate::error::RelayError;
 use crate::journal::{FeedOptions, SyncPolicy};
@@ -229,19 +229,27 @@ const GREETING_BYTES: usize = 16 * 1024;
 /// Buffers of TLS of one connection: a record each way, what waits to be sent, and the handshake.
 const TLS_BYTES: usize = 160 * 1024;
 
+/// Snapshots that a subscriber can hold: one on its way out, a newer one in its lane, and the newest, made for those who
+/// select as it does.
+const SNAPSHOTS_HELD: usize = 3;
+
 impl RelayConfig {
-    /// Most memory that peers can make the relay hold, bytes: what is kept for subscribers, and those who greet. Beside it
-    /// there is what the market itself takes: its state, one snapshot of it at a time, and the events of a block.
+    /// Most memory that peers can make the relay hold, bytes: what is kept for subscribers, and those who greet, where a
+    /// snapshot takes `snapshot_bytes` and no event takes more. Beside it there is what the market itself takes: its state,
+    /// the events of a block, and a snapshot for the journal.
     #[must_use]
-    pub const fn memory_max(&self) -> usize {
+    pub const fn memory_max(&self, snapshot_bytes: usize) -> usize {
         let tls = if self.access.tls.is_some() { TLS_BYTES } else { 0 };
         let connection = TASK_BYTES + tls;
-        let side_ring = SLOTS_BYTES + SLOTS * size_of::<Bytes>();
+        let side_ring = SLOTS_BYTES + SLOTS * lane::SIDE_SLOT_BYTES;
+        let (reading, reads) = if self.journal_dir.is_some() { (READING_BYTES, READS_BYTES) } else { (0, 0) };
+        let snapshots = snapshot_bytes.saturating_mul(SNAPSHOTS_HELD);
         // A write is gathered until it is long enough, so it may be twice as long.
-        let subscriber = lane::memory_max(self.lane_bytes) + side_ring + 2 * WRITE_BYTES + connection;
-        let subscribers = self.subscribers_max.saturating_mul(subscriber);
+        let subscriber = lane::memory_max(self.lane_bytes) + side_ring + reading + 2 * WRITE_BYTES + connection;
+        let subscribers = self.subscribers_max.saturating_mul(subscriber.saturating_add(snapshots));
         let greeters = GREETINGS_MAX * (GREETING_BYTES + connection);
-        self.recent_bytes.saturating_add(subscribers).saturating_add(greeters).saturating_add(QUEUED_BYTES)
+        let shared = self.recent_bytes.saturating_add(QUEUED_BYTES + reads);
+        shared.saturating_add(subscribers).saturating_add(greeters)
     }
 }
 

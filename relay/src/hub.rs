@@ -2,29 +2,27 @@
 
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf};
-use alphapulse_protocol::message::{CautionCause, CloseReason, Welcome};
-use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, ReplicaError, Sequence};
+use alphapulse_protocol::frame::FrameBuf;
+use alphapulse_protocol::message::{CautionCause, CloseReason};
+use alphapulse_protocol::{BlockNumber, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Desks};
 use crate::clock::now;
 use crate::config::RelayConfig;
 use crate::error::{JournalError, RelayError};
-use crate::fanout::{Fanout, Stream, Terms};
+use crate::fanout::Fanout;
 use crate::follower::ChainEvent;
+use crate::joiner::{Facts, Joining};
 use crate::journal::FeedWriter;
-use crate::lane::{self, LaneReader, LaneWriter, Wake};
 use crate::metrics::Metrics;
 use crate::observe::Report;
 use crate::recent::{Event, Recent};
-use crate::replay::Lanes;
-use crate::roster::Roster;
+use crate::recovery::Stream;
 use crate::sequencer::Sequencer;
 use crate::side::{self, SideSequencer};
 use crate::source::MarketImage;
@@ -32,14 +30,6 @@ use crate::source::race::{Safety, UnsafeCause};
 
 /// How often it is looked whether those who are behind have room again, while nothing else happens.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
-
-/// A lane on its way to the writer.
-#[derive(Debug)]
-pub(crate) struct Joining {
-    lane: LaneWriter,
-    terms: Terms,
-    is_greeted: bool,
-}
 
 /// What the writer is asked to do.
 #[derive(Debug)]
@@ -54,41 +44,9 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// Opens lanes. Cloned to every door of the relay.
-#[derive(Debug, Clone)]
-pub(crate) struct Joiner {
-    pub(crate) commands: mpsc::UnboundedSender<Command>,
-    pub(crate) roster: Arc<Roster>,
-    pub(crate) lane_bytes: usize,
-    pub(crate) chain_id: ChainId,
-    pub(crate) epoch: Arc<AtomicU64>,
-    /// Told of every lane, where somebody waits for slow readers.
-    pub(crate) lanes: Option<Lanes>,
-}
-
-impl Joiner {
-    /// A lane that the writer will fill, for who has a place. One that is not greeted yet gets the relay's answer first.
-    pub(crate) fn open_lane(&self, wake: Wake, terms: Terms, is_greeted: bool) -> Result<LaneReader, RelayError> {
-        let (lane, reader) = lane::lane(self.lane_bytes, side::SLOTS, wake);
-        if let Some(lanes) = &self.lanes {
-            lanes.watch(lane.watch());
-        }
-        let joining = Box::new(Joining { lane, terms, is_greeted });
-        self.commands.send(Command::Join(joining)).map_err(|_| RelayError::Stopped)?;
-        Ok(reader)
-    }
-
-    /// The stream's epoch as of now, for the answer to a greeting.
-    pub(crate) fn epoch(&self) -> Epoch {
-        // Stands alone: the epoch that counts is that of the snapshot or the position that follows.
-        Epoch(self.epoch.load(Ordering::Relaxed))
-    }
-}
-
 /// The writer.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    chain_id: ChainId,
     sequencer: Sequencer,
     fanout: Fanout,
     journal: Option<FeedWriter>,
@@ -107,6 +65,7 @@ pub(crate) struct Hub {
     head_at: Instant,
     /// Last message that is in the journal.
     recorded: Sequence,
+    desks: Desks,
     /// What subscribers were told last, and the two that it follows from.
     caution: CautionCause,
     caution_said: CautionCause,
@@ -114,7 +73,7 @@ pub(crate) struct Hub {
     /// Whether the chain contradicted our state, and no snapshot has come since.
     is_in_doubt: bool,
     side_sequencer: SideSequencer,
-    epoch: Arc<AtomicU64>,
+    facts: Arc<Facts>,
 }
 
 impl Hub {
@@ -125,7 +84,6 @@ impl Hub {
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
-            chain_id: config.chain_id,
             sequencer: Sequencer::new(config.chain_id, config.reorg_depth_max),
             fanout: Fanout::new(Arc::clone(&metrics)),
             journal,
@@ -138,12 +96,13 @@ impl Hub {
             told: 0,
             head_at: Instant::now(),
             recorded: Sequence(0),
+            desks: Desks::default(),
             caution: CautionCause::None,
             caution_said: CautionCause::None,
             caution_seen: CautionCause::None,
             is_in_doubt: false,
             side_sequencer: SideSequencer::default(),
-            epoch: Arc::default(),
+            facts: Arc::default(),
         }
     }
 
@@ -151,9 +110,14 @@ impl Hub {
         &self.metrics
     }
 
-    /// The epoch of the stream, to be read by others.
-    pub(crate) fn epoch(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.epoch)
+    /// Bytes of the whole state as it is sent.
+    pub(crate) fn snapshot_bytes(&self) -> usize {
+        self.sequencer.snapshot().map_or(0, |snapshot| snapshot.len())
+    }
+
+    /// What doors tell of the stream.
+    pub(crate) fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.facts)
     }
 
     /// Runs until told to stop, the follower ends, or the journal fails.
@@ -174,7 +138,7 @@ impl Hub {
         commands.close();
         while let Ok(command) = commands.try_recv() {
             if let Command::Join(joining) = command {
-                self.fanout.add(joining.lane, None, joining.terms, None);
+                self.fanout.add(joining.lane, joining.terms, None);
             }
         }
         self.fanout.close(CloseReason::Shutdown);
@@ -281,7 +245,7 @@ impl Hub {
 
     /// Gives the fan-out what those need who have to catch up. The snapshot is made when the first of them asks.
     fn with_stream(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>)) {
-        let Self { sequencer, snapshot, recent, published, told, recorded, fanout, caution, journal, .. } = self;
+        let Self { sequencer, snapshot, recent, published, told, recorded, desks, fanout, caution, journal, .. } = self;
         let mut taken = || {
             if snapshot.is_none() {
                 *snapshot = sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
@@ -289,7 +253,7 @@ impl Hub {
             snapshot.clone()
         };
         let (position, told, caution) = (*published, *told, *caution);
-        let archive = journal.as_ref().map(|journal| Archive { journal, last: *recorded });
+        let archive = journal.as_ref().map(|journal| Archive { journal, last: *recorded, desks });
         serve(fanout, &mut Stream { position, told, recent, archive, sequencer, caution, snapshot: &mut taken });
     }
 
@@ -304,8 +268,7 @@ impl Hub {
         self.told += 1;
         self.head_at = Instant::now();
         self.is_in_doubt = false;
-        // Stands alone: it is only shown.
-        self.epoch.store(epoch.0, Ordering::Relaxed);
+        self.facts.set(epoch, self.sequencer.replica().since_version());
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
         self.with_stream(|fanout, stream| fanout.restart(last, stream));
         self.weigh();
@@ -345,14 +308,10 @@ impl Hub {
         }
     }
 
-    fn on_join(&mut self, Joining { lane, terms, is_greeted }: Joining) {
-        let greeting = (!is_greeted).then(|| welcome(self.chain_id, self.sequencer.epoch(), terms.version));
+    fn on_join(&mut self, Joining { lane, terms }: Joining) {
         let is_whole = self.sequencer.is_whole();
         let mut is_served = false;
-        self.with_stream(|fanout, stream| {
-            let stream = is_whole.then_some(stream);
-            is_served = fanout.add(lane, greeting, terms, stream);
-        });
+        self.with_stream(|fanout, stream| is_served = fanout.add(lane, terms, is_whole.then_some(stream)));
         if !is_served {
             return;
         }
@@ -424,10 +383,4 @@ const fn caution_of(safety: Safety) -> CautionCause {
         Some(UnsafeCause::BelowQuorum { .. } | UnsafeCause::Unconfirmed) => CautionCause::BelowQuorum,
         Some(UnsafeCause::Refuted) => CautionCause::Divergence,
     }
-}
-
-fn welcome(chain_id: ChainId, epoch: Epoch, version: u16) -> Bytes {
-    let mut frames = Vec::with_capacity(FRAME_HEADER_BYTES + size_of::<Welcome>());
-    frame::write(&mut frames, &Welcome::new(chain_id, epoch, version));
-    frames.into()
 }

@@ -63,6 +63,13 @@ impl Inbound {
         Frame::first(&self.bytes[self.start..self.end])
     }
 
+    /// The next frame, of `frame_bytes` bytes, that was peeked at before; goes on behind it.
+    pub(crate) fn take(&mut self, frame_bytes: usize) -> Frame<'_> {
+        let start = self.start;
+        self.skip(frame_bytes);
+        Frame::found_before(&self.bytes[start..self.end], frame_bytes)
+    }
+
     /// Goes on behind the frame that was peeked at.
     pub(crate) fn skip(&mut self, frame_bytes: usize) {
         self.start += frame_bytes;

@@ -24,6 +24,11 @@ const EVENT_BYTES: usize = 256;
 /// Fewest and most slots: a greeting, a gap and a snapshot must fit, and empty slots cost memory too.
 const SLOTS: (usize, usize) = (16, 8192);
 
+/// What lies in a slot: whole frames, and their mark.
+type Parcel = (Bytes, u64);
+/// What a side message takes in its ring beside its bytes: the handle and the ring's own number of the turn.
+pub(crate) const SIDE_SLOT_BYTES: usize = size_of::<Bytes>() + size_of::<usize>();
+
 /// Why nothing more will come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -61,7 +66,7 @@ struct Shared {
 
 /// A new lane in which at most about `bytes_max` bytes wait, or one event, however large; and `side_slots` side messages.
 pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWriter, LaneReader) {
-    let (producer, consumer) = RingBuffer::new((bytes_max / EVENT_BYTES).clamp(SLOTS.0, SLOTS.1));
+    let (producer, consumer) = RingBuffer::<Parcel>::new(slots(bytes_max));
     let shared = Arc::new(Shared {
         waiting: AtomicUsize::new(0),
         taken: AtomicU64::new(0),
@@ -77,21 +82,21 @@ pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWrit
 
 /// Most memory of a lane in which at most `bytes_max` bytes wait.
 pub(crate) const fn memory_max(bytes_max: usize) -> usize {
-    let slots = bytes_max / EVENT_BYTES;
-    let slots = if slots < SLOTS.0 {
-        SLOTS.0
-    } else if slots > SLOTS.1 {
-        SLOTS.1
-    } else {
-        slots
-    };
-    bytes_max.saturating_add(slots * size_of::<Bytes>())
+    bytes_max.saturating_add(slots(bytes_max) * size_of::<Parcel>())
+}
+
+const fn slots(bytes_max: usize) -> usize {
+    match bytes_max / EVENT_BYTES {
+        few if few < SLOTS.0 => SLOTS.0,
+        many if many > SLOTS.1 => SLOTS.1,
+        slots => slots,
+    }
 }
 
 /// The writer's end. Dropped without an ending, it leaves one: its reader must not wait for ever.
 #[derive(Debug)]
 pub(crate) struct LaneWriter {
-    queue: Producer<(Bytes, u64)>,
+    queue: Producer<Parcel>,
     bytes_max: usize,
     shared: Arc<Shared>,
 }
@@ -216,7 +221,7 @@ impl LaneWatch {
 /// The reader's end. Dropping it leaves the lane.
 #[derive(Debug)]
 pub(crate) struct LaneReader {
-    queue: Consumer<(Bytes, u64)>,
+    queue: Consumer<Parcel>,
     shared: Arc<Shared>,
 }
 
@@ -351,6 +356,13 @@ mod tests {
         assert!(!writer.is_half_empty());
         (0..SLOTS.0 / 2).for_each(|_| drop(reader.pop()));
         assert!(writer.is_half_empty());
+    }
+
+    #[test]
+    fn slots_take_as_much_as_the_operating_notes_say() {
+        let notes = include_str!("../../docs/OPERATING.md");
+        let kib = (memory_max(1 << 30) - (1 << 30)) / 1024;
+        assert!(notes.contains(&format!("up to {kib} KiB of its slots")), "{kib} KiB");
     }
 
     #[test]

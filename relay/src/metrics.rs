@@ -126,6 +126,8 @@ counters! {
     side_dropped,
     /// Times that the nodes could no longer be believed.
     cautions,
+    /// Subscribers closed while the nodes could not be believed, because their version has no way to be told.
+    dismissed,
     /// Subscribers dropped because they read too slowly and their version knows no gaps.
     evicted,
     /// Connections refused because the relay was full.

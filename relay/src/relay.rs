@@ -19,9 +19,9 @@ use crate::access::Roles;
 use crate::clock::now;
 use crate::config::{Endpoint, RelayConfig};
 use crate::error::{JournalError, RelayError};
-use crate::fanout::Terms;
 use crate::follower::{ChainEvent, Follower};
-use crate::hub::{Command, Hub, Joiner};
+use crate::hub::{Command, Hub};
+use crate::joiner::Joiner;
 use crate::journal::{FeedOptions, FeedWriter};
 use crate::lane::Wake;
 use crate::metrics::{Metrics, RelayStats};
@@ -33,6 +33,7 @@ use crate::side::SidePublisher;
 use crate::source::race::{Alarm, RaceControl, RaceDial, RaceTerms, Safety, SourceReport, SourceWatch};
 use crate::source::side::{SideGuard, SideSources};
 use crate::source::{Dial, NodeDial};
+use crate::subscriber::Terms;
 use crate::subscription::{Feed, SubscribeOptions};
 use crate::tls;
 use crate::wait::Waiter;
@@ -200,6 +201,7 @@ impl Relay {
         source: impl Future<Output = Option<RelayError>> + Send + 'static,
     ) -> Self {
         let Ready { hub, events, listeners, tls, http, lanes, sources, name } = ready;
+        tell_cost(config, &hub);
         let metrics = Arc::clone(hub.metrics());
         let (commands_in, commands) = mpsc::unbounded_channel();
         let joiner = Joiner {
@@ -207,7 +209,7 @@ impl Relay {
             roster: Roster::new(config.subscribers_max),
             lane_bytes: config.lane_bytes,
             chain_id: config.chain_id,
-            epoch: hub.epoch(),
+            facts: hub.facts(),
             lanes,
         };
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
@@ -268,14 +270,14 @@ impl Relay {
     /// As [`Self::subscribe`].
     pub fn subscribe_with(&self, options: SubscribeOptions) -> Result<Feed, RelayError> {
         let waiter = Waiter::new();
-        let place = self.joiner.roster.reserve("embedded", Roles::ALL)?;
+        let place = Arc::new(self.joiner.roster.reserve("embedded", Roles::ALL)?);
         let terms = Terms {
             version: SCHEMA_VERSION,
             position: options.position,
             selection: options.selection,
-            entry: Arc::clone(place.entry()),
+            place: Arc::clone(&place),
         };
-        let lane = self.joiner.open_lane(Wake::Thread(waiter.unparker()), terms, true)?;
+        let lane = self.joiner.open_lane(Wake::Thread(waiter.unparker()), terms)?;
         Ok(Feed::embedded(lane, waiter, place))
     }
 
@@ -400,12 +402,18 @@ impl Relay {
     }
 }
 
-/// Says what the doors can cost, and reads what they need.
+/// Reads what the doors need.
 fn prepare(config: &RelayConfig) -> Result<Option<TlsAcceptor>, RelayError> {
-    if config.listen_unix.is_some() || config.listen_tcp.is_some() {
-        tracing::info!(memory_max = config.memory_max(), "bytes that clients can make the relay hold, at most");
-    }
     config.access.tls.as_ref().map(tls::acceptor).transpose().map_err(RelayError::Secret)
+}
+
+/// Says what the doors can cost, with the market as it is.
+fn tell_cost(config: &RelayConfig, hub: &Hub) {
+    if config.listen_unix.is_some() || config.listen_tcp.is_some() {
+        let snapshot_bytes = hub.snapshot_bytes();
+        let memory_max = config.memory_max(snapshot_bytes);
+        tracing::info!(memory_max, snapshot_bytes, "bytes that clients can make the relay hold, at most");
+    }
 }
 
 /// The journal continues over restarts: each start is a new segment and a new epoch.

@@ -4,12 +4,13 @@
 //! a `Skip` says how many, so that the sequence of everyone counts the same messages.
 
 use std::collections::{BTreeSet, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, Split};
 use alphapulse_protocol::message::{Message, PoolKind, Scope, Select, Skip, WireMessage};
 use alphapulse_protocol::replica::{PoolInfo, Replica};
 use alphapulse_protocol::values::PoolDetails;
-use alphapulse_protocol::{AddressBytes, ChainId, Epoch, PoolId, Sequence, TokenId, UnixNanos, VenueId};
+use alphapulse_protocol::{AddressBytes, ChainId, Epoch, PoolId, Position, Sequence, TokenId, UnixNanos, VenueId};
 use bytes::Bytes;
 
 use crate::recent::Event;
@@ -18,7 +19,7 @@ use crate::recent::Event;
 pub(crate) const RULES_MAX: usize = 64;
 
 /// Which pools' states a subscriber wants. Rules of one sort widen, sorts narrow: kind 1 or 2, and token A or B.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     chains: BTreeSet<u64>,
     kinds: BTreeSet<u64>,
@@ -101,6 +102,19 @@ impl Selection {
         Self { chains: BTreeSet::new(), sides: BTreeSet::new(), ..self.clone() }
     }
 
+    /// Epoch in which the stream of `epoch` is for those who select so: what others hold at the same place is another state,
+    /// and must not pass for this one. Everything keeps the relay's own.
+    pub(crate) fn epoch_of(&self, epoch: Epoch) -> Epoch {
+        if self.is_everything() {
+            return epoch;
+        }
+        let mut hasher = DefaultHasher::new();
+        (self.of_states(), epoch.0).hash(&mut hasher);
+        // Never the relay's own, and never 0, which is none.
+        let other = hasher.finish();
+        Epoch(if other == epoch.0 || other == 0 { !epoch.0 | 1 } else { other })
+    }
+
     /// The messages that state this selection to a relay.
     #[must_use]
     pub fn rules(&self) -> Vec<Select> {
@@ -163,6 +177,8 @@ pub(crate) struct View {
     epoch: Epoch,
     /// The last event that passed, made once for all who share the view.
     last: Option<(Epoch, Sequence, Passed)>,
+    /// The newest snapshot that passed, and its place, kept until the next event: joins come in crowds.
+    snapshot: Option<(Position, Passed)>,
 }
 
 /// What is left of some frames.
@@ -174,7 +190,7 @@ pub(crate) struct Passed {
 
 impl View {
     pub(crate) const fn new(selection: Selection) -> Self {
-        Self { selection, watched: Vec::new(), epoch: Epoch(0), last: None }
+        Self { selection, watched: Vec::new(), epoch: Epoch(0), last: None, snapshot: None }
     }
 
     pub(crate) const fn selection(&self) -> &Selection {
@@ -203,6 +219,28 @@ impl View {
         passed
     }
 
+    /// The snapshot at this place as those who share the view see it.
+    pub(crate) fn snapshot(&mut self, at: Position, frames: &Bytes) -> Passed {
+        if let Some((_, passed)) = self.snapshot.as_ref().filter(|(made_at, _)| *made_at == at) {
+            return passed.clone();
+        }
+        let passed = self.pass(frames);
+        self.snapshot = Some((at, passed.clone()));
+        passed
+    }
+
+    /// The state has changed.
+    pub(crate) fn forget_snapshot(&mut self) {
+        self.snapshot = None;
+    }
+
+    /// The place in the stream of `epoch` of who says that its state is at `place`; in no epoch when the state is not of this
+    /// view.
+    pub(crate) fn place_in(&self, epoch: Epoch, place: Position) -> Position {
+        let is_same = place.epoch == self.selection.epoch_of(epoch);
+        Position { epoch: if is_same { epoch } else { Epoch(0) }, ..place }
+    }
+
     /// What is left of whole frames in the stream's order.
     pub(crate) fn pass(&self, frames: &Bytes) -> Passed {
         if self.selection.is_everything() {
@@ -212,6 +250,12 @@ impl View {
         let mut sieve = Sieve { out: Vec::with_capacity(frames.len()), run: None, skipped: 0 };
         for (at, frame) in walk(frames) {
             let message = Message::decode(&frame[FRAME_HEADER_BYTES..]).expect("the relay packs what it can read");
+            if let Message::SnapshotBegin(begin) = message {
+                let mut begin = *begin;
+                begin.epoch.set(self.selection.epoch_of(Epoch(begin.epoch.get())).0);
+                sieve.keep_changed(&begin);
+                continue;
+            }
             let is_watched = |pool: PoolId| self.watched.get(pool.index()).copied().unwrap_or(false);
             if message.state_of().is_none_or(is_watched) && !superseded.contains(&at) {
                 sieve.keep(frame);
@@ -237,6 +281,11 @@ impl Sieve {
         self.out.extend_from_slice(frame);
     }
 
+    fn keep_changed<T: WireMessage>(&mut self, message: &T) {
+        self.flush();
+        frame::write(&mut self.out, message);
+    }
+
     fn skip(&mut self, message: &Message<'_>) {
         let header = message.header();
         let count = self.run.map_or(0, |(count, ..)| count);
@@ -252,6 +301,8 @@ impl Sieve {
 
     fn finish(mut self) -> Passed {
         self.flush();
+        // What waits for a subscriber is counted by its length.
+        self.out.shrink_to_fit();
         Passed { frames: self.out.into(), skipped: self.skipped }
     }
 }
@@ -289,4 +340,37 @@ fn superseded(frames: &[u8]) -> HashSet<usize> {
         }
     }
     superseded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_passes_once_for_all_who_share_a_view_until_the_next_event() {
+        let at = |sequence| Position { epoch: Epoch(1), sequence: Sequence(sequence) };
+        let mut begin = Vec::new();
+        frame::write(&mut begin, &Skip::new(1));
+        let frames = Bytes::from(begin);
+        let mut view = View::new(Selection::everything().kind(PoolKind::UniswapV2));
+        let first = view.snapshot(at(1), &frames).frames;
+        assert_eq!(view.snapshot(at(1), &frames).frames.as_ptr(), first.as_ptr());
+        assert_ne!(view.snapshot(at(2), &frames).frames.as_ptr(), first.as_ptr());
+        let second = view.snapshot(at(2), &frames).frames;
+        view.forget_snapshot();
+        assert_ne!(view.snapshot(at(2), &frames).frames.as_ptr(), second.as_ptr());
+    }
+
+    #[test]
+    fn the_epoch_of_a_selection_is_never_that_of_another_nor_none() {
+        let all = Selection::everything();
+        for epoch in [1, 7, u64::MAX].map(Epoch) {
+            assert_eq!(all.clone().chain(ChainId(1)).side(55).epoch_of(epoch), epoch);
+            let some = all.clone().kind(PoolKind::UniswapV2);
+            let epochs =
+                [&all, &some, &some.clone().token([1; 20]), &all.clone().conflated()].map(|wish| wish.epoch_of(epoch));
+            let distinct: BTreeSet<u64> = epochs.iter().map(|epoch| epoch.0).collect();
+            assert!(distinct.len() == epochs.len() && !distinct.contains(&0), "{epochs:?}");
+        }
+    }
 }

@@ -4,8 +4,9 @@ use core::cell::RefCell;
 use core::time::Duration;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
-use alphapulse_protocol::frame::{FRAME_BYTES_MAX, Frame, FrameBuf};
+use alphapulse_protocol::frame::{Frame, FrameBuf};
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::{ChainId, Position};
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::error::FeedError;
 use crate::lane::{Ending, LaneReader};
 use crate::roster::Place;
 use crate::selection::Selection;
+use crate::sieve::{PassedOver, check_length};
 use crate::tls::TlsClient;
 use crate::wait::{FeedWaker, Waiter};
 
@@ -35,7 +37,7 @@ pub struct SubscribeOptions {
 /// A subscription: a snapshot or what was missed first, then every message in sequence. Where messages are missing a
 /// [`Gap`](alphapulse_protocol::message::Gap) comes before the next one.
 ///
-/// For one synchronous thread. [`Feed::try_next`] never blocks or allocates; that of a remote feed makes a system call when
+/// For one synchronous thread. [`Feed::try_message`] and [`Feed::try_next`] never block or allocate; that of a remote feed makes a system call when
 /// everything read before was handed out, that of an embedded one never. A feed that ended stays
 /// ended; subscribing again from the position of a [`Replica`](alphapulse_protocol::replica::Replica) goes on where it stands.
 /// Whoever applies the frames to one must subscribe again as well when it refuses one.
@@ -55,15 +57,38 @@ struct Embedded {
     lane: LaneReader,
     waiter: Waiter,
     unpacking: Unpacking,
+    passed_over: PassedOver,
     /// Given back when the feed is dropped.
-    _place: Place,
+    _place: Arc<Place>,
 }
 
 impl Embedded {
+    /// Next frame, of any length.
+    fn try_frame(&mut self) -> Result<Option<Frame<'_>>, FeedError> {
+        Ok(match self.advance()? {
+            Some(frame_bytes) => Some(self.unpacking.take(frame_bytes)),
+            None => None,
+        })
+    }
+
+    /// The same by value, without those that are too long for it.
     fn try_next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
+        while let Some(frame_bytes) = self.advance()? {
+            let frame = self.unpacking.take(frame_bytes);
+            if let Some(by_value) = frame.to_buf() {
+                return Ok(Some(by_value));
+            }
+            check_length(frame.message_bytes()).map_err(FeedError::Malformed)?;
+            self.passed_over.long += 1;
+        }
+        Ok(None)
+    }
+
+    /// Makes the next frame the first of those at hand, and gives its size.
+    fn advance(&mut self) -> Result<Option<usize>, FeedError> {
         loop {
-            if let Some(frame) = self.unpacking.next()? {
-                return Ok(Some(frame));
+            if let Some(frame_bytes) = self.unpacking.find()? {
+                return Ok(Some(frame_bytes));
             }
             match self.lane.pop() {
                 Some(frames) => self.unpacking = Unpacking { frames, at: 0 },
@@ -98,24 +123,33 @@ impl Unpacking {
         self.at < self.frames.len()
     }
 
-    fn next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
-        let Some(frame) = Frame::first(&self.frames[self.at..]).map_err(FeedError::Malformed)? else {
+    /// Size of the next frame, which stays; `None` when none is left.
+    fn find(&mut self) -> Result<Option<usize>, FeedError> {
+        let frame = Frame::first(&self.frames[self.at..]).map_err(FeedError::Malformed)?;
+        let frame_bytes = frame.map(|frame| frame.as_bytes().len());
+        if frame_bytes.is_none() {
             *self = Self::default();
-            return Ok(None);
-        };
-        self.at += frame.as_bytes().len();
-        let is_side = || Message::decode(frame.message_bytes()).is_ok_and(|message| message.is_side());
-        if frame.as_bytes().len() > FRAME_BYTES_MAX && is_side() {
-            // Too long to be handed out by value. Nothing of the state depends on it.
-            return self.next();
         }
-        frame.to_buf().ok_or_else(|| FeedError::Malformed(client::too_long(frame.message_bytes()))).map(Some)
+        Ok(frame_bytes)
+    }
+
+    /// The next frame, which was found before.
+    fn take(&mut self, frame_bytes: usize) -> Frame<'_> {
+        let start = self.at;
+        self.at += frame_bytes;
+        Frame::found_before(&self.frames[start..], frame_bytes)
     }
 }
 
 impl Feed {
-    pub(crate) fn embedded(lane: LaneReader, waiter: Waiter, place: Place) -> Self {
-        Self(Origin::Embedded(Embedded { lane, waiter, unpacking: Unpacking::default(), _place: place }))
+    pub(crate) fn embedded(lane: LaneReader, waiter: Waiter, place: Arc<Place>) -> Self {
+        Self(Origin::Embedded(Embedded {
+            lane,
+            waiter,
+            unpacking: Unpacking::default(),
+            passed_over: PassedOver::default(),
+            _place: place,
+        }))
     }
 
     pub(crate) fn remote(connection: Connection) -> Self {
@@ -170,14 +204,37 @@ impl Feed {
         if got == expected { Ok(self) } else { Err(FeedError::WrongChain { expected, got }) }
     }
 
-    /// Next frame, or `None` when none is there now. Never blocks.
+    /// Next message, of any length, or `None` when none is there now. It lies where it was read: nothing is copied or
+    /// allocated. Never blocks.
     ///
     /// # Errors
     /// Why the feed ended; everything before the end was handed out.
+    pub fn try_message(&mut self) -> Result<Option<Message<'_>>, FeedError> {
+        let frame = match &mut self.0 {
+            Origin::Embedded(embedded) => embedded.try_frame()?,
+            Origin::Remote(connection) => connection.get_mut().try_frame()?,
+        };
+        frame.map(|frame| Message::decode(frame.message_bytes())).transpose().map_err(FeedError::Malformed)
+    }
+
+    /// Next frame by value, for who keeps it, or `None` when none is there now. Never blocks. A side message that is longer
+    /// than [`FRAME_BYTES_MAX`](alphapulse_protocol::frame::FRAME_BYTES_MAX) is passed over and counted; [`Feed::try_message`] hands it out.
+    ///
+    /// # Errors
+    /// Why the feed ended; everything else before the end was handed out.
     pub fn try_next(&mut self) -> Result<Option<FrameBuf>, FeedError> {
         match &mut self.0 {
             Origin::Embedded(embedded) => embedded.try_next(),
             Origin::Remote(connection) => connection.get_mut().try_next().map_err(FeedError::from),
+        }
+    }
+
+    /// What came and was not handed out: too long, or not to be understood. Never anything of the stream.
+    #[must_use]
+    pub fn passed_over(&self) -> PassedOver {
+        match &self.0 {
+            Origin::Embedded(embedded) => embedded.passed_over,
+            Origin::Remote(connection) => connection.borrow().passed_over(),
         }
     }
 

@@ -147,11 +147,12 @@ impl Market {
         derived.rates[usize::from(!zero_for_one)]
     }
 
-    /// The pool with its state, for quotes; admitted or not. `None` for a kind that nothing here prices.
+    /// The pool with its state, for quotes; admitted or not. `None` for a kind that nothing here prices, and for a state that is
+    /// not known because the feed leaves it out.
     #[must_use]
     pub fn pool(&self, pool: PoolId) -> Option<PoolView<'_>> {
         let info = self.replica.pools().get(pool.index())?;
-        PoolView::new(info, self.replica.states().get(pool.index())?)
+        PoolView::new(info, self.replica.state(pool)?)
     }
 
     /// Output for exactly `amount_in`, as the pool itself would answer; raw units, rounded as the pool rounds. Does not
@@ -161,7 +162,7 @@ impl Market {
     /// [`QuoteError`], with [`QuoteError::UnknownPool`] and [`QuoteError::TokenNotInPool`] for a wrong question.
     pub fn quote_exact_in(&self, pool: PoolId, token_in: TokenId, amount_in: U256) -> Result<U256, QuoteError> {
         let zero_for_one = self.is_token_0(pool, token_in)?;
-        self.pool(pool).ok_or(QuoteError::UnsupportedPoolKind)?.quote_exact_in(zero_for_one, amount_in)
+        self.priced(pool)?.quote_exact_in(zero_for_one, amount_in)
     }
 
     /// Input for exactly `amount_out`, as [`Market::quote_exact_in`].
@@ -170,7 +171,13 @@ impl Market {
     /// As [`Market::quote_exact_in`].
     pub fn quote_exact_out(&self, pool: PoolId, token_in: TokenId, amount_out: U256) -> Result<U256, QuoteError> {
         let zero_for_one = self.is_token_0(pool, token_in)?;
-        self.pool(pool).ok_or(QuoteError::UnsupportedPoolKind)?.quote_exact_out(zero_for_one, amount_out)
+        self.priced(pool)?.quote_exact_out(zero_for_one, amount_out)
+    }
+
+    fn priced(&self, pool: PoolId) -> Result<PoolView<'_>, QuoteError> {
+        let is_known = self.replica.is_known(pool);
+        let reason = if is_known { QuoteError::UnsupportedPoolKind } else { QuoteError::UnknownState };
+        self.pool(pool).ok_or(reason)
     }
 
     fn is_token_0(&self, pool: PoolId, token: TokenId) -> Result<bool, QuoteError> {

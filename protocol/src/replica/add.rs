@@ -1,6 +1,6 @@
 //! Tokens and pools as they are described, inside a snapshot or a block.
 
-use super::{Change, Part, Phase, PoolInfo, PoolState, Replica, TokenInfo};
+use super::{Change, Lack, Part, Phase, PoolInfo, PoolState, Replica, TokenInfo};
 use crate::error::ReplicaError;
 use crate::id::{PoolId, TokenId, VenueId};
 use crate::message::{FEE_DYNAMIC, MultiTokenPool, Pool, PoolKind, Token, V4Pool};
@@ -96,6 +96,7 @@ impl Replica {
         self.check_tokens(&info.tokens)?;
         self.pools.push(info);
         self.states.push(PoolState::empty(info.kind));
+        self.lacks.push(Lack::of(info.kind));
         if let Some(undo) = self.undo.back_mut().filter(|_| matches!(self.phase, Phase::InBlock { .. })) {
             undo.remember_pool_added();
         }

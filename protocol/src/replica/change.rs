@@ -23,14 +23,21 @@ impl Replica {
         }
     }
 
-    /// Passes over states that were not asked for. In a snapshot they stand in the place of the newest pool's state,
-    /// which stays as it is while nothing is known of it.
+    /// Passes over states that were not asked for. In a snapshot they stand in the place of the newest pool's state, of
+    /// which nothing is known then.
     pub(super) fn skip(&mut self, count: u32) -> Result<Change, ReplicaError> {
         self.count_updates(count, "Skip")?;
         if let Phase::Snapshot { due, .. } = &mut self.phase
             && core::mem::take(due).is_empty()
         {
             return Err(ReplicaError::OutOfPlace("Skip"));
+        }
+        if matches!(self.phase, Phase::Snapshot { .. })
+            && let (Some(info), Some(state), Some(lack)) =
+                (self.pools.last(), self.states.last_mut(), self.lacks.last_mut())
+        {
+            *state = PoolState::Unknown(info.kind);
+            lack.skip();
         }
         Ok(Change::None)
     }
@@ -93,7 +100,20 @@ impl Replica {
             }
         }
         let token_count = self.pools.get(PoolId(pool).index()).map_or(0, |info| info.tokens.len());
-        self.change_pool(pool, false, |state| change(state, token_count))
+        let changed = self.change_pool(pool, false, |state| change(state, token_count))?;
+        self.fill(PoolId(pool), part);
+        Ok(changed)
+    }
+
+    /// A part of a pool's state came.
+    fn fill(&mut self, pool: PoolId, part: Part) {
+        let Some(lack) = self.lacks.get_mut(pool.index()).filter(|lack| !lack.is_nothing()) else { return };
+        if matches!(self.phase, Phase::InBlock { .. })
+            && let Some(undo) = self.undo.back_mut()
+        {
+            undo.remember_lack(pool, *lack);
+        }
+        lack.fill(part);
     }
 
     fn change_pool(
@@ -105,6 +125,10 @@ impl Replica {
         self.count_update("pool state")?;
         let id = PoolId(pool);
         let state = self.states.get_mut(id.index()).ok_or(ReplicaError::UnknownPool(id))?;
+        if self.lacks.get(id.index()).is_some_and(|lack| lack.is_skipped()) {
+            // A part on top of nothing is not a state.
+            return Ok(Change::None);
+        }
         if matches!(self.phase, Phase::InBlock { .. })
             && let Some(undo) = self.undo.back_mut()
         {

@@ -7,7 +7,7 @@ use crate::id::{PoolId, TokenId};
 use crate::message::{
     BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters,
     CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, Message, MultiTokenPool,
-    Pool, PoolKind, PoolRates, RatesUse, SnapshotBegin, SnapshotEnd, SolidlyReserves, Token, V2Reserves, V3Swap,
+    Pool, PoolKind, PoolRates, RatesUse, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves, Token, V2Reserves, V3Swap,
     V3Tick, V4Pool, V4Swap, WireMessage,
 };
 use crate::units::{Sequence, UnixNanos};
@@ -47,6 +47,7 @@ impl<E, F: FnMut(Message<'_>) -> Result<(), E>> Describer<F> {
     fn put_pool(&mut self, id: PoolId, info: &PoolInfo, state: &PoolState) -> Result<(), E> {
         self.put_description(id, info)?;
         match state {
+            PoolState::Unknown(_) => self.put(Skip::new(1)),
             PoolState::V2(v2) => self.put(V2Reserves::new(id, v2.reserve_0, v2.reserve_1)),
             PoolState::V3(v3) => {
                 self.put(V3Swap::new(id, v3.sqrt_price_x96, v3.tick, v3.liquidity))?;
@@ -129,15 +130,16 @@ impl Replica {
         for (token, id) in self.tokens().iter().zip(0..) {
             out.put(Token::new(TokenId(id), token.address, &token.symbol, token.decimals))?;
         }
-        for ((info, state), id) in self.pools().iter().zip(self.states()).zip(0..) {
-            out.put_pool(PoolId(id), info, state)?;
+        for ((info, state), id) in self.pools().iter().zip(self.known_states()).zip(0..) {
+            // What has come in part is no state either.
+            out.put_pool(PoolId(id), info, state.unwrap_or(&PoolState::Unknown(info.kind)))?;
         }
         let inside = out.count - 1;
         out.put(SnapshotEnd::new(inside))?;
         Ok(true)
     }
 
-    /// Whether both mirrors hold the same block, tokens, pools and states, bit for bit.
+    /// Whether both mirrors hold the same block, tokens, pools and states, bit for bit, and know of the same pools.
     /// Stream position and undo history are not compared: a fresh snapshot has neither.
     #[must_use]
     pub fn is_same_state(&self, other: &Self) -> bool {
@@ -146,6 +148,11 @@ impl Replica {
             && self.context() == other.context()
             && self.tokens() == other.tokens()
             && self.pools() == other.pools()
-            && self.states() == other.states()
+            && self.known_states().eq(other.known_states())
+    }
+
+    /// The state of each pool, as far as it is known.
+    fn known_states(&self) -> impl Iterator<Item = Option<&PoolState>> {
+        self.states().iter().zip(&self.lacks).map(|(state, lack)| lack.is_nothing().then_some(state))
     }
 }

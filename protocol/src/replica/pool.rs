@@ -28,6 +28,8 @@ pub struct V2State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PoolState {
+    /// Nothing is known of it but its kind: its reader did not ask for it, or it has not come yet.
+    Unknown(PoolKind),
     /// Constant product.
     V2(V2State),
     /// Concentrated liquidity.
@@ -50,7 +52,7 @@ pub enum PoolState {
 pub(super) type Mismatch = &'static str;
 
 impl PoolState {
-    /// State of a pool of which nothing but the kind is known.
+    /// State of a pool of this kind that holds nothing.
     #[must_use]
     pub fn empty(kind: PoolKind) -> Self {
         match kind {

@@ -2,7 +2,7 @@
 
 use ruint::aliases::U256;
 
-use super::{PoolInfo, PoolState, TickLiquidity, V3State};
+use super::{Lack, PoolInfo, PoolState, TickLiquidity, V3State};
 use crate::id::{BlockRef, PoolId};
 use crate::message::BlockContext;
 use crate::values::V4Fees;
@@ -27,12 +27,14 @@ enum Before {
 pub(super) struct BlockUndo {
     parent: BlockContext,
     before: Vec<(PoolId, Before)>,
+    /// What lacked of pools before something of it came.
+    lacks: Vec<(PoolId, Lack)>,
     pools_added: usize,
 }
 
 impl BlockUndo {
     pub(super) const fn new(parent: BlockContext) -> Self {
-        Self { parent, before: Vec::new(), pools_added: 0 }
+        Self { parent, before: Vec::new(), lacks: Vec::new(), pools_added: 0 }
     }
 
     /// The block that is gone back to.
@@ -59,6 +61,10 @@ impl BlockUndo {
         }
     }
 
+    pub(super) fn remember_lack(&mut self, id: PoolId, lack: Lack) {
+        self.lacks.push((id, lack));
+    }
+
     fn keep(&mut self, id: PoolId, make: impl FnOnce() -> Before, is_same: impl Fn(&Before) -> bool) {
         if !self.before.iter().any(|(pool, kept)| *pool == id && is_same(kept)) {
             self.before.push((id, make()));
@@ -66,7 +72,12 @@ impl BlockUndo {
     }
 
     /// Puts everything back and returns the parent.
-    pub(super) fn revert(self, pools: &mut Vec<PoolInfo>, states: &mut Vec<PoolState>) -> BlockContext {
+    pub(super) fn revert(
+        self,
+        pools: &mut Vec<PoolInfo>,
+        states: &mut Vec<PoolState>,
+        lacks: &mut Vec<Lack>,
+    ) -> BlockContext {
         for (id, before) in self.before {
             let state = states.get_mut(id.index()).expect("pools are only added while their changes are kept");
             match before {
@@ -82,6 +93,12 @@ impl BlockUndo {
         }
         pools.truncate(pools.len() - self.pools_added);
         states.truncate(pools.len());
+        for (id, lack) in self.lacks.into_iter().rev() {
+            if let Some(now) = lacks.get_mut(id.index()) {
+                *now = lack;
+            }
+        }
+        lacks.truncate(pools.len());
         self.parent
     }
 }

@@ -1,10 +1,10 @@
 //! When a state may be traded on, and when two states are the same.
 
 use alphapulse_protocol::message::{
-    Block, BlockEnd, Pool, SnapshotBegin, SnapshotEnd, Token, V2Reserves, V3Swap, V3Tick,
+    Block, BlockEnd, Pool, PoolKind, Skip, SnapshotBegin, SnapshotEnd, Token, V2Reserves, V3Swap, V3Tick,
 };
 use alphapulse_protocol::message::{Reorg, WireMessage};
-use alphapulse_protocol::replica::{Change, Replica};
+use alphapulse_protocol::replica::{Change, PoolState, Replica};
 use alphapulse_protocol::{
     BlockNumber, ChainId, Epoch, FeePpm, PoolId, ReplicaError, TokenId, U256, UnixNanos, VenueId,
 };
@@ -215,4 +215,61 @@ fn constructors_make_nothing_that_a_reader_refuses() {
     let long = "é".repeat(20);
     let token = Token::new(TokenId(0), [0; 20], &format!("x{long}"), 18);
     assert_eq!((token.check(), token.symbol().len()), (Ok(()), 31), "cut at a character");
+}
+
+#[test]
+fn a_pool_that_was_passed_over_is_not_known_and_nothing_live_makes_it_so() {
+    let truth = sample(|_| {});
+    let mut replica = skipping_sample();
+    assert!(replica.is_tradable() && !replica.is_same_state(&truth));
+    let known = |replica: &Replica| [0, 1].map(|pool| replica.is_known(PoolId(pool)));
+    assert_eq!(known(&replica), [true, false]);
+    assert!(replica.state(PoolId(0)).is_some() && replica.state(PoolId(1)).is_none());
+    assert_eq!(replica.states()[1], PoolState::Unknown(PoolKind::UniswapV3));
+    let fresh = joined(&replica, 64);
+    assert!(known(&fresh) == known(&replica) && fresh.is_same_state(&replica), "who joins by it knows no more");
+    let block = Block::new(context(101, 101, 100), BlockNumber(101));
+    send(&mut replica, 11, block).expect("begins");
+    send(&mut replica, 12, V3Swap::new(PoolId(1), U256::from(1_u128 << 96), 0, 5))
+        .expect("its ticks lack all the same");
+    send(&mut replica, 13, V3Tick::new(PoolId(1), -60, 1, 1)).expect("a part");
+    send(&mut replica, 14, BlockEnd::new(block_ref(101, 101), 2)).expect("ends");
+    assert_eq!(known(&replica), [true, false]);
+}
+
+#[test]
+fn a_pool_described_in_a_block_is_known_once_its_state_came_and_not_after_that_was_taken_back() {
+    let mut replica = sample(|_| {});
+    let added = PoolId(2);
+    let pool = Pool::uniswap_v2(added, VenueId(0), [3; 20], [TokenId(0), TokenId(1)], FeePpm(3000));
+    send(&mut replica, 11, Block::new(context(101, 101, 100), BlockNumber(102))).expect("begins");
+    send(&mut replica, 12, pool).expect("described");
+    send(&mut replica, 13, BlockEnd::new(block_ref(101, 101), 1)).expect("ends");
+    assert!(!replica.is_known(added) && replica.state(added).is_none());
+    assert!(!joined(&replica, 64).is_known(added), "an empty pool is not what a joiner is told");
+    send(&mut replica, 14, Block::new(context(102, 102, 101), BlockNumber(102))).expect("begins");
+    send(&mut replica, 15, V2Reserves::new(added, 5, 6)).expect("its state");
+    send(&mut replica, 16, BlockEnd::new(block_ref(102, 102), 1)).expect("ends");
+    assert!(replica.is_known(added) && replica.state(added).is_some());
+    let back =
+        |to: u32, from: u32| Reorg::new(block_ref(to.into(), to), block_ref(from.into(), from)).expect("one deep");
+    send(&mut replica, 17, back(101, 102)).expect("fits");
+    assert!(!replica.is_known(added));
+    send(&mut replica, 18, back(100, 101)).expect("fits");
+    assert!(!replica.is_known(added) && replica.pools().len() == 2);
+}
+
+/// The same market for a reader who did not ask for pool 1.
+fn skipping_sample() -> Replica {
+    let pool = |id, byte| Pool::uniswap_v2(PoolId(id), VenueId(0), [byte; 20], [TokenId(0), TokenId(1)], FeePpm(3_000));
+    let mut replica = Replica::default();
+    send(&mut replica, 10, SnapshotBegin::new(context(100, 100, 99), CHAIN, EPOCH, 2, 2)).expect("begins");
+    send(&mut replica, 10, Token::new(TokenId(0), [1; 20], "A", 18)).expect("a token");
+    send(&mut replica, 10, Token::new(TokenId(1), [2; 20], "B", 18)).expect("a token");
+    send(&mut replica, 10, pool(0, 3)).expect("a pool");
+    send(&mut replica, 10, V2Reserves::new(PoolId(0), 5, 6)).expect("its state");
+    send(&mut replica, 10, pool(1, 4).with_ticks(60, (-120, 120))).expect("a pool");
+    send(&mut replica, 10, Skip::new(2)).expect("in the place of its state");
+    send(&mut replica, 10, SnapshotEnd::new(7)).expect("ends");
+    replica
 }

@@ -7,7 +7,6 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use alphapulse_protocol::frame::{self, Split};
 use alphapulse_protocol::message::Message;
@@ -15,6 +14,7 @@ use alphapulse_protocol::replica::REORG_DEPTH_MAX;
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, Sequence};
 use bytes::Bytes;
 
+use super::ages::Ages;
 use super::index::SegmentIndex;
 use super::past::{Missed, NotKept, Past};
 use super::segment::{self, io_error};
@@ -22,6 +22,7 @@ use super::starts::Starts;
 use super::sync::{SyncPolicy, Syncer};
 use super::writer::{JournalWriter, SEGMENT_BYTES_MAX, remove_if_there, sync_dir};
 use super::{checkpoint, index};
+use crate::clock::now;
 use crate::error::JournalError;
 use crate::observe::JournalStatus;
 
@@ -35,7 +36,7 @@ pub struct FeedOptions {
     pub sync: SyncPolicy,
     /// The oldest segments are removed while all files together take more; `None` keeps all.
     pub bytes_max: Option<u64>,
-    /// Segments are removed when their last record was written longer ago; `None` keeps all.
+    /// Segments are removed when their last event lies longer before the newest one; `None` keeps all.
     pub age_max: Option<Duration>,
     /// Size at which a segment is closed, after the event that reaches it.
     pub segment_bytes_max: u64,
@@ -60,7 +61,6 @@ impl Default for FeedOptions {
 struct Closed {
     /// All of its files.
     bytes: u64,
-    last_write: SystemTime,
 }
 
 /// Writes a feed. Not `Clone`: a journal has one writer.
@@ -73,6 +73,7 @@ pub struct FeedWriter {
     /// Segments before the one that is written, oldest first.
     closed: VecDeque<Closed>,
     starts: Starts,
+    ages: Ages,
 }
 
 impl FeedWriter {
@@ -93,17 +94,22 @@ impl FeedWriter {
         let syncer = Syncer::new(options.sync).map_err(io_error(dir, "start the thread that syncs"))?;
         let first = segment::range(dir)?.start;
         let mut starts = Starts::new(options.reorg_depth_max);
-        let note = |record: &[u8]| starts.note_read(dir, first, record);
+        let mut ages = Ages::default();
+        let note = |record: &[u8]| {
+            starts.note_read(dir, first, record);
+            ages.note_read(record);
+        };
         let writer = JournalWriter::open_feed(dir, chain_id, epoch, syncer, note)?
             .with_segment_bytes_max(options.segment_bytes_max);
         starts.begin_segment(None);
+        ages.end_read();
         remove_orphans(dir, first)?;
         let closed = (first..writer.index()).map(|index| {
             SegmentIndex::mend(dir, index)?;
             Closed::find(dir, index)
         });
         let closed = closed.collect::<Result<_, _>>()?;
-        Ok(Self { dir: dir.to_owned(), writer, options, past: Past::new(), closed, starts })
+        Ok(Self { dir: dir.to_owned(), writer, options, past: Past::new(), closed, starts, ages })
     }
 
     /// A new epoch begins with this snapshot, as frames.
@@ -164,6 +170,7 @@ impl FeedWriter {
     fn append(&mut self, message: &[u8]) -> Result<(), JournalError> {
         self.past.note(self.writer.index(), self.writer.segment().bytes, message);
         self.starts.note(message);
+        self.ages.note(message);
         self.writer.append_here(message)
     }
 
@@ -182,6 +189,7 @@ impl FeedWriter {
         self.writer.rotate()?;
         let closed = Closed::find(&self.dir, self.writer.index() - 1);
         self.closed.push_back(self.writer.keep_poison(closed)?);
+        self.ages.close();
         // The checkpoint may outlive a crash; then the segment that it is of must as well.
         self.writer.sync()?;
         if let Some(state) = &state {
@@ -206,6 +214,7 @@ impl FeedWriter {
             self.writer.keep_poison(removed)?;
             self.closed.pop_front();
             self.starts.remove_first();
+            self.ages.remove_first();
             self.past.forget(index);
         }
         let synced = sync_dir(&self.dir);
@@ -214,13 +223,11 @@ impl FeedWriter {
 
     /// How many of the oldest segments are to be removed.
     fn removable(&self) -> usize {
-        let now = SystemTime::now();
+        let clock = now();
         let mut bytes = self.closed.iter().map(|closed| closed.bytes).sum::<u64>() + self.writer.segment().bytes;
         let mut unwanted = 0;
-        for closed in &self.closed {
-            // A clock that went back makes nothing older.
-            let age = now.duration_since(closed.last_write).unwrap_or_default();
-            let is_old = self.options.age_max.is_some_and(|age_max| age > age_max);
+        for (at, closed) in self.closed.iter().enumerate() {
+            let is_old = self.options.age_max.is_some_and(|age_max| self.ages.age(at, clock) > age_max);
             if !is_old && self.options.bytes_max.is_none_or(|bytes_max| bytes <= bytes_max) {
                 break;
             }
@@ -237,10 +244,7 @@ impl Closed {
         let metadata = fs::metadata(&path).map_err(io_error(&path, "read"))?;
         let beside = [checkpoint::path(dir, index), index::path(dir, index)];
         let beside: u64 = beside.iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len()).sum();
-        Ok(Self {
-            bytes: metadata.len() + beside,
-            last_write: metadata.modified().map_err(io_error(&path, "read the time of"))?,
-        })
+        Ok(Self { bytes: metadata.len() + beside })
     }
 }
 

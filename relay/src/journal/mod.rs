@@ -7,6 +7,7 @@
 //! Beside a segment may lie its index (`.idx`), which is only a hint, and the state that it begins with (`.state`), with which
 //! a relay's feed can do without the segments before it.
 
+mod ages;
 mod checkpoint;
 mod cut;
 mod feed;
@@ -23,6 +24,7 @@ pub use crate::error::JournalError;
 pub use self::cut::{CutReport, cut};
 pub use self::feed::{FeedOptions, FeedWriter};
 pub use self::index::{JournalIndex, Place, SegmentStat};
+pub(crate) use self::past::CHUNK_BYTES;
 pub use self::past::{Chunk, Missed, NotKept};
 pub use self::reader::JournalReader;
 pub use self::sync::SyncPolicy;

@@ -14,7 +14,7 @@ use super::segment::{self, damaged, io_error};
 use crate::error::JournalError;
 
 /// Bytes read at a time: the largest frame fits, and so does what a subscriber's connection takes in a few writes.
-const CHUNK_BYTES: usize = 128 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 128 * 1024;
 const _: () = assert!(CHUNK_BYTES > FRAME_HEADER_BYTES + MESSAGE_BYTES_MAX);
 
 /// Why the journal cannot give what a reader missed.
@@ -178,8 +178,11 @@ impl Missed {
             if taken == 0 {
                 self.enter_next_segment()?;
             }
+            // Between two chunks nothing is held but the place.
+            self.buffer = Vec::new();
             self.place.offset += taken as u64;
             if !frames.is_empty() {
+                frames.shrink_to_fit();
                 return Ok(Some(Chunk { frames: frames.into(), last: Sequence(self.due.0 - 1) }));
             }
         }

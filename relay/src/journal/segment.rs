@@ -9,7 +9,7 @@ use alphapulse_protocol::DecodeError;
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, Split};
 use alphapulse_protocol::header::{MessageHeader, SCHEMA_ID};
 use alphapulse_protocol::message::{BlockEnd, Gap, Message, SegmentBegin, SnapshotBegin, SnapshotEnd, WireMessage};
-use alphapulse_protocol::{ChainId, Epoch, Sequence};
+use alphapulse_protocol::{ChainId, Epoch, Sequence, UnixNanos};
 
 use crate::error::JournalError;
 
@@ -74,6 +74,12 @@ pub(super) fn template_id(message: &[u8]) -> u16 {
 pub(super) fn sequence(message: &[u8]) -> Sequence {
     const AT: usize = core::mem::offset_of!(MessageHeader, sequence);
     Sequence(message.get(AT..AT + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
+}
+
+/// Time that a message states; 0 when it is too short to state one.
+pub(super) fn event_ns(message: &[u8]) -> UnixNanos {
+    const AT: usize = core::mem::offset_of!(MessageHeader, event_ns);
+    UnixNanos(message.get(AT..AT + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
 }
 
 /// Whether a message belongs to the market's stream.

@@ -248,7 +248,7 @@ impl JournalWriter {
         self.segment.bytes >= self.segment_bytes_max
     }
 
-    /// Closes the segment and begins the next.
+    /// Closes the segment and begins the next. The disk is waited for in between: a torn end may then only be the last one's.
     #[cold]
     pub(super) fn rotate(&mut self) -> Result<(), JournalError> {
         self.sync()?;

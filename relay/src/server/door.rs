@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use alphapulse_protocol::message::{CloseReason, VERSION_RESUME};
+use alphapulse_protocol::message::CloseReason;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -16,7 +16,7 @@ use super::handshake::{Agreed, Handshake};
 use super::listen::{Accept, Origin};
 use super::peer::Peer;
 use crate::auth::Gate;
-use crate::hub::Joiner;
+use crate::joiner::Joiner;
 use crate::lane::Wake;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
@@ -136,9 +136,9 @@ impl Door {
     {
         // The place is held until the peer is gone, farewell included: connections are bounded by places.
         let (reason, _place) = match agreed {
-            Agreed::Subscribe(terms, place) => {
-                let is_greeted = terms.version >= VERSION_RESUME;
-                let reason = match self.joiner.open_lane(Wake::Task(Arc::new(Notify::new())), terms, is_greeted) {
+            Agreed::Subscribe(terms) => {
+                let place = Arc::clone(&terms.place);
+                let reason = match self.joiner.open_lane(Wake::Task(Arc::new(Notify::new())), terms) {
                     Ok(lane) => peer.stream_lane(lane, &self.metrics).await,
                     Err(_) => Some(CloseReason::Shutdown),
                 };
@@ -150,7 +150,7 @@ impl Door {
                     reason = peer.take_sides(&self.sides, place.entry()) => reason,
                     () = self.joiner.commands.closed() => Some(CloseReason::Shutdown),
                 };
-                (reason, place)
+                (reason, Arc::new(place))
             }
         };
         if let Some(reason) = reason {

@@ -14,15 +14,15 @@ use super::listen::Origin;
 use super::peer::Peer;
 use crate::access::Roles;
 use crate::auth::{self, Gate, KeyRing, Session};
-use crate::fanout::Terms;
-use crate::hub::Joiner;
+use crate::joiner::Joiner;
 use crate::roster::Place;
 use crate::selection::{RULES_MAX, Selection};
+use crate::subscriber::Terms;
 
 /// What was agreed on.
 pub(super) enum Agreed {
     /// It gets the stream.
-    Subscribe(Terms, Place),
+    Subscribe(Terms),
     /// It hands in side messages.
     Publish(Place),
 }
@@ -57,17 +57,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
         if roles == Roles::default() {
             return Err(Some(CloseReason::Unauthorized));
         }
-        if version < VERSION_RESUME {
-            let place = self.place(roles, Role::Subscribe, None)?;
-            return self.agree(self.terms(version, &place), place);
+        // It could not read the snapshot, and need not be welcomed to learn that.
+        if version < self.joiner.facts.since_version() {
+            return Err(Some(CloseReason::Version));
         }
         // It is told before it asks. Whether that is still so then is another question: only who is done takes a place.
         if self.joiner.roster.is_full() {
             return Err(Some(CloseReason::Full));
         }
+        // Here and not from its lane, which has to be empty for a snapshot of any size.
         let welcome = self.welcome(version);
         frame::write(&mut self.peer.out, &welcome);
         self.peer.write_out().await.map_err(|_| None)?;
+        if version < VERSION_RESUME {
+            let place = self.place(roles, Role::Subscribe, None)?;
+            return self.agree(terms(version, place));
+        }
         self.hear_request(version, roles, None).await
     }
 
@@ -93,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
     }
 
     fn welcome(&self, version: u16) -> Welcome {
-        Welcome::new(self.joiner.chain_id, self.joiner.epoch(), version)
+        Welcome::new(self.joiner.chain_id, self.joiner.facts.epoch(), version)
     }
 
     /// Rules and a request, of a peer that may do what `roles` say.
@@ -105,8 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
                 Message::Subscribe(subscribe) if selection.accepts_chain(self.joiner.chain_id) => {
                     let position = subscribe.position();
                     let place = self.place(roles, Role::Subscribe, client)?;
-                    let terms = Terms { position, selection, ..self.terms(version, &place) };
-                    return self.agree(terms, place);
+                    return self.agree(Terms { position, selection, ..terms(version, place) });
                 }
                 Message::Subscribe(_) => return Err(Some(CloseReason::Chain)),
                 Message::Publish(publish) if version >= VERSION_ACCESS && rules == 0 => {
@@ -131,17 +135,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
         self.joiner.roster.reserve(&peer, roles).map_err(|_| Some(CloseReason::Full))
     }
 
-    fn terms(&self, version: u16, place: &Place) -> Terms {
-        Terms { version, position: None, selection: Selection::everything(), entry: Arc::clone(place.entry()) }
-    }
-
     /// A subscriber that is done says nothing more.
-    fn agree(&self, terms: Terms, place: Place) -> Result<Agreed, Refusal> {
+    fn agree(&self, terms: Terms) -> Result<Agreed, Refusal> {
         if self.peer.has_said_more() {
             return Err(Some(CloseReason::Malformed));
         }
-        Ok(Agreed::Subscribe(terms, place))
+        Ok(Agreed::Subscribe(terms))
     }
+}
+
+/// Terms of who asked for nothing more.
+fn terms(version: u16, place: Place) -> Terms {
+    Terms { version, position: None, selection: Selection::everything(), place: Arc::new(place) }
 }
 
 /// Highest version that both sides know.

@@ -24,7 +24,7 @@ use self::door::Door;
 use self::greeting::Greetings;
 use self::listen::SocketFile;
 use crate::auth::Gate;
-use crate::hub::Joiner;
+use crate::joiner::Joiner;
 use crate::metrics::Metrics;
 use crate::side::SidePublisher;
 

@@ -43,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BLOCKS: u64 = 300;
 /// Peers that connect and say nothing: so many at a time, and so often.
 const SILENT: (usize, usize) = (500, 2);
+/// More than a snapshot of the fake market takes.
+const SNAPSHOT_BYTES: usize = 8 * 1024;
 /// Subscribers that do not read.
 const DEAF: u64 = 2;
 
@@ -194,7 +196,7 @@ async fn join_amid(relay: &Relay, chain: &FakeChain) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_healthy_get_everything_and_memory_stays_within_what_was_declared() {
     let (_folder, config) = door();
-    let declared = config.memory_max();
+    let declared = config.memory_max(SNAPSHOT_BYTES);
     let chain_bytes = chain_bytes();
     let chain = FakeChain::new();
     let relay = Relay::start_from(config, chain.clone()).await.unwrap();

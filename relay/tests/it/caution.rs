@@ -1,6 +1,12 @@
 //! While the nodes cannot be believed nobody may trade, however and whenever he joined.
 
-use alphapulse_protocol::message::CautionCause;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use alphapulse_protocol::frame::{self, FrameDecoder};
+use alphapulse_protocol::message::{CautionCause, CloseReason, Hello, Message, Subscribe};
 use alphapulse_relay::{Relay, RelayConfig};
 
 use super::fake_chain::FakeChain;
@@ -74,4 +80,70 @@ async fn one_who_was_lapped_meanwhile_is_told_before_it_has_caught_up() {
     assert!(!slow.replica.is_tradable());
     // What was in its lane when it was lapped is older than the caution.
     assert!(slow.tradable_at.len() <= traded + 2, "{:?}", slow.tradable_at);
+}
+
+/// A client of an older version, which knows no cautions.
+struct Older {
+    socket: UnixStream,
+    inbound: FrameDecoder,
+}
+
+impl Older {
+    fn join(path: &Path, version: u16) -> Self {
+        let mut hello = Hello::new();
+        hello.version_max = version.into();
+        let mut said = Vec::new();
+        frame::write(&mut said, &hello);
+        if version >= 2 {
+            frame::write(&mut said, &Subscribe::new(None));
+        }
+        let mut socket = UnixStream::connect(path).unwrap();
+        // Far above what any answer takes, so that only a hang meets it.
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        socket.write_all(&said).unwrap();
+        Self { socket, inbound: FrameDecoder::new() }
+    }
+
+    /// Reads up to the first of these messages: its name and, for a farewell, its reason.
+    fn read_to(&mut self, names: &[&str]) -> (String, Option<CloseReason>) {
+        let mut bytes = [0; 4096];
+        loop {
+            while let Some(message) = self.inbound.next_message().unwrap() {
+                if names.contains(&message.name()) {
+                    let Message::Close(close) = message else { return (message.name().to_owned(), None) };
+                    return ("Close".to_owned(), CloseReason::from_wire(close.reason.get()));
+                }
+            }
+            match self.socket.read(&mut bytes).unwrap() {
+                0 => panic!("the relay left without a word"),
+                count => self.inbound.push(&bytes[..count]),
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_be_told_gets_nothing_while_the_nodes_cannot_be_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.sock");
+    let chain = FakeChain::new();
+    let relay = Relay::start_from(RelayConfig { listen_unix: Some(path.clone()), ..config() }, chain.clone());
+    let relay = relay.await.unwrap();
+    let mut present = [1, 2].map(|version| Older::join(&path, version));
+    for older in &mut present {
+        assert_eq!(older.read_to(&["SnapshotEnd", "Close"]).0, "SnapshotEnd");
+    }
+    relay.caution(CautionCause::Divergence).unwrap();
+    for older in &mut present {
+        assert_eq!(older.read_to(&["Close"]).1, Some(CloseReason::NotReady));
+    }
+    for version in [1, 2] {
+        let answer = Older::join(&path, version).read_to(&["SnapshotBegin", "Heartbeat", "Close"]);
+        assert_eq!(answer, ("Close".to_owned(), Some(CloseReason::NotReady)), "version {version}");
+    }
+    assert_eq!(relay.stats().dismissed, 4);
+    relay.caution(CautionCause::None).unwrap();
+    for version in [1, 2] {
+        assert_eq!(Older::join(&path, version).read_to(&["SnapshotEnd", "Close"]).0, "SnapshotEnd");
+    }
 }

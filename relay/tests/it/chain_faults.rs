@@ -320,6 +320,10 @@ async fn the_relay_serves_no_more_subscribers_than_configured_and_frees_places()
     let others: Vec<_> = (1..8).map(|_| scene.relay.subscribe().unwrap()).collect();
     assert!(matches!(scene.relay.subscribe(), Err(RelayError::Full(8))));
     drop(others);
+    // The writer has not even seen them: what waits for it keeps its place.
+    assert!(matches!(scene.relay.subscribe(), Err(RelayError::Full(8))));
+    let relay = &scene.relay;
+    scene.subscriber.until(&scene.chain, "the writer's turn", |_| relay.subscribers().len() == 1).await;
     assert!(scene.relay.subscribe().is_ok());
     scene.mine_announced(99).await;
     scene.subscriber.until(&scene.chain, "one subscriber", |_| scene.relay.stats().subscribers == 1).await;

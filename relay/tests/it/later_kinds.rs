@@ -36,7 +36,7 @@ fn golden_snapshot() -> Vec<Vec<u8>> {
     panic!("the golden connection has a snapshot");
 }
 
-/// What a client of this version is told: the closing reason, if it comes before a snapshot.
+/// What a client of this version is told: the closing reason, if that is the relay's first word.
 fn greet(path: &Path, version: u16) -> Option<CloseReason> {
     let mut hello = Hello::new();
     hello.version_max = version.into();
@@ -51,12 +51,9 @@ fn greet(path: &Path, version: u16) -> Option<CloseReason> {
     socket.write_all(&said).unwrap();
     let (mut decoder, mut bytes) = (FrameDecoder::new(), [0; 4096]);
     loop {
-        while let Some(message) = decoder.next_message().unwrap() {
-            match message {
-                Message::Close(close) => return CloseReason::from_wire(close.reason.get()),
-                Message::SnapshotBegin(_) => return None,
-                _ => {}
-            }
+        if let Some(message) = decoder.next_message().unwrap() {
+            let Message::Close(close) = message else { return None };
+            return CloseReason::from_wire(close.reason.get());
         }
         match socket.read(&mut bytes).unwrap() {
             0 => panic!("the relay left without a word"),

@@ -5,7 +5,7 @@
     reason = "a failed unwrap is a failed test; seeds and counts are printed"
 )]
 
-mod access;
+mod archive;
 mod base_fee;
 mod beside;
 mod caution;
@@ -14,11 +14,15 @@ mod data;
 mod discovery;
 mod fake_chain;
 mod fake_market;
+mod feed_messages;
+mod golden;
 mod journal;
+mod keys;
 mod later_kinds;
 mod log_vectors;
 mod lying_node;
 mod observe;
+mod publishing;
 mod python_client;
 mod quotes;
 mod race;
@@ -28,6 +32,9 @@ mod random_liars;
 mod recovery;
 mod remote_feed;
 mod replay;
+mod scene;
 mod selection;
 mod sockets;
 mod subscriber;
+mod tls;
+mod users;

@@ -11,10 +11,11 @@ use alphapulse_protocol::replica::{PoolState, Replica};
 use alphapulse_relay::{Access, KeyGrant, Relay, RelayConfig, Roles};
 use serde_json::{Value, json};
 
-use super::access::{certify, secret_file};
 use super::fake_chain::FakeChain;
 use super::fake_market::{Change, Pair};
+use super::scene::secret_file;
 use super::subscriber::{Subscriber, following};
+use super::tls::certify;
 
 /// Messages that the client follows at the least.
 const MESSAGES: u64 = 10_000;

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use alphapulse_protocol::message::{CloseReason, Message};
+use alphapulse_protocol::message::{CloseReason, Message, PoolKind};
 use alphapulse_protocol::replica::Replica;
-use alphapulse_protocol::{BlockNumber, ChainId};
-use alphapulse_relay::journal::{FeedOptions, JournalError, JournalIndex, JournalReader, cut};
-use alphapulse_relay::{Feed, FeedError, Recording, Relay, RelayConfig, RelayError, ReplayOptions, ReplaySpeed};
+use alphapulse_protocol::{BlockNumber, ChainId, Epoch, PoolId};
+use alphapulse_relay::journal::{FeedOptions, JournalError, JournalIndex, JournalReader, JournalWriter, cut};
+use alphapulse_relay::{
+    Feed, FeedError, Recording, Relay, RelayConfig, RelayError, ReplayOptions, ReplaySpeed, Selection, SubscribeOptions,
+};
 
 use super::fake_chain::FakeChain;
 use super::fake_market::Change;
@@ -246,4 +248,44 @@ fn bytes_of(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut files: Vec<_> = paths.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
     files.sort();
     files
+}
+
+#[tokio::test]
+async fn what_a_selected_recording_leaves_out_is_not_known_to_whoever_it_is_played_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = dir.path().join("selected");
+    let chain = FakeChain::new();
+    let relay = Relay::start_from(config(), chain.clone()).await.unwrap();
+    let selection = Selection::everything().kind(PoolKind::UniswapV2).conflated();
+    let mut feed = relay.subscribe_with(SubscribeOptions { selection, ..SubscribeOptions::default() }).unwrap();
+    let mut present = Subscriber::join(&relay);
+    let (mut writer, mut recorded) = (None, Replica::new(REORG_DEPTH_MAX));
+    for amount in 1..6_u64 {
+        let sync = |reserve: u64| Change::Sync { pool: 0, reserves: (reserve.into(), 9) };
+        chain.announce(chain.mine(&[sync(amount), Change::Swap { tick: 7 }, sync(amount + 1)]));
+        present.settle(&chain).await;
+        while recorded.context() != present.replica.context() || !recorded.is_whole() {
+            let Some(frame) = feed.try_next().unwrap() else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            let message = Message::decode(frame.message_bytes()).unwrap();
+            recorded.apply(&message).unwrap();
+            if message.is_market() {
+                let create = || JournalWriter::create(&journal, ChainId(31337), Epoch(1)).unwrap();
+                writer.get_or_insert_with(create).append_bytes(message.as_bytes()).unwrap();
+            }
+        }
+    }
+    writer.unwrap().sync().unwrap();
+    assert!(!recorded.is_known(PoolId(2)));
+
+    let recording = Recording::open(&journal).unwrap();
+    let relay = Relay::replay(config(), &recording, AS_FAST_AS_READ).await.unwrap();
+    let feed = relay.subscribe().unwrap();
+    let reader = std::thread::spawn(move || read_to_end(feed));
+    tokio::time::timeout(DEADLINE, relay.ended()).await.expect("the recording ends");
+    relay.stop().await.unwrap();
+    let (_, replica, _) = reader.join().unwrap();
+    assert!(replica.is_same_state(&recorded), "the same pools are known, with the same states");
 }

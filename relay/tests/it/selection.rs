@@ -1,9 +1,9 @@
 //! Subscribers that ask for less: what they asked for is bit for bit the chain's, nothing else is known, and the sequence
 //! is everyone's.
 
-use alphapulse_protocol::message::{Message, PoolKind};
+use alphapulse_protocol::message::{GapReason, GapRecovery, Message, PoolKind};
 use alphapulse_protocol::replica::{Change as Applied, PoolState, Replica};
-use alphapulse_protocol::{ChainId, ReplicaError, VenueId};
+use alphapulse_protocol::{ChainId, PoolId, ReplicaError, VenueId};
 use alphapulse_relay::{Feed, Relay, RelayConfig, Selection, SubscribeOptions};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -66,8 +66,9 @@ impl Selective {
         let truth = chain.truth(&self.replica.context().unwrap().hash);
         for (index, (info, state)) in truth.pools.iter().enumerate() {
             assert_eq!(self.replica.pools()[index], *info, "descriptions always come");
-            let expected = if (self.is_watched)(index) { state.clone() } else { PoolState::empty(info.kind) };
-            assert_eq!(self.replica.states()[index], expected, "pool {index}");
+            let id = PoolId(u32::try_from(index).unwrap());
+            assert_eq!(self.replica.state(id), (self.is_watched)(index).then_some(state), "pool {index}");
+            assert_eq!(self.replica.states()[index] == PoolState::Unknown(info.kind), !(self.is_watched)(index));
         }
     }
 }
@@ -138,7 +139,7 @@ async fn what_was_selected_is_the_chains_and_nothing_else_is_sent() {
                 tokio::task::yield_now().await;
                 reader.drain(&relay, &chain);
             }
-            assert_eq!(reader.replica.position(), everything.replica.position(), "one sequence for all");
+            assert_eq!(reader.replica.sequence(), everything.replica.sequence(), "one sequence for all");
             assert!(reader.replica.is_tradable());
         }
         let skips: Vec<u32> = readers.iter().map(|reader| reader.skips).collect();
@@ -169,4 +170,51 @@ async fn who_is_served_and_how_can_be_read() {
     assert!(status[0].sent_bytes < status[1].sent_bytes);
     drop(one);
     assert_eq!(relay.subscribers().len(), 1);
+}
+
+#[tokio::test]
+async fn a_state_goes_on_under_the_selection_that_it_was_made_with_and_begins_anew_under_any_other() {
+    let chain = FakeChain::new();
+    let relay = Relay::start_from(config(), chain.clone()).await.unwrap();
+    let all = Selection::everything;
+    let pool = |index: usize| all().pool(chain.truth(&chain.head().hash).pools[index].0.address);
+    let wishes = [all(), all().chain(ChainId(31337)).side(55), pool(0), pool(1), all().kind(PoolKind::UniswapV2)];
+    let is_same = |a: usize, b: usize| a == b || (a < 2 && b < 2);
+    let mut fresh = Subscriber::join(&relay);
+    for (made_with, was) in wishes.iter().enumerate() {
+        for (now_with, now) in wishes.iter().enumerate() {
+            let mut reader = Selective::join(&relay, was.clone(), |_| true);
+            let position = loop {
+                if let Some(frame) = reader.feed.try_next().unwrap() {
+                    reader.replica.apply(&Message::decode(frame.message_bytes()).unwrap()).unwrap();
+                }
+                if let Some(position) = reader.replica.position() {
+                    break position;
+                }
+                tokio::task::yield_now().await;
+            };
+            chain.announce(chain.mine(&[Change::Sync { pool: 0, reserves: (7, 9) }]));
+            fresh.settle(&chain).await;
+            let options =
+                SubscribeOptions { selection: now.clone(), position: Some(position), ..SubscribeOptions::default() };
+            let mut feed = relay.subscribe_with(options).unwrap();
+            let (recovery, reason) = loop {
+                if let Some(frame) = feed.try_next().unwrap() {
+                    match Message::decode(frame.message_bytes()).unwrap() {
+                        Message::Gap(gap) => break (gap.recovery.get(), gap.reason.get()),
+                        Message::Caution(_) => {}
+                        other => panic!("{} came before a gap", other.name()),
+                    }
+                }
+                tokio::task::yield_now().await;
+            };
+            let expected = if is_same(made_with, now_with) {
+                (GapRecovery::Replay, GapReason::Away)
+            } else {
+                (GapRecovery::Snapshot, GapReason::Epoch)
+            };
+            let expected = (expected.0 as u16, expected.1 as u16);
+            assert_eq!((recovery, reason), expected, "made with {was:?}, goes on with {now:?}");
+        }
+    }
 }

@@ -266,6 +266,33 @@ async fn a_remote_subscriber_of_version_1_that_does_not_read_is_evicted_and_its_
 }
 
 #[tokio::test]
+async fn a_subscriber_of_version_1_gets_a_snapshot_that_is_larger_than_its_lane() {
+    let scene = Scene::new(|config| config.lane_bytes = 512).await;
+    let path = scene.relay.unix_path().unwrap().to_owned();
+    let snapshot_bytes = tokio::task::spawn_blocking(move || {
+        let mut socket = UnixStream::connect(path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.write_all(&hello_of_version_1()).unwrap();
+        let (mut decoder, mut bytes, mut count) = (FrameDecoder::new(), [0; 4096], 0);
+        loop {
+            while let Some(message) = decoder.next_message().unwrap() {
+                assert!(!matches!(message, Message::Close(_)), "{message:?}");
+                count += message.as_bytes().len();
+                if matches!(message, Message::SnapshotEnd(_)) {
+                    return count;
+                }
+            }
+            match socket.read(&mut bytes).unwrap() {
+                0 => panic!("the relay left without a word"),
+                read => decoder.push(&bytes[..read]),
+            }
+        }
+    });
+    assert!(snapshot_bytes.await.unwrap() > 512);
+    assert_eq!(scene.relay.stats().evicted, 0);
+}
+
+#[tokio::test]
 async fn a_socket_file_is_replaced_only_when_nobody_answers_on_it() {
     let scene = Scene::new(|_| {}).await;
     let mut second = config();

@@ -34,6 +34,8 @@ pub enum QuoteError {
     UnknownPool,
     /// The token is none of the pool's.
     TokenNotInPool,
+    /// The feed leaves the pool's state out.
+    UnknownState,
     /// Nothing here prices pools of this kind.
     UnsupportedPoolKind,
 }
@@ -56,6 +58,7 @@ impl QuoteError {
             Self::InvalidPoolState => "invalid_pool_state",
             Self::UnknownPool => "unknown_pool",
             Self::TokenNotInPool => "token_not_in_pool",
+            Self::UnknownState => "unknown_state",
             Self::UnsupportedPoolKind => "unsupported_pool_kind",
         }
     }

@@ -1,5 +1,6 @@
 //! From a market mirror to a snapshot file.
 
+use alphapulse_protocol::PoolId;
 use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica, TickLiquidity, TokenInfo};
 use serde::Serialize;
 
@@ -68,7 +69,7 @@ struct Tick {
 
 /// The market as the text of a snapshot file, or `None` while it is not that of a whole block.
 /// The same mirror gives the same text. Gross liquidity of ticks is not part of the format, and pools of kinds that nothing
-/// here prices are left out.
+/// here prices are left out, as are those whose state is not known.
 #[must_use]
 pub fn to_json(replica: &Replica) -> Option<String> {
     let context = replica.context().filter(|_| replica.is_whole())?;
@@ -86,8 +87,8 @@ pub fn to_json(replica: &Replica) -> Option<String> {
         pools: replica
             .pools()
             .iter()
-            .zip(replica.states())
-            .filter_map(|(info, state)| pool(info, state, tokens))
+            .zip(0..)
+            .filter_map(|(info, id)| pool(info, replica.state(PoolId(id))?, tokens))
             .collect(),
     };
     Some(serde_json::to_string(&document).expect("text and integers serialise"))

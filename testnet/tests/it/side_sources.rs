@@ -34,6 +34,7 @@ fn config(node: &DevNode) -> RelayConfig {
         confirm_wait: Duration::from_secs(2),
         venues: Vec::new(),
         pools: Vec::new(),
+        factories: Vec::new(),
         pending: true,
         finality: true,
         quotes: Vec::new(),

@@ -34,6 +34,11 @@ fn block_ref(number: u64) -> BlockRef {
     context(number).block()
 }
 
+/// Blocks are a second apart.
+fn at(number: u64) -> UnixNanos {
+    UnixNanos(number * 1_000_000_000)
+}
+
 /// A market without pools: only blocks come and go. Small enough to say where every byte is.
 struct Chain {
     sequence: u64,
@@ -51,8 +56,8 @@ impl Chain {
         let mut frames = Vec::new();
         let sequence = Sequence(self.sequence);
         let begin = SnapshotBegin::new(context(self.head), CHAIN, EPOCH, 0, 0);
-        frame::write(&mut frames, &begin.stamped(sequence, UnixNanos(0)));
-        frame::write(&mut frames, &SnapshotEnd::new(0).stamped(sequence, UnixNanos(0)));
+        frame::write(&mut frames, &begin.stamped(sequence, at(self.head)));
+        frame::write(&mut frames, &SnapshotEnd::new(0).stamped(sequence, at(self.head)));
         frames.into()
     }
 
@@ -61,7 +66,7 @@ impl Chain {
         for<'a> Message<'a>: From<&'a T>,
     {
         self.sequence += 1;
-        Message::from(&message.stamped(Sequence(self.sequence), UnixNanos(0))).as_bytes().to_vec()
+        Message::from(&message.stamped(Sequence(self.sequence), at(self.head))).as_bytes().to_vec()
     }
 
     fn mine(&mut self, feed: &mut FeedWriter) -> Result<(), JournalError> {
@@ -135,31 +140,44 @@ fn the_oldest_segments_go_by_size_and_what_is_left_leads_to_the_same_state() {
 }
 
 #[test]
-fn segments_go_by_the_age_of_their_last_write_and_never_the_one_that_is_written() {
+fn segments_go_by_the_time_of_their_events_and_never_the_one_that_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let mut feed = open(dir.path(), options());
     let mut chain = Chain::begin(&mut feed, 100);
     (0..20).for_each(|_| chain.mine(&mut feed).unwrap());
     drop(feed);
-    let all = segments(dir.path());
-    let long_ago = SystemTime::now() - Duration::from_secs(1_000_000);
-    for index in &all[..all.len() - 2] {
-        let file = fs::File::options().append(true).open(segment::path(dir.path(), *index)).unwrap();
-        file.set_modified(long_ago).unwrap();
+    // When the files were written says nothing: a copy is not younger, and a wrong clock makes none older.
+    for index in segments(dir.path()) {
+        let file = fs::File::options().append(true).open(segment::path(dir.path(), index)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
     }
-    let age_max = Some(Duration::from_secs(500_000));
-    let mut feed = open(dir.path(), FeedOptions { age_max, ..options() });
+    let keep = |seconds| FeedOptions { age_max: Some(Duration::from_secs(seconds)), ..options() };
+    let all = segments(dir.path());
+    let mut feed = open(dir.path(), keep(30));
     assert_eq!(segments(dir.path())[0], 0, "the new epoch is not in the journal yet");
-    Chain::begin(&mut feed, 200);
-    assert_eq!(segments(dir.path())[0], all[all.len() - 2]);
-    assert_eq!(head(&read(dir.path())), 200);
+    let mut chain = Chain::begin(&mut feed, 121);
+    assert_eq!(segments(dir.path())[0], 0, "a second later all of it is young");
+    (0..15).for_each(|_| chain.mine(&mut feed).unwrap());
+    let first = segments(dir.path())[0];
+    assert!(0 < first && first < all[all.len() - 1], "those of the first blocks are gone, and no more: {first}");
     drop(feed);
 
-    let age_max = Some(Duration::ZERO);
-    let mut feed = open(dir.path(), FeedOptions { age_max, segment_bytes_max: 1 << 20, ..options() });
+    let mut feed = open(dir.path(), FeedOptions { segment_bytes_max: 1 << 20, ..keep(30) });
     Chain::begin(&mut feed, 300);
     assert_eq!(segments(dir.path()).len(), 1, "all but the present one");
     assert_eq!(head(&read(dir.path())), 300);
+}
+
+#[test]
+fn an_event_that_claims_to_be_of_the_future_takes_no_segment_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = FeedOptions { age_max: Some(Duration::from_secs(30)), ..options() };
+    let mut feed = open(dir.path(), options);
+    let clock = now().0 / 1_000_000_000;
+    let mut chain = Chain::begin(&mut feed, clock);
+    (0..10).for_each(|_| chain.mine(&mut feed).unwrap());
+    Chain::begin(&mut feed, clock + 1_000_000);
+    assert_eq!(segments(dir.path())[0], 0);
 }
 
 #[test]
