@@ -112,6 +112,8 @@ counters! {
     sides,
     /// Side messages dropped because the relay or a subscriber had no room.
     side_dropped,
+    /// Times that the source was out of reach, or the thread of its chain lost, and subscribers were told so.
+    source_losses,
     /// Times that the nodes could no longer be believed.
     cautions,
     /// Subscribers dropped because they read too slowly and their version knows no gaps.

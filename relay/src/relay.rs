@@ -202,7 +202,7 @@ impl Relay {
         };
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
         let server = Server::start(listeners, tls, &joiner, &sides, &metrics);
-        let safety = sources.as_ref().map(SourceWatch::safety);
+        let standing = sources.as_ref().map(SourceWatch::standing);
         let observer = Observer {
             commands: joiner.commands.clone(),
             roster: Arc::clone(&joiner.roster),
@@ -213,7 +213,7 @@ impl Relay {
             started: Instant::now(),
         };
         let http = http.map(|door| door.serve(observer.clone()));
-        let hub = tokio::spawn(hub.run(events, commands, sides_out, safety, config.heartbeat));
+        let hub = tokio::spawn(hub.run(events, commands, sides_out, standing, config.heartbeat));
         let follower = tokio::spawn(source);
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
         Self {

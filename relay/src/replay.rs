@@ -317,6 +317,8 @@ impl Player {
                 metrics.blocks.add(1);
                 metrics.head_number.set(context.number.get());
             }
+            // A recording has no source to lose.
+            ChainEvent::Lost | ChainEvent::Found => {}
         }
     }
 
@@ -368,7 +370,7 @@ impl Pace {
         let (timestamp, is_start) = match event {
             ChainEvent::Snapshot(image) => (image.context.timestamp.get(), true),
             ChainEvent::Block { context, .. } => (context.timestamp.get(), self.start.is_none()),
-            ChainEvent::Reorg { .. } => return Duration::ZERO,
+            ChainEvent::Reorg { .. } | ChainEvent::Lost | ChainEvent::Found => return Duration::ZERO,
         };
         if is_start {
             self.start = Some((timestamp, now));
