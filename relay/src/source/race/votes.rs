@@ -152,3 +152,93 @@ impl Votes {
         was_agreed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::super::RaceTerms;
+    use super::super::tally::Tally;
+    use super::super::watch::SourceState;
+    use super::*;
+
+    fn block(number: u64, mark: u8, parent: u8) -> BlockContext {
+        let mut hash = [mark; 32];
+        hash[..8].copy_from_slice(&number.to_be_bytes());
+        let mut parent_hash = [parent; 32];
+        parent_hash[..8].copy_from_slice(&number.wrapping_sub(1).to_be_bytes());
+        let (number, zero) = (number.into(), 0_u64);
+        let (timestamp, gas_used, gas_limit) = (zero.into(), zero.into(), zero.into());
+        BlockContext { number, hash, parent_hash, timestamp, base_fee: 0_u128.into(), gas_used, gas_limit }
+    }
+
+    fn tally(count: usize, quorum: usize) -> (Tally, Vec<NodeId>) {
+        let wait = Duration::from_secs(1);
+        let mut tally = Tally::new(RaceTerms { quorum, stale_blocks: 2, confirm_wait: wait, silence: wait });
+        let ids: Vec<_> = (0..count).map(|at| tally.add(at.to_string())).collect();
+        ids.iter().for_each(|id| tally.set_state(*id, SourceState::Ready));
+        (tally, ids)
+    }
+
+    #[test]
+    fn a_node_that_floods_pushes_out_nobody_elses_word() {
+        let (mut tally, ids) = tally(3, 2);
+        let honest = block(100, 1, 1);
+        tally.hear(ids[0], honest);
+        for number in 0..5_000 {
+            tally.hear(ids[2], block(number, 9, 9));
+            tally.vouch(ids[2], block(number, 8, 9));
+        }
+        assert!(tally.votes.candidates.len() <= 2 * OPEN_PER_NODE_MAX);
+        assert_eq!(tally.take_agreed(), None);
+        tally.hear(ids[1], honest);
+        assert_eq!(tally.take_agreed(), Some(honest));
+    }
+
+    #[test]
+    fn what_was_agreed_on_is_not_pushed_out_by_what_is_not_and_is_bounded_too() {
+        let (mut tally, ids) = tally(3, 2);
+        for number in 0..1_000 {
+            let told = block(number, 1, 1);
+            tally.hear(ids[0], told);
+            tally.hear(ids[1], told);
+        }
+        let last = block(999, 1, 1);
+        for number in 0..1_000 {
+            tally.hear(ids[2], block(number, 9, 9));
+        }
+        assert!(tally.votes.is_agreed(&last.hash) && tally.votes.candidates.len() <= AGREED_MAX + OPEN_PER_NODE_MAX);
+        tally.remove(ids[2]);
+        assert!(tally.votes.candidates.len() <= AGREED_MAX, "who is gone leaves nothing");
+    }
+
+    #[test]
+    fn a_small_quorum_decides_only_while_nobody_is_on_another_branch() {
+        let (mut tally, ids) = tally(4, 2);
+        let (left, right) = (block(100, 1, 0), block(100, 2, 0));
+        tally.hear(ids[0], left);
+        tally.hear(ids[2], right);
+        tally.hear(ids[1], left);
+        tally.hear(ids[3], right);
+        // A block more on one of them makes it no truer.
+        let higher = block(101, 2, 2);
+        tally.hear(ids[2], higher);
+        tally.hear(ids[3], higher);
+        assert_eq!(tally.take_agreed(), None);
+        tally.hear(ids[1], right);
+        assert_eq!(tally.take_agreed(), Some(right), "three of four");
+    }
+
+    #[test]
+    fn blocks_conflict_when_the_way_between_them_is_known_not_to_meet() {
+        let (mut tally, ids) = tally(1, 1);
+        for told in [block(11, 1, 1), block(12, 1, 1), block(13, 1, 1)] {
+            tally.vouch(ids[0], told);
+        }
+        let conflict = |one, other| tally.votes.do_conflict(&one, &other) && tally.votes.do_conflict(&other, &one);
+        assert!(!conflict(block(10, 1, 1), block(13, 1, 1)));
+        assert!(conflict(block(10, 2, 1), block(13, 1, 1)));
+        assert!(conflict(block(13, 2, 1), block(13, 1, 1)));
+        assert!(!conflict(block(9, 1, 1), block(13, 1, 1)), "what is not known accuses nobody");
+    }
+}
