@@ -12,6 +12,7 @@ mod executor_trades;
 mod exhaustive;
 mod journal_replay;
 mod kit;
+mod liar;
 mod mainnet_block;
 mod outage;
 mod route;
