@@ -217,8 +217,8 @@ impl FeedError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Closed(reason) => {
-                use CloseReason::{Chain, Malformed, Unauthorized, Version};
-                !matches!(reason, Version | Malformed | Chain | Unauthorized)
+                use CloseReason::{Chain, Disconnected, Malformed, Unauthorized, Version};
+                !matches!(reason, Version | Malformed | Chain | Unauthorized | Disconnected)
             }
             Self::Disconnected | Self::Connect { .. } | Self::Malformed(_) => true,
             Self::RelayEnded | Self::Handshake { .. } | Self::Unselective { .. } | Self::WrongChain { .. } => false,
