@@ -134,6 +134,9 @@ pub enum RelayError {
     /// There is no such node to take away, or nothing to add one to.
     #[error("nodes: {0}")]
     Nodes(String),
+    /// There is nobody and nothing of that name.
+    #[error("there is no {0:?} here")]
+    Unknown(String),
     /// A listener could not be opened.
     #[error("cannot listen on {address}")]
     Listen {

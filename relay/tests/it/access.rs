@@ -36,14 +36,14 @@ pub(crate) fn secret_file(path: PathBuf, text: &str) -> PathBuf {
 }
 
 /// A relay that wants keys on TCP, and its chain.
-struct Scene {
-    folder: TempDir,
-    chain: FakeChain,
-    relay: Relay,
+pub(crate) struct Scene {
+    pub(crate) folder: TempDir,
+    pub(crate) chain: FakeChain,
+    pub(crate) relay: Relay,
 }
 
 impl Scene {
-    async fn new(adjust: impl FnOnce(&Path, &mut RelayConfig)) -> Self {
+    pub(crate) async fn new(adjust: impl FnOnce(&Path, &mut RelayConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let grant = |(name, byte, role): (&str, u8, Role)| {
             let file = secret_file(folder.path().join(name), &format!("{byte:02x}").repeat(32));
@@ -59,7 +59,7 @@ impl Scene {
         Self { folder, chain, relay }
     }
 
-    fn key(&self, name: &str) -> ClientKey {
+    pub(crate) fn key(&self, name: &str) -> ClientKey {
         ClientKey { name: name.into(), key: Key::read(&self.folder.path().join(name)).unwrap() }
     }
 
@@ -68,11 +68,11 @@ impl Scene {
         self.chain.announce(block);
     }
 
-    fn tcp(&self) -> SocketAddr {
+    pub(crate) fn tcp(&self) -> SocketAddr {
         self.relay.tcp_addr().unwrap()
     }
 
-    async fn subscribe(&self, options: SubscribeOptions) -> Result<Feed, FeedError> {
+    pub(crate) async fn subscribe(&self, options: SubscribeOptions) -> Result<Feed, FeedError> {
         let address = self.tcp();
         blocking(move || Feed::connect_tcp_with(address, &options)).await
     }
@@ -90,7 +90,7 @@ impl Scene {
         blocking(move || Publisher::connect_tcp(address, &options)).await
     }
 
-    async fn wait_for(&self, what: &str, is_so: impl Fn(&Relay) -> bool) {
+    pub(crate) async fn wait_for(&self, what: &str, is_so: impl Fn(&Relay) -> bool) {
         let start = Instant::now();
         while !is_so(&self.relay) {
             assert!(start.elapsed() < PATIENCE, "{what} did not happen: {:?}", self.relay.stats());
@@ -99,15 +99,15 @@ impl Scene {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-fn with_key(key: ClientKey) -> SubscribeOptions {
+pub(crate) fn with_key(key: ClientKey) -> SubscribeOptions {
     SubscribeOptions { key: Some(key), ..SubscribeOptions::default() }
 }
 
-fn is_unauthorized(error: &FeedError) -> bool {
+pub(crate) fn is_unauthorized(error: &FeedError) -> bool {
     matches!(error, FeedError::Closed(CloseReason::Unauthorized)) && !error.is_retryable()
 }
 

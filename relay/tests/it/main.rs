@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod administration;
 mod base_fee;
 mod caution;
 mod chain_faults;

@@ -257,6 +257,16 @@ impl<D: Dial> RaceControl<D> {
         self.race.add(node)
     }
 
+    /// Names of the nodes, in the order in which they were added.
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.race.tally).nodes.iter().map(|node| node.name.clone()).collect()
+    }
+
+    /// The nodes, in the same order.
+    pub(crate) fn reports(&self) -> Vec<SourceReport> {
+        lock(&self.race.tally).reports()
+    }
+
     /// Takes a node away: it is asked nothing more, what it was asked is still awaited, and then its connection ends. It goes
     /// whether or not this is waited for.
     ///
