@@ -137,7 +137,7 @@ impl Control {
             }
             Some(AdminAction::Disconnect) => match self.roster.disconnect(text) {
                 0 => Err(RelayError::Unknown(text.to_owned())),
-                count => say(format!("{count} connections are ended")),
+                count => say(format!("connections ended: {count}")),
             },
             Some(_) | None => Err(RelayError::Unknown("this act".to_owned())),
         }
