@@ -29,10 +29,11 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// Help, or what is wrong with the arguments. Of `wallet` an argument that is not expected is not repeated: it may be a key
-/// that was pasted in the wrong place.
+/// Help, or what is wrong with the arguments. Of `wallet`, and of `relay node`, an argument that is not expected is not repeated: it
+/// may be a key, or an endpoint that holds one, pasted in the wrong place.
 fn usage(error: &clap::Error) -> ExitCode {
-    let is_wallet = std::env::args_os().any(|argument| argument == "wallet");
+    let has = |word: &str| std::env::args_os().any(|argument| argument == word);
+    let is_secret = has("wallet") || (has("relay") && has("node"));
     let is_stray = matches!(
         error.kind(),
         ErrorKind::UnknownArgument
@@ -43,11 +44,13 @@ fn usage(error: &clap::Error) -> ExitCode {
     // The name of a flag is no secret, and worth hearing.
     let is_flag = error.kind() == ErrorKind::UnknownArgument
         && error.get(ContextKind::InvalidArg).is_some_and(|argument| argument.to_string().starts_with('-'));
-    if is_wallet && is_stray && !is_flag {
-        return Failure::usage("an argument or a value is not one that is expected there; it is not repeated here, for it may be a key")
-            .next("keys and passwords are not taken as arguments, see `alphapulse wallet --help`; treat one that was as exposed")
-            .report()
-            .into();
+    if is_secret && is_stray && !is_flag {
+        return Failure::usage(
+            "an argument or a value is not one that is expected there; it is not repeated here, for it may be a key",
+        )
+        .next("keys, passwords and endpoints are not taken as arguments, see `--help`; treat one that was as exposed")
+        .report()
+        .into();
     }
     // A closed terminal is nobody's failure.
     let _ = error.print();

@@ -140,6 +140,9 @@ pub enum RelayError {
     /// There is no such source of side messages to take away.
     #[error("there is no side source `{0}`; the status names those that run")]
     SideSource(String),
+    /// There is nobody and nothing of that name.
+    #[error("there is no {0:?} here")]
+    Unknown(String),
     /// A listener could not be opened.
     #[error("cannot listen on {address}")]
     Listen {
@@ -223,8 +226,8 @@ impl FeedError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Closed(reason) => {
-                use CloseReason::{Chain, Malformed, Unauthorized, Version};
-                !matches!(reason, Version | Malformed | Chain | Unauthorized)
+                use CloseReason::{Chain, Disconnected, Malformed, Unauthorized, Version};
+                !matches!(reason, Version | Malformed | Chain | Unauthorized | Disconnected)
             }
             Self::Disconnected | Self::Connect { .. } | Self::Malformed(_) => true,
             Self::RelayEnded | Self::Handshake { .. } | Self::Unselective { .. } | Self::WrongChain { .. } => false,

@@ -34,6 +34,10 @@ pub(crate) enum ChainEvent {
     Snapshot(Box<MarketImage>),
     /// Our head is no longer part of the chain.
     Reorg { ancestor: BlockRef, old_head: BlockRef },
+    /// Where the chain is cannot be told any more: what was relayed may be old.
+    Lost,
+    /// The stream is where the source is, again.
+    Found,
     /// The next block. News hold the state after it, so no update is of a pool that it adds.
     Block { context: BlockContext, head_number: BlockNumber, news: News, updates: Vec<Update>, read_at: Instant },
 }
@@ -65,6 +69,8 @@ pub(crate) struct Follower<D: Dial> {
     unattended: Option<BlockContext>,
     /// Whether our state is void and only a snapshot helps.
     is_lost: bool,
+    /// Whether it was told that the source is lost.
+    is_lost_told: bool,
     failures: u32,
     events: mpsc::Sender<ChainEvent>,
     resync: Arc<Notify>,
@@ -95,6 +101,7 @@ impl<D: Dial> Follower<D> {
             announced: VecDeque::new(),
             unattended: None,
             is_lost: false,
+            is_lost_told: false,
             failures: 0,
             dial,
             events,
@@ -113,6 +120,9 @@ impl<D: Dial> Follower<D> {
             self.metrics.connection_losses.add(1);
             tracing::warn!(node = self.dial.name(), error = &error as &dyn std::error::Error, "connection given up");
             drop(source);
+            if self.tell_lost().await.is_err() {
+                return None;
+            }
             source = match self.redial().await {
                 Ok(source) => source,
                 Err(Halt::Unheard) => return None,
@@ -163,6 +173,7 @@ impl<D: Dial> Follower<D> {
                 }
                 () = self.resync.notified() => {
                     self.is_lost = true;
+                    self.tell_lost().await?;
                     self.catch_up(source, None).await?;
                 }
                 () = self.events.closed() => return Err(Halt::Unheard),
@@ -177,11 +188,15 @@ impl<D: Dial> Follower<D> {
             match self.advance(source, target).await {
                 Ok(()) => match self.unattended.take() {
                     Some(next) => target = Some(next),
-                    None => return Ok(()),
+                    None => return self.tell_found(source).await,
                 },
                 Err(Halt::Source(error)) if tries < TRIES && !error.is_connection_lost() => {
                     tracing::debug!(error = &error as &dyn std::error::Error, tries, "trying again");
                     self.metrics.retries.add(1);
+                    // Once is the usual haste of a node that announces a block before it has it.
+                    if tries > 1 {
+                        self.tell_lost().await?;
+                    }
                     sleep(RETRY_PAUSE * tries).await;
                     (tries, target) = (tries + 1, None);
                 }
@@ -342,6 +357,7 @@ impl<D: Dial> Follower<D> {
     /// Begins a new stream from the node's head.
     async fn take_snapshot(&mut self, source: &D::Source) -> Result<(), Halt> {
         self.is_lost = true;
+        self.tell_lost().await?;
         let head = source.head().await?;
         let from = match self.known.has_factories() {
             true => self.anchors.first_unheard(source, &head).await?,
@@ -370,6 +386,25 @@ impl<D: Dial> Follower<D> {
             self.announced.pop_front();
         }
         self.announced.push_back((head, Instant::now()));
+    }
+
+    /// Says that nobody may trade on what was relayed. At once: a connection that is gone tells nothing of what it missed.
+    async fn tell_lost(&mut self) -> Result<(), Halt> {
+        if !core::mem::replace(&mut self.is_lost_told, true) {
+            self.metrics.source_losses.add(1);
+            self.tell(ChainEvent::Lost).await?;
+        }
+        Ok(())
+    }
+
+    /// Says that the source is found again, once it is asked for its head and that is where the stream stands. Where it is not, the
+    /// next head is waited for.
+    async fn tell_found(&mut self, source: &D::Source) -> Result<(), Halt> {
+        if self.is_lost_told && source.head().await?.hash == self.history.head().hash {
+            self.is_lost_told = false;
+            self.tell(ChainEvent::Found).await?;
+        }
+        Ok(())
     }
 
     async fn tell(&self, event: ChainEvent) -> Result<(), Halt> {

@@ -26,7 +26,7 @@ use crate::recovery::Stream;
 use crate::sequencer::Sequencer;
 use crate::side::{self, SideSequencer};
 use crate::source::MarketImage;
-use crate::source::race::{Safety, UnsafeCause};
+use crate::source::race::{Safety, Standing, UnsafeCause};
 
 /// How often it is looked whether those who are behind have room again, while nothing else happens.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
@@ -66,10 +66,12 @@ pub(crate) struct Hub {
     /// Last message that is in the journal.
     recorded: Sequence,
     desks: Desks,
-    /// What subscribers were told last, and the two that it follows from.
+    /// What subscribers were told last, and what it follows from.
     caution: CautionCause,
     caution_said: CautionCause,
     caution_seen: CautionCause,
+    /// Whether the source is out of reach, or the stream not yet where the source is.
+    is_lost: bool,
     /// Whether the chain contradicted our state, and no snapshot has come since.
     is_in_doubt: bool,
     side_sequencer: SideSequencer,
@@ -100,6 +102,7 @@ impl Hub {
             caution: CautionCause::None,
             caution_said: CautionCause::None,
             caution_seen: CautionCause::None,
+            is_lost: false,
             is_in_doubt: false,
             side_sequencer: SideSequencer::default(),
             facts: Arc::default(),
@@ -126,14 +129,15 @@ impl Hub {
         mut events: mpsc::Receiver<ChainEvent>,
         mut commands: mpsc::UnboundedReceiver<Command>,
         mut sides: mpsc::Receiver<side::Queued>,
-        mut safety: Option<watch::Receiver<Safety>>,
+        mut standing: Option<watch::Receiver<Standing>>,
         heartbeat: Duration,
     ) -> Result<(), RelayError> {
-        if let Some(safety) = &mut safety {
-            // What was found before anybody listened counts as well.
-            self.on_safety(*safety.borrow_and_update());
+        if let Some(standing) = &mut standing {
+            // What was found before anybody listened counts as well, and what passed before may have left the stream behind.
+            self.caution_seen = CautionCause::BelowQuorum;
+            self.on_standing(*standing.borrow_and_update());
         }
-        let result = self.serve(&mut events, &mut commands, &mut sides, &mut safety, heartbeat).await;
+        let result = self.serve(&mut events, &mut commands, &mut sides, &mut standing, heartbeat).await;
         // Nobody may join any more; who asked already is told like the others.
         commands.close();
         while let Ok(command) = commands.try_recv() {
@@ -151,7 +155,7 @@ impl Hub {
         events: &mut mpsc::Receiver<ChainEvent>,
         commands: &mut mpsc::UnboundedReceiver<Command>,
         sides: &mut mpsc::Receiver<side::Queued>,
-        safety: &mut Option<watch::Receiver<Safety>>,
+        standing: &mut Option<watch::Receiver<Standing>>,
         heartbeat: Duration,
     ) -> Result<(), JournalError> {
         let mut pulse = interval(heartbeat);
@@ -164,8 +168,9 @@ impl Hub {
                 biased;
                 event = events.recv() => match event {
                     Some(event) => {
-                        self.note_danger(safety.as_ref());
+                        self.note_danger(standing.as_ref());
                         self.on_event(event)?;
+                        self.note_arrival(standing.as_ref(), events.is_empty());
                         pulse.reset();
                     }
                     None => return Ok(()),
@@ -178,11 +183,11 @@ impl Hub {
                     Some(Command::Stop) | None => return Ok(()),
                 },
                 // Behind the events: what made the nodes believable again is among them.
-                is_known = changed(safety), if safety.is_some() => match safety {
+                is_known = changed(standing), if standing.is_some() => match standing {
                     // What came meanwhile is taken first.
-                    Some(safety) if is_known && !events.is_empty() => safety.mark_changed(),
-                    Some(safety) if is_known => self.on_safety(*safety.borrow_and_update()),
-                    _ => *safety = None,
+                    Some(standing) if is_known && !events.is_empty() => standing.mark_changed(),
+                    Some(standing) if is_known => self.on_standing(*standing.borrow_and_update()),
+                    _ => *standing = None,
                 },
                 Some(message) = sides.recv() => {
                     let (template, frame) = self.side_sequencer.number(message);
@@ -200,6 +205,8 @@ impl Hub {
         self.snapshot = None;
         self.frames.clear();
         match event {
+            ChainEvent::Lost => self.on_reach(true),
+            ChainEvent::Found => self.on_reach(false),
             ChainEvent::Snapshot(image) => self.on_snapshot(&image),
             // Until the snapshot that was asked for comes, there is nothing that these could continue.
             _ if !self.sequencer.is_whole() => Ok(()),
@@ -326,23 +333,48 @@ impl Hub {
         self.weigh();
     }
 
-    fn on_safety(&mut self, safety: Safety) {
-        self.caution_seen = caution_of(safety);
+    /// Behind all that was relayed before, so that the state at hand is the source's when it was found again.
+    fn on_reach(&mut self, is_lost: bool) -> Result<(), JournalError> {
+        self.is_lost = is_lost;
+        self.weigh();
+        Ok(())
+    }
+
+    /// That the nodes agree again is said only when the stream stands on the very block that they agree on: until then the state is
+    /// older than their word, or of another branch. Called with nothing queued.
+    fn on_standing(&mut self, standing: Standing) {
+        let cause = caution_of(standing.safety);
+        let is_there = standing.head.is_some() && self.sequencer.head() == standing.head;
+        if cause != CautionCause::None || is_there {
+            self.caution_seen = cause;
+        }
         self.weigh();
     }
 
     /// That the nodes can be believed no more is said before anything else that they gave.
-    fn note_danger(&mut self, safety: Option<&watch::Receiver<Safety>>) {
-        let seen = safety.map_or(CautionCause::None, |safety| caution_of(*safety.borrow()));
+    fn note_danger(&mut self, standing: Option<&watch::Receiver<Standing>>) {
+        let seen = standing.map_or(CautionCause::None, |standing| caution_of(standing.borrow().safety));
         if seen != CautionCause::None && seen != self.caution_seen {
             self.caution_seen = seen;
             self.weigh();
         }
     }
 
+    /// The stream may have come to where the nodes stand.
+    fn note_arrival(&mut self, standing: Option<&watch::Receiver<Standing>>, is_last: bool) {
+        if self.caution_seen != CautionCause::None
+            && is_last
+            && let Some(standing) = standing
+        {
+            let standing = *standing.borrow();
+            self.on_standing(standing);
+        }
+    }
+
     fn weigh(&mut self) {
         let doubt = if self.is_in_doubt { CautionCause::Divergence } else { CautionCause::None };
-        let causes = [self.caution_said, self.caution_seen, doubt];
+        let lost = if self.is_lost { CautionCause::BelowQuorum } else { CautionCause::None };
+        let causes = [self.caution_said, self.caution_seen, doubt, lost];
         let cause = causes.into_iter().find(|cause| *cause != CautionCause::None).unwrap_or(CautionCause::None);
         if self.caution == cause {
             return;
@@ -370,9 +402,9 @@ impl Hub {
 }
 
 /// Waits until the nodes' standing changes; `false` when nobody can change it any more.
-async fn changed(safety: &mut Option<watch::Receiver<Safety>>) -> bool {
-    match safety {
-        Some(safety) => safety.changed().await.is_ok(),
+async fn changed(standing: &mut Option<watch::Receiver<Standing>>) -> bool {
+    match standing {
+        Some(standing) => standing.changed().await.is_ok(),
         None => core::future::pending().await,
     }
 }

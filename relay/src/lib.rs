@@ -28,11 +28,13 @@
 //! ```
 
 mod access;
+mod administrator;
 mod archive;
 mod auth;
 mod client;
 mod clock;
 mod config;
+mod control;
 mod dial;
 mod discovery;
 mod error;
@@ -67,6 +69,7 @@ mod tls;
 mod wait;
 
 pub use crate::access::{Access, ClientFiles, ClientKey, Key, KeyGrant, Roles, TlsFiles, UserGrant};
+pub use crate::administrator::{AdminAct, AdminAnswer, administer_tcp, administer_unix};
 pub use crate::config::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
 pub use crate::discovery::{FactorySpec, WantedTokens};
 pub use crate::error::{FeedError, JournalError, RelayError, SecretError, SourceError};

@@ -124,6 +124,12 @@ counters! {
     sides,
     /// Side messages dropped because the relay or a subscriber had no room.
     side_dropped,
+    /// Acts that administrators asked for and that were done.
+    admin_acts,
+    /// Acts that administrators asked for and that were refused.
+    admin_refusals,
+    /// Times that the source was out of reach, or the thread of its chain lost, and subscribers were told so.
+    source_losses,
     /// Times that the nodes could no longer be believed.
     cautions,
     /// Subscribers closed while the nodes could not be believed, because their version has no way to be told.

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::access::Roles;
 use crate::clock::now;
 use crate::config::{Endpoint, RelayConfig};
+use crate::control::{Control, Nodes};
 use crate::error::{JournalError, RelayError};
 use crate::follower::{ChainEvent, Follower};
 use crate::hub::{Command, Hub};
@@ -30,7 +31,7 @@ use crate::replay::{Events, Lanes, Player, Recording, ReplayOptions};
 use crate::roster::{Roster, SubscriberStatus};
 use crate::server::{Listeners, Server};
 use crate::side::SidePublisher;
-use crate::source::race::{Alarm, RaceControl, RaceDial, RaceTerms, Safety, SourceReport, SourceWatch};
+use crate::source::race::{Alarm, RaceDial, RaceTerms, Safety, SourceReport, SourceWatch};
 use crate::source::side::{SideGuard, SideSources};
 use crate::source::{Dial, NodeDial};
 use crate::subscriber::Terms;
@@ -56,16 +57,9 @@ pub struct Relay {
     /// Follows the chain, or plays a recording of it.
     follower: JoinHandle<Option<RelayError>>,
     sources: Option<SourceWatch>,
-    nodes: Option<Nodes>,
+    control: Arc<Control>,
     side_sources: SideGuard,
     _tasks: AbortOnDrop<2>,
-}
-
-/// The nodes of a race, and what a further one is told.
-#[derive(Debug)]
-struct Nodes {
-    control: RaceControl<NodeDial>,
-    template: NodeDial,
 }
 
 /// All that a relay is put together from.
@@ -77,6 +71,7 @@ struct Ready {
     http: Option<HttpDoor>,
     lanes: Option<Lanes>,
     sources: Option<SourceWatch>,
+    nodes: Option<Nodes>,
     name: Arc<str>,
 }
 
@@ -107,7 +102,7 @@ impl Relay {
         };
         let beside = Beside::of_node(&config);
         if config.confirm_endpoints.is_empty() {
-            return Self::launch(config, dial, metrics).await.map(|relay| relay.with(beside));
+            return Self::launch(config, dial, None, metrics).await.map(|relay| relay.with(beside));
         }
         let terms = RaceTerms {
             quorum: config.quorum,
@@ -116,12 +111,10 @@ impl Relay {
             silence: config.silence,
         };
         let others = config.confirm_endpoints.iter().map(|endpoint| dial.to(endpoint.clone()));
-        let all = core::iter::once(dial.clone()).chain(others).collect();
-        let race = RaceDial::with_metrics(all, terms, Arc::clone(&metrics));
-        let control = race.control();
-        let mut relay = Self::launch(config, race, metrics).await?;
-        relay.nodes = Some(Nodes { control, template: dial });
-        Ok(relay.with(beside))
+        let all: Vec<_> = core::iter::once(dial.clone()).chain(others).collect();
+        let race = RaceDial::with_metrics(all.clone(), terms, Arc::clone(&metrics));
+        let nodes = Nodes::new(race.control(), &all);
+        Self::launch(config, race, nodes, metrics).await.map(|relay| relay.with(beside))
     }
 
     /// The same over another source; `config.endpoint`, venues and pools are the source's own business then, and so is what
@@ -132,7 +125,7 @@ impl Relay {
     pub async fn start_from(config: RelayConfig, dial: impl Dial) -> Result<Self, RelayError> {
         let metrics = dial.watch().map_or_else(Arc::default, |watch| Arc::clone(watch.metrics()));
         let beside = Beside::of_exchanges(&config);
-        Self::launch(config, dial, metrics).await.map(|relay| relay.with(beside))
+        Self::launch(config, dial, None, metrics).await.map(|relay| relay.with(beside))
     }
 
     /// Serves a recorded feed as if it were live, from its first snapshot to its end; then subscribers are told and
@@ -168,11 +161,16 @@ impl Relay {
         let tls = prepare(&config)?;
         let name = format!("recording {}", recording.dir().display()).into();
         metrics.connected.set(1);
-        let ready = Ready { hub, events, listeners, tls, http, lanes: Some(lanes), sources: None, name };
+        let ready = Ready { hub, events, listeners, tls, http, lanes: Some(lanes), sources: None, nodes: None, name };
         Ok(Self::assemble(&config, ready, player.run()))
     }
 
-    async fn launch(config: RelayConfig, dial: impl Dial, metrics: Arc<Metrics>) -> Result<Self, RelayError> {
+    async fn launch(
+        config: RelayConfig,
+        dial: impl Dial,
+        nodes: Option<Nodes>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, RelayError> {
         config.check()?;
         let name = dial.name().into();
         let tls = prepare(&config)?;
@@ -190,7 +188,7 @@ impl Relay {
         let journal = open_journal(&config)?;
         let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
         hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
-        let ready = Ready { hub, events, listeners, tls, http, lanes: None, sources, name };
+        let ready = Ready { hub, events, listeners, tls, http, lanes: None, sources, nodes, name };
         Ok(Self::assemble(&config, ready, follower.run(source)))
     }
 
@@ -200,7 +198,7 @@ impl Relay {
         ready: Ready,
         source: impl Future<Output = Option<RelayError>> + Send + 'static,
     ) -> Self {
-        let Ready { hub, events, listeners, tls, http, lanes, sources, name } = ready;
+        let Ready { hub, events, listeners, tls, http, lanes, sources, nodes, name } = ready;
         tell_cost(config, &hub);
         let metrics = Arc::clone(hub.metrics());
         let (commands_in, commands) = mpsc::unbounded_channel();
@@ -213,8 +211,15 @@ impl Relay {
             lanes,
         };
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
-        let server = Server::start(listeners, tls, &joiner, &sides, &metrics);
-        let safety = sources.as_ref().map(SourceWatch::safety);
+        let control = Arc::new(Control {
+            commands: joiner.commands.clone(),
+            roster: Arc::clone(&joiner.roster),
+            nodes,
+            sources: sources.clone(),
+            metrics: Arc::clone(&metrics),
+        });
+        let server = Server::start(listeners, tls, &joiner, &sides, &control);
+        let standing = sources.as_ref().map(SourceWatch::standing);
         let side_sources = SideSources::new(sides.clone());
         let observer = Observer {
             commands: joiner.commands.clone(),
@@ -227,7 +232,7 @@ impl Relay {
             started: Instant::now(),
         };
         let http = http.map(|door| door.serve(observer.clone()));
-        let hub = tokio::spawn(hub.run(events, commands, sides_out, safety, config.heartbeat));
+        let hub = tokio::spawn(hub.run(events, commands, sides_out, standing, config.heartbeat));
         let follower = tokio::spawn(source);
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
         Self {
@@ -240,7 +245,7 @@ impl Relay {
             hub,
             follower,
             sources,
-            nodes: None,
+            control,
             side_sources: SideGuard(side_sources),
             _tasks: tasks,
         }
@@ -287,7 +292,7 @@ impl Relay {
     /// # Errors
     /// [`RelayError::Stopped`].
     pub fn caution(&self, cause: CautionCause) -> Result<(), RelayError> {
-        self.joiner.commands.send(Command::Caution(cause)).map_err(|_| RelayError::Stopped)
+        self.control.caution(cause)
     }
 
     /// Where side messages are handed in.
@@ -329,10 +334,9 @@ impl Relay {
     /// Adds a node to those that are raced; it takes part once it is connected. Returns its name.
     ///
     /// # Errors
-    /// [`RelayError::Nodes`] when the relay was not started with several nodes.
+    /// [`RelayError::Nodes`] when the relay was not started with several nodes, has this one, or has as many as it may (16).
     pub fn add_node(&self, endpoint: Endpoint) -> Result<String, RelayError> {
-        let nodes = self.nodes()?;
-        Ok(nodes.control.add(nodes.template.to(endpoint)))
+        self.control.add_node(endpoint)
     }
 
     /// Takes a node away, by its name in [`Self::sources`], once what it was asked is answered. With fewer nodes than the quorum
@@ -341,11 +345,7 @@ impl Relay {
     /// # Errors
     /// [`RelayError::Nodes`] when there is no such node, or the relay was not started with several.
     pub async fn remove_node(&self, name: &str) -> Result<SourceReport, RelayError> {
-        self.nodes()?.control.remove(name).await
-    }
-
-    fn nodes(&self) -> Result<&Nodes, RelayError> {
-        self.nodes.as_ref().ok_or_else(|| RelayError::Nodes("this relay was not started with several nodes".into()))
+        self.control.remove_node(name).await
     }
 
     /// How the relay is doing: counters, latencies by stage, subscribers, sources, journal.

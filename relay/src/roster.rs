@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alphapulse_protocol::message::Role;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::access::Roles;
 use crate::error::RelayError;
@@ -60,9 +61,15 @@ pub(crate) struct Entry {
     pub(crate) lapped: Counter,
     pub(crate) gaps: Counter,
     pub(crate) side_dropped: Counter,
+    dismissal: Notify,
 }
 
 impl Entry {
+    /// Ends when an administrator wants the connection ended.
+    pub(crate) async fn dismissed(&self) {
+        self.dismissal.notified().await;
+    }
+
     pub(crate) fn set_lag(&self, messages: Option<u64>) {
         self.lag_and_one.set(messages.map_or(0, |messages| messages.saturating_add(1)));
     }
@@ -119,6 +126,19 @@ impl Roster {
         entries.push(Arc::clone(&entry));
         drop(entries);
         Ok(Place { roster: Arc::clone(self), entry })
+    }
+
+    /// Ends the connections of the key `name` or, where nobody has such a key, the connection of that number. Tells how many. Who is
+    /// embedded has no connection.
+    pub(crate) fn disconnect(&self, name: &str) -> usize {
+        let entries = self.entries();
+        let key = format!(" key {name}");
+        let mut found: Vec<_> = entries.iter().filter(|entry| entry.peer.ends_with(&key)).collect();
+        if found.is_empty() {
+            found.extend(entries.iter().filter(|entry| entry.id.to_string() == name && entry.peer != "embedded"));
+        }
+        found.iter().for_each(|entry| entry.dismissal.notify_one());
+        found.len()
     }
 
     pub(crate) fn read(&self) -> Vec<SubscriberStatus> {

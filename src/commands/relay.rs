@@ -1,5 +1,6 @@
 //! `alphapulse relay`: the market-data relay as a process of its own.
 
+mod administer;
 mod status;
 
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ const EXAMPLES: &str = "\
 Examples:
   alphapulse relay --config node.toml
   alphapulse relay status --config node.toml
+  alphapulse relay node list --config node.toml
+  alphapulse relay caution set --config node.toml
   ALPHAPULSE__RELAY__LISTEN_UNIX=/run/alphapulse.sock alphapulse relay --config node.toml --journal /var/lib/feed
 
   alphapulse relay --config node.toml --replay runs/relay --speed 10 --wait-for 1
@@ -57,6 +60,9 @@ pub(crate) struct RelayArguments {
     wait_for: usize,
 }
 
+/// Far above the longest text of a relay, and bearable on a screen.
+const FOREIGN_CHARACTERS_MAX: usize = 512;
+
 /// How often the progress of a replay is told.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -64,12 +70,25 @@ const PROGRESS: Duration = Duration::from_secs(5);
 enum RelayVerb {
     /// How a running relay is doing
     Status(status::StatusArguments),
+    /// Add, remove and list the nodes of a running relay
+    Node(administer::NodeCommand),
+    /// Tell the subscribers of a running relay not to trade, or take that back
+    Caution(administer::CautionCommand),
+    /// End the connections of a client of a running relay
+    Disconnect(administer::DisconnectArguments),
 }
 
 pub(crate) fn run(arguments: &RelayArguments) -> Outcome {
-    if let Some(RelayVerb::Status(arguments)) = &arguments.verb {
-        return status::run(arguments);
+    match &arguments.verb {
+        None => serve(arguments),
+        Some(RelayVerb::Status(arguments)) => status::run(arguments),
+        Some(RelayVerb::Node(command)) => administer::node(command),
+        Some(RelayVerb::Caution(command)) => administer::caution(command),
+        Some(RelayVerb::Disconnect(arguments)) => administer::disconnect(arguments),
     }
+}
+
+fn serve(arguments: &RelayArguments) -> Outcome {
     let config = arguments.settings.load()?;
     if config.relay.listen_unix.is_none() && config.relay.listen_tcp.is_none() {
         let error = anyhow::anyhow!("{} gives the relay no place to serve on", arguments.settings.config.display());
@@ -131,6 +150,11 @@ async fn replay(config: &NodeConfig, dir: PathBuf, arguments: &RelayArguments) -
     relay.stop().await.map_err(failure)?;
     tracing::info!(blocks = stats.blocks, of = blocks, messages = stats.messages, reorgs = stats.reorgs, "replayed");
     Ok(if is_interrupted { Exit::Interrupted } else { Exit::Ok })
+}
+
+/// Text that somebody else chose: a peer names itself, and anything may listen at an address.
+fn foreign(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(FOREIGN_CHARACTERS_MAX).collect()
 }
 
 /// What a relay's failure asks of the operator.

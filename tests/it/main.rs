@@ -11,6 +11,7 @@ mod journal;
 mod node;
 mod quote;
 mod quote_auction;
+mod relay_admin;
 mod relay_status;
 mod run;
 mod scan;

@@ -187,10 +187,30 @@ async fn a_node_trades_on_the_feed_of_a_relay_of_its_own() {
     for text in ["chain 31337", "logs_to_sequence", "problem   none", "uid "] {
         assert!(shown.stdout.contains(text), "{text}: {shown:?}");
     }
+    administer(&socket, &page, &status["subscribers"][0]["id"]);
     assert!(summary(&node.interrupt())["opportunities"].as_u64() > Some(0));
     let ran = relay.interrupt();
     assert_eq!(ran.code, Some(130), "{ran:?}");
     assert!(!socket.exists(), "the socket is cleaned up");
+}
+
+/// Changes the relay while it runs, as its own user.
+fn administer(socket: &Path, page: &str, subscriber: &Value) {
+    let socket = socket.display().to_string();
+    let act = |arguments: &[&str]| run(["relay"].iter().chain(arguments).copied().chain(["--unix", &socket]));
+    let caution = || {
+        let told = run(["relay", "status", "--json", "--http", page]);
+        let status: Value = serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"));
+        status["caution"].clone()
+    };
+    assert_eq!(act(&["caution", "set"]).code, Some(0));
+    assert!(caution().is_string());
+    assert_eq!(act(&["caution", "lift"]).code, Some(0));
+    assert!(caution().is_null());
+    act(&["node", "list"]).must_fail(1, &["chain.confirm_endpoints", "next: "]);
+    act(&["disconnect", "nobody"]).must_fail(1, &["nobody", "next: "]);
+    let ended = act(&["disconnect", &subscriber.to_string()]);
+    assert_eq!((ended.code, ended.lines()), (Some(0), vec!["connections ended: 1"]), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

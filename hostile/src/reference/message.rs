@@ -21,7 +21,7 @@ pub enum Judgement {
 type Check = fn(&[u8]) -> bool;
 
 /// Template, name, bytes of its table, and the column *accepted*, message by message.
-pub const TEMPLATES: [(u16, &str, usize, Check); 49] = [
+pub const TEMPLATES: [(u16, &str, usize, Check); 51] = [
     (1, "Hello", 32, |m| number(m, 24, 2) <= number(m, 26, 2)),
     (2, "Welcome", 48, any),
     (3, "Close", 32, any),
@@ -38,6 +38,10 @@ pub const TEMPLATES: [(u16, &str, usize, Check); 49] = [
         (1..=3).contains(&number(m, 24, 2)) && is_named
     }),
     (11, "Publish", 32, any),
+    (12, "AdminRequest", 512, |m| {
+        (1..=5).contains(&number(m, 24, 2)) && number(m, 26, 2) <= 2 && is_text(m, 28, &m[32..512])
+    }),
+    (13, "AdminReply", 512, |m| (1..=3).contains(&number(m, 24, 2)) && is_text(m, 26, &m[32..512])),
     (16, "Block", 144, |m| number(m, 136, 8) >= number(m, 24, 8)),
     (17, "BlockEnd", 72, any),
     (18, "Reorg", 112, |m| {
@@ -174,6 +178,12 @@ fn is_v4_pool(m: &[u8]) -> bool {
         && is_tick(low)
         && is_tick(high)
         && low <= high
+}
+
+/// Whether the first bytes, as many as the number at `at` says, are text.
+fn is_text(m: &[u8], at: usize, text: &[u8]) -> bool {
+    usize::try_from(number(m, at, 2))
+        .is_ok_and(|length| text.get(..length).is_some_and(|text| str::from_utf8(text).is_ok()))
 }
 
 fn any(_: &[u8]) -> bool {

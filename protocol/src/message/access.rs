@@ -22,7 +22,7 @@ pub enum Role {
     Subscribe = 1,
     /// It may hand in side messages.
     Publish = 2,
-    /// It may ask how the relay is doing.
+    /// It may change what the relay does while it runs.
     Admin = 3,
 }
 

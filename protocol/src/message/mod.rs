@@ -4,6 +4,7 @@
 //! read). A message grows by appending fields; a changed meaning is a new template id.
 
 mod access;
+mod admin;
 mod chain;
 mod ledger;
 mod market;
@@ -16,6 +17,7 @@ use core::mem::size_of;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 pub use self::access::{Challenge, NAME_BYTES_MAX, Proof, Publish, Role, VERSION_ACCESS};
+pub use self::admin::{ADMIN_TEXT_BYTES_MAX, AdminAction, AdminReply, AdminRequest, AdminStatus};
 pub use self::chain::{Block, BlockContext, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd};
 pub use self::ledger::{
     Clock, Halt, HopRecord, NonceLease, OPPORTUNITY_HOPS_MAX, Opportunity, Outcome, OutcomeStatus, SegmentBegin,
@@ -202,6 +204,7 @@ macro_rules! messages {
 
 messages! {
     Hello, Welcome, Close, Heartbeat, Subscribe, Gap, Select, Caution, Challenge, Proof, Publish,
+    AdminRequest, AdminReply,
     Block, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd,
     Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick, Skip,
     MultiTokenPool, V4Pool, V4Swap, SolidlyReserves, CurveStableParameters, PoolRates, CurveStableBalances,

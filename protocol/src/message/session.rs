@@ -100,6 +100,8 @@ pub enum CloseReason {
     Chain = 8,
     /// The client did not prove who it is, or may not do what it asks for.
     Unauthorized = 9,
+    /// An administrator of the relay ended the connection.
+    Disconnected = 10,
 }
 
 impl CloseReason {
@@ -116,6 +118,7 @@ impl CloseReason {
             7 => Self::NotReady,
             8 => Self::Chain,
             9 => Self::Unauthorized,
+            10 => Self::Disconnected,
             _ => return None,
         })
     }

@@ -107,7 +107,7 @@ impl Select {
 pub enum CautionCause {
     /// It can be.
     None = 0,
-    /// Fewer nodes than required agree.
+    /// Fewer nodes than required agree, or answer at all.
     BelowQuorum = 1,
     /// Nodes contradict each other, and none can prove its word.
     Divergence = 2,

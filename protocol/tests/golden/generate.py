@@ -83,6 +83,11 @@ VALUES = {
     "Challenge": ({"nonce": run(0x41, 32)}, (0, 0)),
     "Proof": (proof(), (0, 0)),
     "Publish": ({"chain_id": 31_337}, (0, 0)),
+    "AdminRequest": (
+        {"action": 1, "cause": 0, "text_length": 25, "text": b"wss://node.example/v3/key".ljust(480, b"\0")},
+        (0, 0),
+    ),
+    "AdminReply": ({"status": 2, "text_length": 18, "text": b"wss://node.example".ljust(480, b"\0")}, (0, 0)),
     "Block": ({"context": context(18_884_864), "head_number": 18_884_866}, (78, 1_700_000_123_000_000_000)),
     "BlockEnd": ({"number": 18_884_864, "hash": run(0x11, 32), "update_count": 513}, (592, 1_700_000_123_000_000_000)),
     "Reorg": (

@@ -55,6 +55,13 @@ fn session_and_chain() -> Vec<Case> {
         alone("Select", "scope", &(1..=7).map(int).collect::<Vec<_>>(), &[int(0), int(8), int(65_535)]),
         alone("Caution", "is_safe", &[int(0), int(1)], &[int(2), int(255)]),
         alone("Proof", "role", &[int(1), int(2), int(3)], &[int(0), int(4), int(65_535)]),
+        alone("AdminRequest", "action", &(1..=5).map(int).collect::<Vec<_>>(), &[int(0), int(6), int(65_535)]),
+        alone("AdminRequest", "cause", &[int(0), int(1), int(2)], &[int(3), int(65_535)]),
+        alone("AdminRequest", "text_length", &[int(0), int(480)], &[int(481), int(65_535)]),
+        alone("AdminRequest", "text", &[int(0x7f)], &[int(0xff), int(0x80)]),
+        alone("AdminReply", "status", &[int(1), int(3)], &[int(0), int(4), int(65_535)]),
+        alone("AdminReply", "text_length", &[int(0), int(480)], &[int(481), int(65_535)]),
+        alone("AdminReply", "text", &[int(0x7f)], &[int(0xff), int(0x80)]),
         // The golden name is "trader-1" of eight bytes.
         alone("Proof", "name_length", &[int(1), int(8)], &[int(0), int(33), int(255)]),
         alone(
@@ -421,7 +428,9 @@ fn patched(structure: &page::Structure, patch: &Patch) -> Vec<u8> {
         let (field, place) = field.split_once('.').unwrap_or((field, "0"));
         let row = structure.rows.iter().find(|row| row.field == field).expect("a field of the page");
         let offset = row.offset + place.parse::<usize>().expect("a place") * row.item_bytes;
-        message[offset..offset + row.item_bytes].copy_from_slice(&value.to_le_bytes::<32>()[..row.item_bytes]);
+        // Of a long text the start is enough.
+        let width = row.item_bytes.min(32);
+        message[offset..offset + width].copy_from_slice(&value.to_le_bytes::<32>()[..width]);
     }
     message
 }

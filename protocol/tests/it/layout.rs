@@ -4,14 +4,14 @@ use core::mem::{offset_of, size_of};
 
 use alphapulse_protocol::header::{MessageHeader, SCHEMA_VERSION};
 use alphapulse_protocol::message::{
-    BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters, Block,
-    BlockContext, BlockEnd, CATALOGUE, Caution, CautionCause, Challenge, Clock, Close, CloseReason,
-    CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, ExchangeQuote, Finality,
-    Gap, GapReason, GapRecovery, Halt, Heartbeat, Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome,
-    OutcomeStatus, PendingTransaction, Pool, PoolKind, PoolRates, PoolVariant, Proof, Publish, RatesUse, Reorg, Role,
-    Scope, SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves,
-    Submission, Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap,
-    Verdict, Welcome,
+    AdminAction, AdminReply, AdminRequest, AdminStatus, BalancerStableBalances, BalancerStableParameters,
+    BalancerWeightedBalances, BalancerWeightedParameters, Block, BlockContext, BlockEnd, CATALOGUE, Caution,
+    CautionCause, Challenge, Clock, Close, CloseReason, CurveCryptoBalances, CurveCryptoParameters,
+    CurveStableBalances, CurveStableParameters, ExchangeQuote, Finality, Gap, GapReason, GapRecovery, Halt, Heartbeat,
+    Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome, OutcomeStatus, PendingTransaction, Pool,
+    PoolKind, PoolRates, PoolVariant, Proof, Publish, RatesUse, Reorg, Role, Scope, SegmentBegin, Select, Simulation,
+    SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves, Submission, Submitted, SubmittedStatus,
+    Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap, Verdict, Welcome,
 };
 
 use crate::page;
@@ -49,6 +49,8 @@ fn layouts() -> Vec<Layout> {
         Challenge { header, nonce }
         Proof { header, role, name_length, reserved, name, nonce, mac }
         Publish { header, chain_id }
+        AdminRequest { header, action, cause, text_length, reserved, text }
+        AdminReply { header, status, text_length, reserved, text }
         Block { header, context, head_number }
         BlockEnd { header, number, hash, update_count, reserved }
         Reorg { header, ancestor_number, ancestor_hash, old_head_number, old_head_hash, depth, reserved }
@@ -178,6 +180,8 @@ fn the_page_lists_exactly_the_codes_of_this_build() {
     check("Gap reasons", known(all(), GapReason::from_wire));
     check("Scopes", known(all(), Scope::from_wire));
     check("Roles", known(all(), Role::from_wire));
+    check("Acts", known(all(), AdminAction::from_wire));
+    check("Answers to acts", known(all(), AdminStatus::from_wire));
     check("Causes of a caution", known(all(), CautionCause::from_wire));
     check("Pool kinds", known(all(), |code| PoolKind::from_wire(u8::try_from(code).ok()?)));
     check("Pool variants", known(all(), PoolVariant::from_wire));

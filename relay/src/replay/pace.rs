@@ -21,7 +21,7 @@ impl Pace {
         let (timestamp, is_start) = match event {
             ChainEvent::Snapshot(image) => (image.context.timestamp.get(), true),
             ChainEvent::Block { context, .. } => (context.timestamp.get(), self.start.is_none()),
-            ChainEvent::Reorg { .. } => return Duration::ZERO,
+            ChainEvent::Reorg { .. } | ChainEvent::Lost | ChainEvent::Found => return Duration::ZERO,
         };
         if is_start {
             self.start = Some((timestamp, now));

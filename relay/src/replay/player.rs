@@ -93,6 +93,8 @@ impl Player {
                 metrics.blocks.add(1);
                 metrics.head_number.set(context.number.get());
             }
+            // A recording has no source to lose.
+            ChainEvent::Lost | ChainEvent::Found => {}
         }
     }
 

@@ -16,6 +16,7 @@ use super::handshake::{Agreed, Handshake};
 use super::listen::{Accept, Origin};
 use super::peer::Peer;
 use crate::auth::Gate;
+use crate::control::Control;
 use crate::joiner::Joiner;
 use crate::lane::Wake;
 use crate::metrics::Metrics;
@@ -33,6 +34,7 @@ const ACCEPTED: (u32, u32) = (1_000, 256);
 pub(super) struct Door {
     pub(super) joiner: Joiner,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) control: Arc<Control>,
     pub(super) sides: SidePublisher,
     pub(super) greetings: Arc<Greetings>,
     pub(super) connections: Arc<Semaphore>,
@@ -139,16 +141,24 @@ impl Door {
             Agreed::Subscribe(terms) => {
                 let place = Arc::clone(&terms.place);
                 let reason = match self.joiner.open_lane(Wake::Task(Arc::new(Notify::new())), terms) {
-                    Ok(lane) => peer.stream_lane(lane, &self.metrics).await,
+                    Ok(lane) => tokio::select! {
+                        reason = peer.stream_lane(lane, &self.metrics) => reason,
+                        () = place.entry().dismissed() => Some(CloseReason::Disconnected),
+                    },
                     Err(_) => Some(CloseReason::Shutdown),
                 };
                 (reason, place)
+            }
+            Agreed::Administer(request, by) => {
+                let replies = self.control.administer(&request, &by).await;
+                return peer.answer(&replies).await;
             }
             Agreed::Publish(place) => {
                 self.metrics.publishers.add(1);
                 let reason = tokio::select! {
                     reason = peer.take_sides(&self.sides, place.entry()) => reason,
                     () = self.joiner.commands.closed() => Some(CloseReason::Shutdown),
+                    () = place.entry().dismissed() => Some(CloseReason::Disconnected),
                 };
                 (reason, Arc::new(place))
             }

@@ -6,7 +6,7 @@ use alphapulse_protocol::Epoch;
 use alphapulse_protocol::frame;
 use alphapulse_protocol::header::SCHEMA_VERSION;
 use alphapulse_protocol::message::{
-    Challenge, CloseReason, Hello, Message, Role, VERSION_ACCESS, VERSION_RESUME, VERSION_SELECT, Welcome,
+    AdminRequest, Challenge, CloseReason, Hello, Message, Role, VERSION_ACCESS, VERSION_RESUME, VERSION_SELECT, Welcome,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -25,6 +25,8 @@ pub(super) enum Agreed {
     Subscribe(Terms),
     /// It hands in side messages.
     Publish(Place),
+    /// It asks for one act; the text says who it is.
+    Administer(Box<AdminRequest>, String),
 }
 
 /// Why nothing was agreed on: the reason to state, if there is still somebody to state it to.
@@ -62,7 +64,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
             return Err(Some(CloseReason::Version));
         }
         // It is told before it asks. Whether that is still so then is another question: only who is done takes a place.
-        if self.joiner.roster.is_full() {
+        // An administrator needs none.
+        if self.joiner.roster.is_full() && !roles.has(Role::Admin) {
             return Err(Some(CloseReason::Full));
         }
         // Here and not from its lane, which has to be empty for a snapshot of any size.
@@ -89,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
                 Some(role) => (role, proof.name().to_owned()),
                 None => return Err(Some(CloseReason::Unauthorized)),
             },
-            Message::Select(_) | Message::Subscribe(_) | Message::Publish(_) => {
+            Message::Select(_) | Message::Subscribe(_) | Message::Publish(_) | Message::AdminRequest(_) => {
                 return Err(Some(CloseReason::Unauthorized));
             }
             _ => return Err(Some(CloseReason::Malformed)),
@@ -119,6 +122,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
                     }
                     return self.place(roles, Role::Publish, client).map(Agreed::Publish);
                 }
+                Message::AdminRequest(request) if version >= VERSION_ACCESS && rules == 0 => {
+                    let request = Box::new(*request);
+                    if !roles.has(Role::Admin) {
+                        return Err(Some(CloseReason::Unauthorized));
+                    }
+                    return Ok(Agreed::Administer(request, self.name(client)));
+                }
                 _ => return Err(Some(CloseReason::Malformed)),
             }
         }
@@ -130,9 +140,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<'_, S> {
         if !roles.has(role) {
             return Err(Some(CloseReason::Unauthorized));
         }
+        self.joiner.roster.reserve(&self.name(client), roles).map_err(|_| Some(CloseReason::Full))
+    }
+
+    /// Where the peer comes from, and who it proved to be.
+    fn name(&self, client: Option<String>) -> String {
         let origin = &self.origin.name;
-        let peer = client.map_or_else(|| origin.clone(), |client| format!("{origin} key {client}"));
-        self.joiner.roster.reserve(&peer, roles).map_err(|_| Some(CloseReason::Full))
+        client.map_or_else(|| origin.clone(), |client| format!("{origin} key {client}"))
     }
 
     /// A subscriber that is done says nothing more.

@@ -1,7 +1,7 @@
 //! The doors to other processes: a unix socket and TCP, the same bytes on both.
 //!
-//! A peer may send one greeting, a proof where it is asked for one, its rules and one request, and then, unless it publishes,
-//! nothing. It is given a second for them and little of our memory, and a bounded lane after it; whatever it does, the relay's
+//! A peer may send one greeting, a proof where it is asked for one, its rules and one request, or an administrator's one act, and
+//! then, unless it publishes, nothing. It is given a second for them and little of our memory, and a bounded lane after it; whatever it does, the relay's
 //! writer never waits for it.
 
 mod door;
@@ -24,8 +24,8 @@ use self::door::Door;
 use self::greeting::Greetings;
 use self::listen::SocketFile;
 use crate::auth::Gate;
+use crate::control::Control;
 use crate::joiner::Joiner;
-use crate::metrics::Metrics;
 use crate::side::SidePublisher;
 
 pub(crate) use self::greeting::GREETINGS_MAX;
@@ -53,14 +53,15 @@ impl Server {
         tls: Option<TlsAcceptor>,
         joiner: &Joiner,
         sides: &SidePublisher,
-        metrics: &Arc<Metrics>,
+        control: &Arc<Control>,
     ) -> Self {
         let connections_max = joiner.roster.places_max().saturating_add(GREETINGS_MAX).min(Semaphore::MAX_PERMITS);
         let connections = Arc::new(Semaphore::new(connections_max));
         let greetings = Greetings::new();
         let door = |gate: Gate, tls| Door {
             joiner: joiner.clone(),
-            metrics: Arc::clone(metrics),
+            metrics: Arc::clone(&control.metrics),
+            control: Arc::clone(control),
             sides: sides.clone(),
             greetings: Arc::clone(&greetings),
             connections: Arc::clone(&connections),

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use alphapulse_protocol::frame::{self, FrameDecoder};
-use alphapulse_protocol::message::{Close, CloseReason, Message};
+use alphapulse_protocol::message::{AdminReply, Close, CloseReason, Message};
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -34,11 +34,13 @@ pub(super) struct Peer<S> {
     inbound: FrameDecoder,
     /// Empty and without memory until there is something to say.
     pub(super) out: Vec<u8>,
+    /// Whether a write has begun and not ended: what follows would not be understood.
+    is_torn: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, inbound: FrameDecoder::new(), out: Vec::new() }
+        Self { stream, inbound: FrameDecoder::new(), out: Vec::new(), is_torn: false }
     }
 
     /// Whether the peer has said more than was read.
@@ -128,7 +130,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
                 Some(frames) if frames.len() < WRITE_BYTES => self.out.extend_from_slice(&frames),
                 Some(frames) => {
                     self.write_out().await?;
+                    self.is_torn = true;
                     write_all(&mut self.stream, &frames).await?;
+                    self.is_torn = false;
                 }
                 None => break,
             }
@@ -137,7 +141,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 
     pub(super) async fn write_out(&mut self) -> io::Result<()> {
+        self.is_torn = !self.out.is_empty();
         let result = write_all(&mut self.stream, &self.out).await;
+        self.is_torn = result.is_err();
         self.out.clear();
         result
     }
@@ -152,7 +158,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         let _ = self.say_farewell(reason).now_or_never();
     }
 
+    /// Gives an administrator his answers. He may have left without them.
+    pub(super) async fn answer(&mut self, replies: &[AdminReply]) {
+        replies.iter().for_each(|reply| frame::write(&mut self.out, reply));
+        if self.write_out().await.is_ok() {
+            let _ = timeout(HANDSHAKE, self.stream.shutdown()).await;
+        }
+    }
+
     async fn say_farewell(&mut self, reason: CloseReason) -> io::Result<()> {
+        if self.is_torn {
+            return self.stream.shutdown().await;
+        }
         let mut farewell = Vec::new();
         frame::write(&mut farewell, &Close::new(reason));
         self.stream.write_all(&farewell).await?;

@@ -5,6 +5,7 @@
     reason = "a failed unwrap is a failed test; seeds and counts are printed"
 )]
 
+mod administration;
 mod archive;
 mod base_fee;
 mod beside;
@@ -20,13 +21,17 @@ mod journal;
 mod keys;
 mod later_kinds;
 mod log_vectors;
+mod lost_source;
 mod lying_node;
 mod observe;
 mod publishing;
 mod python_client;
 mod quotes;
 mod race;
+mod race_heads;
 mod race_nodes;
+mod race_safety;
+mod race_scene;
 mod random_chains;
 mod random_liars;
 mod recovery;

@@ -70,6 +70,15 @@ fn start(folder: &Path, name: &str, recorded: Recorded) -> Endpoint {
     Endpoint::Ipc(path)
 }
 
+/// A node at a socket in `folder` that has one block, of which it proves nothing.
+pub(crate) fn plain(folder: &Path, name: &str) -> Endpoint {
+    let header = json!({
+        "number": "0x7", "hash": format!("0x{}", "11".repeat(32)), "parentHash": format!("0x{}", "10".repeat(32)),
+        "timestamp": "0x1", "gasUsed": "0x1", "gasLimit": "0x2",
+    });
+    start(folder, name, Recorded { head: header.clone(), header, receipts: Value::Null })
+}
+
 fn read(kind: &str) -> Option<Value> {
     let path = data::path(&format!("blocks/replayable/{NUMBER}.{kind}.json.gz"))?;
     Some(serde_json::from_str(&data::read_gz(&path)).unwrap())

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use super::fake_chain::FakeChain;
 use super::fake_market::Change;
 use super::lying_node::{FakeNode, Lies, Told, is_accusation};
-use super::race::terms;
+use super::race_scene::terms;
 use super::subscriber::{Subscriber, config};
 
 /// Runs by default; `ALPHAPULSE_SEEDS` sets another number.

@@ -111,6 +111,8 @@ pub(crate) struct Subscriber {
     pub(crate) seen: Vec<&'static str>,
     /// Of each caution, whether it told to be careful.
     pub(crate) cautions: Vec<bool>,
+    /// Blocks at which the word came that all is well.
+    pub(crate) cleared_at: Vec<u64>,
     pub(crate) heartbeats: u32,
     /// Blocks after which the state could be traded on.
     pub(crate) tradable_at: Vec<u64>,
@@ -123,6 +125,7 @@ impl Subscriber {
             replica: Replica::new(REORG_DEPTH_MAX),
             seen: Vec::new(),
             cautions: Vec::new(),
+            cleared_at: Vec::new(),
             heartbeats: 0,
             tradable_at: Vec::new(),
         }
@@ -154,7 +157,11 @@ impl Subscriber {
             let message = Message::decode(frame.message_bytes()).expect("the relay sends what it reads");
             match message {
                 Message::Heartbeat(_) => self.heartbeats += 1,
-                Message::Caution(caution) => self.cautions.push(caution.is_safe == 0),
+                Message::Caution(caution) => {
+                    self.cautions.push(caution.is_safe == 0);
+                    let at = self.replica.context().filter(|_| caution.is_safe != 0);
+                    self.cleared_at.extend(at.map(|context| context.number.get()));
+                }
                 _ => self.seen.push(message.name()),
             }
             let change = self.replica.apply(&message).expect("the relay sends what continues the stream");

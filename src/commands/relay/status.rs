@@ -8,6 +8,7 @@ use alphapulse_relay::RelayStatus;
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::foreign;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::screen;
@@ -179,9 +180,4 @@ fn subscribers(status: &RelayStatus, output: &mut Output) -> Result<(), Failure>
 
 fn millis(millis: u64) -> String {
     screen::nanos(millis.saturating_mul(1_000_000))
-}
-
-/// Text that somebody else chose: a peer names itself, and anything may listen at an address.
-fn foreign(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(160).collect()
 }

@@ -13,6 +13,7 @@ mod executor_trades;
 mod exhaustive;
 mod journal_replay;
 mod kit;
+mod liar;
 mod mainnet_block;
 mod outage;
 mod route;

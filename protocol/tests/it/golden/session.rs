@@ -1,8 +1,9 @@
 //! Golden bytes of the messages of a connection.
 
 use alphapulse_protocol::message::{
-    Caution, CautionCause, Challenge, Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Proof,
-    Publish, Role, Scope, Select, Skip, Subscribe, Welcome,
+    ADMIN_TEXT_BYTES_MAX, AdminAction, AdminReply, AdminRequest, AdminStatus, Caution, CautionCause, Challenge, Close,
+    CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Message, Proof, Publish, Role, Scope, Select, Skip,
+    Subscribe, Welcome,
 };
 use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, Position, Sequence};
 
@@ -107,6 +108,30 @@ fn proof_is_its_golden_bytes() {
 #[test]
 fn publish_is_its_golden_bytes() {
     check("Publish", Publish::new(ChainId(31_337)), (0, 0), |m| assert_eq!(m.chain_id, 31_337));
+}
+
+#[test]
+fn admin_request_is_its_golden_bytes_and_hides_its_text() {
+    let endpoint = "wss://node.example/v3/key";
+    let request = AdminRequest::new(AdminAction::AddNode, CautionCause::None, endpoint).expect("it fits");
+    check("AdminRequest", request, (0, 0), |m| {
+        assert_eq!((m.action(), m.cause()), (Some(AdminAction::AddNode), Some(CautionCause::None)));
+        assert_eq!(m.text(), endpoint);
+        let shown = format!("{m:?} {:?}", Message::from(m));
+        assert!(!shown.contains("key") && !shown.contains("107, 101, 121"), "{shown}");
+    });
+    let fits = "n".repeat(ADMIN_TEXT_BYTES_MAX);
+    assert!(AdminRequest::new(AdminAction::RemoveNode, CautionCause::None, &fits).is_some());
+    assert!(AdminRequest::new(AdminAction::RemoveNode, CautionCause::None, &format!("{fits}n")).is_none());
+}
+
+#[test]
+fn admin_reply_is_its_golden_bytes() {
+    check("AdminReply", AdminReply::new(AdminStatus::Item, "wss://node.example"), (0, 0), |m| {
+        assert_eq!((m.status(), m.text()), (Some(AdminStatus::Item), "wss://node.example"));
+    });
+    let long = AdminReply::new(AdminStatus::Done, &format!("n{}", "\u{e9}".repeat(ADMIN_TEXT_BYTES_MAX)));
+    assert_eq!(long.text().len(), ADMIN_TEXT_BYTES_MAX - 1, "cut between two letters");
 }
 
 #[test]

@@ -23,12 +23,6 @@ pub(super) type Answers<T> = FuturesUnordered<BoxFuture<'static, (NodeId, Result
 /// Answers that were read, by node.
 pub(super) type Given<T> = Vec<(NodeId, T)>;
 
-/// The first answer that `count` nodes gave.
-pub(super) fn agreed<T: PartialEq>(given: &Given<T>, count: usize) -> Option<&T> {
-    let has_enough = |answer: &&T| given.iter().filter(|(_, other)| other == *answer).count() >= count;
-    given.iter().map(|(_, answer)| answer).find(has_enough)
-}
-
 fn are_unanimous<T: PartialEq>(given: &Given<T>) -> bool {
     given.windows(2).all(|pair| pair[0].1 == pair[1].1)
 }
@@ -50,6 +44,17 @@ impl<D: Dial> Race<D> {
 
     pub(super) fn ready_lines(&self) -> Vec<(NodeId, SharedLine<D>)> {
         self.lines(|_, state| state == SourceState::Ready)
+    }
+
+    /// The answer that enough nodes gave and, where others gave another, more than half of all nodes: else the order in which answers
+    /// come would decide.
+    pub(super) fn decided<'a, T: PartialEq>(&self, given: &'a Given<T>) -> Option<&'a T> {
+        let tally = lock(&self.tally);
+        let is_decided = |answer: &&T| {
+            let count = given.iter().filter(|(_, other)| other == *answer).count();
+            count >= self.terms.quorum && (count == given.len() || tally.is_majority(count))
+        };
+        given.iter().map(|(_, answer)| answer).find(is_decided)
     }
 
     /// Asks everyone on `lines` at once.
@@ -114,12 +119,13 @@ impl<D: Dial> Race<D> {
     }
 
     async fn has_support(&self, candidate: &BlockContext, heads: &Given<BlockContext>) -> bool {
+        let decides = |support| lock(&self.tally).decides(support, candidate);
         let mut support = heads.iter().filter(|(_, head)| head == candidate).count();
         let number = candidate.number.get();
         let is_above = |id: &NodeId| {
             heads.iter().any(|(node, head)| node == id && head.number.get() >= number && head != candidate)
         };
-        if support < self.terms.quorum {
+        if !decides(support) {
             let lines = self.current_lines().into_iter().filter(|(id, _)| is_above(id)).collect();
             let mut answers = Self::ask(lines, |line| async move { line.source.block_by_number(number).await });
             while let Some((id, answer)) = answers.next().await {
@@ -129,7 +135,7 @@ impl<D: Dial> Race<D> {
                 }
             }
         }
-        support >= self.terms.quorum
+        decides(support)
     }
 
     /// A block as enough nodes describe it, or `None` as soon as that many do not have it.
@@ -159,7 +165,7 @@ impl<D: Dial> Race<D> {
                     continue 'again;
                 }
                 given.push((id, block));
-                if let Some(block) = agreed(&given, self.terms.quorum) {
+                if let Some(block) = self.decided(&given) {
                     return Ok(*block);
                 }
             }
@@ -219,17 +225,19 @@ impl<D: Dial> Race<D> {
 
     /// A market that enough nodes describe in the same way. As many are asked as must agree, and others where those do not.
     pub(super) async fn agree_on_market(&self, at: BlockContext) -> Result<MarketImage, SourceError> {
-        let quorum = self.terms.quorum;
+        let needed = lock(&self.tally).image_votes_min();
         let mut rest = self.current_lines().into_iter();
         let read = |line: SharedLine<D>| async move { line.source.market(&at).await };
-        let mut answers = Self::ask(rest.by_ref().take(quorum).collect(), read);
+        let mut answers = Self::ask(rest.by_ref().take(needed).collect(), read);
         let (mut given, mut failure) = (Given::new(), None);
         while let Some((id, answer)) = answers.next().await {
             match answer {
                 Ok(image) => given.push((id, image)),
                 Err(error) => failure = Some(error),
             }
-            if let Some(image) = agreed(&given, quorum).cloned() {
+            if given.len() >= needed
+                && let Some(image) = self.decided(&given).cloned()
+            {
                 self.outvote_images(&given, &image, at.block());
                 return Ok(image);
             }

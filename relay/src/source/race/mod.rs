@@ -8,6 +8,9 @@
 //! Each node has a task of its own that connects, listens and connects again; nodes come and go while the race runs. While too
 //! few of them agree nothing goes on, and [`Safety`] says so.
 //!
+//! Where nodes contradict each other and nothing is proven, more than half of all nodes decide, however small the quorum is; where
+//! there are not so many, nobody is right and nothing is safe.
+//!
 //! What it cannot do: with a quorum of 1 the first answer is believed until it is compared, and images are not compared; as many
 //! liars as the quorum can agree on blocks that are not; of two nodes on two branches it cannot tell which is right; a node that
 //! invents a consistent chain upon the other's head can make the other look stale, which stops trading but relays nothing.
@@ -18,7 +21,9 @@ mod pools;
 mod proof;
 mod question;
 mod source;
+mod standing;
 mod tally;
+mod votes;
 mod watch;
 
 use core::convert::Infallible;
@@ -40,6 +45,7 @@ use self::source::RaceSource;
 use self::tally::{NodeId, Tally};
 use self::watch::lock;
 
+pub(crate) use self::watch::Standing;
 pub use self::watch::{Alarm, AlarmKind, Evidence, Safety, SourceReport, SourceState, SourceWatch, UnsafeCause};
 
 /// Comparisons of late answers under way at once; each is bounded in time by its source. Beyond, late answers are let go.
@@ -100,9 +106,9 @@ impl<D: Dial> Race<D> {
     fn update<T>(&self, change: impl FnOnce(&mut Tally) -> T) -> T {
         let mut tally = lock(&self.tally);
         let result = change(&mut tally);
-        let safety = tally.safety(Instant::now());
+        let standing = tally.standing(Instant::now());
         // Under the lock, so that an older finding cannot overwrite a newer one.
-        self.watch.publish(safety, tally.reports());
+        self.watch.publish(standing, tally.reports());
         drop(tally);
         self.changed.notify_one();
         result
@@ -250,6 +256,16 @@ impl<D: Dial> RaceControl<D> {
     /// Adds a node; it takes part once it is connected. Returns its name.
     pub fn add(&self, node: D) -> String {
         self.race.add(node)
+    }
+
+    /// Names of the nodes, in the order in which they were added.
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.race.tally).nodes.iter().map(|node| node.name.clone()).collect()
+    }
+
+    /// The nodes, in the same order.
+    pub(crate) fn reports(&self) -> Vec<SourceReport> {
+        lock(&self.race.tally).reports()
     }
 
     /// Takes a node away: it is asked nothing more, what it was asked is still awaited, and then its connection ends. It goes

@@ -9,8 +9,8 @@ use alphapulse_protocol::message::BlockContext;
 use futures_util::stream::StreamExt;
 
 use super::super::{CREATIONS, ChainSource, Dial, PoolAnswer};
-use super::ask::{Given, agreed};
-use super::watch::AlarmKind;
+use super::ask::Given;
+use super::watch::{AlarmKind, lock};
 use super::{Race, SharedLine};
 use crate::config::PoolSpec;
 use crate::error::SourceError;
@@ -33,13 +33,13 @@ impl<D: Dial> Race<D> {
         at: BlockContext,
         pools: Arc<[PoolSpec]>,
     ) -> Result<Vec<PoolAnswer>, SourceError> {
-        let quorum = self.terms.quorum;
+        let needed = lock(&self.tally).image_votes_min();
         let mut rest = self.current_lines().into_iter();
         let read = |line: SharedLine<D>| {
             let pools = Arc::clone(&pools);
             async move { line.source.pools(&at, &pools).await }
         };
-        let mut answers = Self::ask(rest.by_ref().take(quorum).collect(), read);
+        let mut answers = Self::ask(rest.by_ref().take(needed).collect(), read);
         let (mut given, mut failure) = (Given::new(), None);
         while let Some((id, answer)) = answers.next().await {
             match answer {
@@ -47,9 +47,11 @@ impl<D: Dial> Race<D> {
                 Ok(_) => failure = Some(SourceError::Contradiction("it answers for other pools".into())),
                 Err(error) => failure = Some(error),
             }
-            let agreed: Option<Vec<_>> =
-                (0..pools.len()).map(|index| agreed(&said_of(&given, index), quorum).copied().cloned()).collect();
-            if let Some(agreed) = agreed {
+            let decided = |index| self.decided(&said_of(&given, index)).copied().cloned();
+            let agreed: Option<Vec<PoolAnswer>> = (0..pools.len()).map(decided).collect();
+            if given.len() >= needed
+                && let Some(agreed) = agreed
+            {
                 self.outvote_pools(&given, &agreed, at.block());
                 return Ok(agreed);
             }
@@ -57,7 +59,7 @@ impl<D: Dial> Race<D> {
                 answers.extend(Self::ask(rest.by_ref().take(1).collect(), read));
             }
         }
-        if given.len() < quorum {
+        if given.len() < needed {
             return Err(failure.unwrap_or_else(|| self.disagreement("too few described new pools")));
         }
         Ok((0..pools.len()).map(|index| self.settle_pool(&given, index, at.block())).collect())
@@ -65,7 +67,7 @@ impl<D: Dial> Race<D> {
 
     fn settle_pool(&self, given: &Given<Vec<PoolAnswer>>, index: usize, block: BlockRef) -> PoolAnswer {
         let said = said_of(given, index);
-        if let Some(answer) = agreed(&said, self.terms.quorum) {
+        if let Some(answer) = self.decided(&said) {
             return (*answer).clone();
         }
         if said.iter().any(|(_, answer)| said.iter().any(|(_, other)| are_contrary(answer, other))) {
@@ -101,7 +103,7 @@ impl<D: Dial> Race<D> {
                 Ok(logs) => given.push((id, logs)),
                 Err(error) => failure = Some(error),
             }
-            if let Some(logs) = agreed(&given, self.terms.quorum) {
+            if let Some(logs) = self.decided(&given) {
                 return Ok(logs.clone());
             }
         }

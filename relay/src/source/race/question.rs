@@ -12,17 +12,13 @@ use futures_util::stream::StreamExt;
 use tokio::time::timeout;
 
 use super::super::{BlockProof, ChainSource, Dial, MarketImage};
-use super::ask::{Answers, Given, agreed};
+use super::ask::{Answers, Given};
 use super::proof::{BlockLogs, Proven, proven_context, receipts_root};
-use super::tally::{NodeId, Suspect};
+use super::standing::Suspect;
+use super::tally::NodeId;
 use super::watch::{Alarm, AlarmKind, Evidence, SourceState, lock};
 use super::{Race, SharedLine};
 use crate::error::SourceError;
-
-/// Who had a say when a node was outvoted: more than half of all nodes.
-const fn is_majority(count: usize, nodes: usize) -> bool {
-    count * 2 > nodes
-}
 
 impl<D: Dial> Race<D> {
     /// Names a node, and quarantines it where what it gave is known to be false.
@@ -62,6 +58,13 @@ impl<D: Dial> Race<D> {
         self.watch.resync();
     }
 
+    /// Something that was relayed may not be so, and nobody can tell: as [`Self::refute`], and the snapshot needs more nodes.
+    fn doubt(&self) {
+        self.is_mended.store(false, core::sync::atomic::Ordering::Relaxed);
+        self.update(|tally| tally.is_undecided = true);
+        self.watch.resync();
+    }
+
     /// What everyone can prove of a block. Who is asked last is waited for a little, because its proof may be the evidence.
     async fn proofs(&self, hash: B256, is_enough: impl Fn(&BlockProof) -> bool) -> BTreeMap<NodeId, BlockProof> {
         let mut answers = Self::ask(self.ready_lines(), |line| async move { line.source.proof(hash).await });
@@ -92,7 +95,8 @@ impl<D: Dial> Race<D> {
             self.tell_undecided(AlarmKind::ForgedHeader, block, &Given::<()>::new());
             return false;
         };
-        let (liars, was_relayed) = self.update(|tally| (tally.contradicting(&truth), tally.forget_forgeries(&truth)));
+        let (liars, was_relayed) =
+            self.update(|tally| (tally.votes.contradicting(&truth), tally.forget_forgeries(&truth)));
         for id in &liars {
             let detail = format!("its header of block {} is not the one that hashes to {hash}", truth.number);
             let mut alarm = Alarm::new(Some(self.name_of(*id)), AlarmKind::ForgedHeader, Some(block), detail);
@@ -128,7 +132,7 @@ impl<D: Dial> Race<D> {
                 given.push((id, logs));
             }
         }
-        let Some(logs) = agreed(&given, self.terms.quorum).cloned() else {
+        let Some(logs) = self.decided(&given).cloned() else {
             if given.len() > 1 {
                 self.tell_undecided(AlarmKind::ForgedLog, block, &given);
             }
@@ -184,7 +188,7 @@ impl<D: Dial> Race<D> {
         what: &str,
         block: BlockRef,
     ) {
-        let is_condemned = is_majority(votes, lock(&self.tally).nodes.len());
+        let is_condemned = lock(&self.tally).is_majority(votes);
         for id in liars {
             let detail = format!("outvoted, not proven: its image of the {what} differs from that of others");
             let alarm = Alarm::new(Some(self.name_of(id)), AlarmKind::ForgedImage, Some(block), detail);
@@ -227,8 +231,11 @@ impl<D: Dial> Race<D> {
         match self.judge_logs(block, contracts, given).await {
             Some(truth) if truth == *served => {}
             Some(_) => self.refute(),
-            None if self.terms.quorum > 1 => self.outvote_logs(given, served, block),
-            None => self.tell_undecided(AlarmKind::ForgedLog, block, given),
+            None if self.decided(given) == Some(served) => self.outvote_logs(given, served, block),
+            None => {
+                self.tell_undecided(AlarmKind::ForgedLog, block, given);
+                self.doubt();
+            }
         }
     }
 
@@ -325,7 +332,7 @@ impl<D: Dial> Race<D> {
         let _ = self.agree_on_head().await;
         let heads = self.update(|tally| {
             let is_over =
-                tally.safety(tokio::time::Instant::now()).is_safe || tally.current_count() < self.terms.quorum;
+                tally.standing(tokio::time::Instant::now()).safety.is_safe || tally.current_count() < self.terms.quorum;
             if is_over || core::mem::replace(&mut tally.is_split_told, true) {
                 return None;
             }

@@ -27,7 +27,7 @@ impl<D: Dial> RaceSource<D> {
     /// A question that follows an image shows that the image was relayed: only then is a refuted state known to be replaced.
     fn note_progress(&self) {
         if self.race.is_mended.swap(false, Ordering::Relaxed) {
-            self.race.update(|tally| tally.is_refuted = false);
+            self.race.update(|tally| (tally.is_refuted, tally.is_undecided) = (false, false));
         }
     }
 

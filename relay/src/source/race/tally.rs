@@ -1,6 +1,5 @@
-//! Who said what: nodes, their heads, the votes for each block. No I/O; time is passed in.
+//! Who said what: nodes, their heads, what they agree on. No I/O; time is passed in.
 
-use core::time::Duration;
 use std::collections::VecDeque;
 
 use alphapulse_protocol::HashBytes;
@@ -8,18 +7,14 @@ use alphapulse_protocol::message::BlockContext;
 use tokio::time::Instant;
 
 use super::RaceTerms;
-use super::watch::{Safety, SourceReport, SourceState, UnsafeCause};
+use super::votes::Votes;
+use super::watch::{SourceReport, SourceState};
 
-/// Blocks whose votes are remembered; the oldest is forgotten first.
-const CANDIDATES_MAX: usize = 256;
 /// Blocks agreed on and not yet taken; when more come the oldest is dropped, and ancestry finds it.
 const AGREED_QUEUED: usize = 256;
 
 /// Blocks remembered so that one disagreement is told once.
 const UNPROVEN_KEPT: usize = 64;
-
-/// Waits after which a disagreement is told although a node that is behind might be the reason.
-const EXPLAINED_WAITS: u32 = 4;
 
 /// A node for as long as it is in the race. Never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,10 +29,10 @@ pub(super) struct Node {
     /// Its latest word, which may be lower than an earlier one.
     pub(super) head: Option<BlockContext>,
     /// Since when it is behind others, or on a block that nobody confirms.
-    behind_since: Option<Instant>,
-    apart_since: Option<Instant>,
-    is_stale: bool,
-    is_apart: bool,
+    pub(super) behind_since: Option<Instant>,
+    pub(super) apart_since: Option<Instant>,
+    pub(super) is_stale: bool,
+    pub(super) is_apart: bool,
     /// Hash of its first block, where it has it.
     pub(super) genesis: Option<HashBytes>,
     /// Why there is no connection to it, once one was tried.
@@ -67,41 +62,18 @@ impl Node {
     }
 }
 
-/// A block as told, down to its content, and who told of it.
-#[derive(Debug)]
-struct Candidate {
-    context: BlockContext,
-    /// In the order in which they came.
-    voters: Vec<NodeId>,
-    /// Whether a node told of it as its head, rather than when asked for an older block.
-    is_head: bool,
-    is_agreed: bool,
-    is_queued: bool,
-}
-
-/// A node that has been odd for too long; the nodes themselves are asked before it is accused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Suspect {
-    /// Behind another node.
-    Behind { node: NodeId, other: NodeId },
-    /// On a block that the others, who agree, do not confirm.
-    Apart(NodeId),
-    /// No block has enough nodes on it.
-    Split,
-}
-
 /// The books of the race.
 #[derive(Debug)]
 pub(super) struct Tally {
-    terms: RaceTerms,
+    pub(super) terms: RaceTerms,
     pub(super) nodes: Vec<Node>,
     next_id: u64,
-    candidates: VecDeque<Candidate>,
+    pub(super) votes: Votes,
     agreed_queue: VecDeque<BlockContext>,
     /// Newest block that enough nodes agreed on.
     pub(super) agreed: Option<BlockContext>,
     /// Since when too few nodes stand on agreed blocks.
-    unconfirmed_since: Option<Instant>,
+    pub(super) unconfirmed_since: Option<Instant>,
     /// Whether the present disagreement was told.
     pub(super) is_split_told: bool,
     /// Blocks of which it was told that nobody could prove anything.
@@ -110,6 +82,9 @@ pub(super) struct Tally {
     pub(super) is_unanswered: bool,
     /// Whether something relayed was proven wrong and no snapshot was taken since.
     pub(super) is_refuted: bool,
+    /// Whether something relayed was contradicted, and neither proof nor majority tells who is right. Then an image must have more
+    /// than half of all nodes before it replaces what was relayed.
+    pub(super) is_undecided: bool,
 }
 
 impl Tally {
@@ -118,7 +93,7 @@ impl Tally {
             terms,
             nodes: Vec::new(),
             next_id: 0,
-            candidates: VecDeque::new(),
+            votes: Votes::default(),
             agreed_queue: VecDeque::new(),
             agreed: None,
             unconfirmed_since: None,
@@ -126,6 +101,7 @@ impl Tally {
             unproven_told: VecDeque::new(),
             is_unanswered: false,
             is_refuted: false,
+            is_undecided: false,
         }
     }
 
@@ -171,6 +147,7 @@ impl Tally {
     pub(super) fn remove(&mut self, id: NodeId) -> Option<SourceReport> {
         let at = self.nodes.iter().position(|node| node.id == id)?;
         let node = self.nodes.remove(at);
+        self.votes.forget(id);
         Some(SourceReport { state: SourceState::Stopped, is_current: false, ..node.report() })
     }
 
@@ -212,59 +189,36 @@ impl Tally {
         if !self.node(id).is_some_and(|node| node.state == SourceState::Ready) {
             return false;
         }
-        let is_disputed =
-            self.candidates.iter().any(|known| known.context.hash == context.hash && known.context != context);
-        let at = self.candidates.iter().rposition(|known| known.context == context).unwrap_or_else(|| {
-            if self.candidates.len() == CANDIDATES_MAX {
-                self.candidates.pop_front();
-            }
-            self.candidates.push_back(Candidate {
-                context,
-                voters: Vec::new(),
-                is_head,
-                is_agreed: false,
-                is_queued: false,
-            });
-            self.candidates.len() - 1
-        });
-        let candidate = &mut self.candidates[at];
-        candidate.is_head |= is_head;
-        if !candidate.voters.contains(&id) {
-            candidate.voters.push(id);
-            if candidate.is_agreed
-                && let Some(node) = self.node_mut(id)
-            {
-                node.confirmations += 1;
-            }
+        let cast = self.votes.cast(id, context, is_head);
+        if cast.is_confirmation
+            && let Some(node) = self.node_mut(id)
+        {
+            node.confirmations += 1;
         }
         self.count();
-        is_disputed
+        cast.is_disputed
     }
 
     /// Hands over what has enough votes now.
-    fn count(&mut self) {
-        for at in 0..self.candidates.len() {
-            let candidate = &self.candidates[at];
-            if !candidate.is_agreed {
-                let votes = candidate.voters.iter().filter(|id| self.is_current(**id)).count();
-                if votes < self.terms.quorum {
-                    continue;
-                }
-                self.credit(at);
-            }
-            let candidate = &mut self.candidates[at];
-            candidate.is_agreed = true;
-            if candidate.is_head && !core::mem::replace(&mut candidate.is_queued, true) {
-                let context = candidate.context;
-                self.hand_over(context);
-            }
+    pub(super) fn count(&mut self) {
+        let decided = |(context, voters): &(&BlockContext, &[NodeId])| {
+            let votes = voters.iter().filter(|id| self.is_current(**id)).count();
+            self.decides(votes, context)
+        };
+        let decided = self.votes.open().filter(decided).map(|(context, voters)| (*context, voters.to_vec()));
+        for (context, voters) in decided.collect::<Vec<_>>() {
+            self.votes.agree(&context);
+            self.credit(&voters);
+        }
+        for context in self.votes.take_agreed() {
+            self.hand_over(context);
         }
     }
 
     /// Notes who was first and who confirmed.
-    fn credit(&mut self, at: usize) {
-        for (place, id) in self.candidates[at].voters.clone().into_iter().enumerate() {
-            let Some(node) = self.node_mut(id) else { continue };
+    fn credit(&mut self, voters: &[NodeId]) {
+        for (place, id) in voters.iter().enumerate() {
+            let Some(node) = self.node_mut(*id) else { continue };
             let count = if place == 0 { &mut node.wins } else { &mut node.confirmations };
             *count += 1;
         }
@@ -287,25 +241,12 @@ impl Tally {
     /// Takes a head that the nodes were asked for and agree on: their word of now, also where it is lower than before.
     pub(super) fn agree_on(&mut self, head: BlockContext) {
         self.agreed = Some(head);
-        if let Some(known) = self.candidates.iter_mut().find(|known| known.context == head) {
-            known.is_agreed = true;
-        }
-    }
-
-    /// Who gave another content of this block than the true one.
-    pub(super) fn contradicting(&self, truth: &BlockContext) -> Vec<NodeId> {
-        let others = self.candidates.iter().filter(|known| known.context.hash == truth.hash && known.context != *truth);
-        let mut ids: Vec<_> = others.flat_map(|known| known.voters.iter().copied()).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+        self.votes.agree(&head);
     }
 
     /// Forgets what was said of a block that is not so. Tells whether it was handed over.
     pub(super) fn forget_forgeries(&mut self, truth: &BlockContext) -> bool {
-        let is_forged = |known: &Candidate| known.context.hash == truth.hash && known.context != *truth;
-        let was_agreed = self.candidates.iter().any(|known| is_forged(known) && known.is_agreed);
-        self.candidates.retain(|known| !is_forged(known));
+        let was_agreed = self.votes.forget_forgeries(truth);
         self.agreed_queue.retain(|known| known.hash != truth.hash || known == truth);
         if let Some(agreed) = self.agreed.as_mut().filter(|agreed| agreed.hash == truth.hash) {
             *agreed = *truth;
@@ -325,119 +266,12 @@ impl Tally {
         true
     }
 
-    fn is_agreed_block(&self, hash: &HashBytes) -> bool {
-        self.agreed.is_some_and(|agreed| agreed.hash == *hash)
-            || self.candidates.iter().any(|known| known.is_agreed && known.context.hash == *hash)
-    }
-
-    fn standing_count(&self) -> usize {
-        let stands = |node: &&Node| node.head.is_some_and(|head| self.is_agreed_block(&head.hash));
-        self.nodes.iter().filter(|node| node.is_current()).filter(stands).count()
-    }
-
-    /// What may be said of the source now.
-    pub(super) fn safety(&mut self, now: Instant) -> Safety {
-        let (nodes, quorum) = (self.current_count(), self.terms.quorum);
-        if self.standing_count() >= quorum {
-            self.unconfirmed_since = None;
-            self.is_split_told = false;
-        } else {
-            self.unconfirmed_since.get_or_insert(now);
-        }
-        let is_unconfirmed = self.agreed.is_none() || has_lasted(self.unconfirmed_since, now, self.terms.confirm_wait);
-        Safety::of(if self.is_refuted {
-            Some(UnsafeCause::Refuted)
-        } else if nodes < quorum {
-            Some(UnsafeCause::BelowQuorum { nodes, quorum })
-        } else if is_unconfirmed || self.is_unanswered {
-            Some(UnsafeCause::Unconfirmed)
-        } else {
-            None
-        })
+    /// Nodes that must describe a market alike before it is relayed.
+    pub(super) fn image_votes_min(&self) -> usize {
+        if self.is_undecided { self.terms.quorum.max(self.nodes.len() / 2 + 1) } else { self.terms.quorum }
     }
 
     pub(super) fn reports(&self) -> Vec<SourceReport> {
         self.nodes.iter().map(Node::report).collect()
     }
-
-    /// Nodes that have been odd for longer than is waited. Who has caught up counts again.
-    pub(super) fn suspects(&mut self, now: Instant) -> Vec<Suspect> {
-        let wait = self.terms.confirm_wait;
-        let is_standing = self.standing_count() >= self.terms.quorum;
-        let heads: Vec<_> = self.ready_heads().collect();
-        let mut suspects = Vec::new();
-        for (id, head) in &heads {
-            let ahead = heads.iter().filter(|(_, other)| self.is_behind(head, other));
-            let ahead = ahead.max_by_key(|(_, other)| other.number.get()).map(|(id, _)| *id);
-            let is_known = self.is_agreed_block(&head.hash) || self.is_shared(*id, head);
-            let Some(node) = self.node_mut(*id) else { continue };
-            node.behind_since = ahead.map(|_| node.behind_since.unwrap_or(now));
-            node.apart_since = (!is_known && is_standing).then(|| node.apart_since.unwrap_or(now));
-            node.is_stale &= ahead.is_some();
-            node.is_apart &= !is_known;
-            match ahead {
-                Some(other) if !node.is_stale && has_lasted(node.behind_since, now, wait) => {
-                    suspects.push(Suspect::Behind { node: *id, other });
-                }
-                _ if !node.is_apart && has_lasted(node.apart_since, now, wait) => suspects.push(Suspect::Apart(*id)),
-                _ => {}
-            }
-        }
-        // A node that is behind explains it, and is about to be named.
-        let is_explained = self.nodes.iter().any(|node| node.behind_since.is_some());
-        let patience = if is_explained { wait * EXPLAINED_WAITS } else { wait };
-        if has_lasted(self.unconfirmed_since, now, patience) && self.current_count() >= self.terms.quorum {
-            suspects.push(Suspect::Split);
-        }
-        self.count();
-        suspects
-    }
-
-    /// Whether another node has this very block.
-    fn is_shared(&self, id: NodeId, head: &BlockContext) -> bool {
-        let is_other =
-            |voter: &NodeId| *voter != id && self.node(*voter).is_some_and(|node| node.state == SourceState::Ready);
-        self.candidates.iter().any(|known| known.context == *head && known.voters.iter().any(is_other))
-    }
-
-    /// Nodes whose chain began otherwise than that of enough others, more than half of all.
-    pub(super) fn strangers(&self) -> Vec<NodeId> {
-        let has = |node: &&Node, genesis| node.state == SourceState::Ready && node.genesis == Some(genesis);
-        let known = self.nodes.iter().filter_map(|node| node.genesis);
-        let is_ours = |genesis: &HashBytes| {
-            let count = self.nodes.iter().filter(|node| has(node, *genesis)).count();
-            count >= self.terms.quorum && count * 2 > self.nodes.len()
-        };
-        let Some(ours) = known.into_iter().find(is_ours) else { return Vec::new() };
-        let strangers = self.nodes.iter().filter(|node| node.genesis.is_some_and(|genesis| genesis != ours));
-        strangers.filter(|node| node.state == SourceState::Ready).map(|node| node.id).collect()
-    }
-
-    fn ready_heads(&self) -> impl Iterator<Item = (NodeId, BlockContext)> {
-        let ready = self.nodes.iter().filter(|node| node.state == SourceState::Ready);
-        ready.filter_map(|node| Some((node.id, node.head?)))
-    }
-
-    /// Whether a node at `head` is too far behind one at `other`.
-    pub(super) fn is_behind(&self, head: &BlockContext, other: &BlockContext) -> bool {
-        head.number.get().saturating_add(self.terms.stale_blocks) < other.number.get()
-    }
-
-    /// Counts a node's word no more until it is seen to have caught up. Tells whether that is new.
-    pub(super) fn mark_stale(&mut self, id: NodeId) -> bool {
-        let is_new = self.node_mut(id).is_some_and(|node| !core::mem::replace(&mut node.is_stale, true));
-        self.count();
-        is_new
-    }
-
-    /// Counts a node's word no more until it is seen on a block that others confirm. Tells whether that is new.
-    pub(super) fn mark_apart(&mut self, id: NodeId) -> bool {
-        let is_new = self.node_mut(id).is_some_and(|node| !core::mem::replace(&mut node.is_apart, true));
-        self.count();
-        is_new
-    }
-}
-
-fn has_lasted(since: Option<Instant>, now: Instant, wait: Duration) -> bool {
-    since.is_some_and(|since| now.saturating_duration_since(since) >= wait)
 }

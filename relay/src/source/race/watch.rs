@@ -136,6 +136,14 @@ impl Safety {
     }
 }
 
+/// Whether the source may be traded on, and from which block on the stream is what the nodes mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) safety: Safety,
+    /// Block on which the nodes stand now; `None` while they do not agree on one. A stream that is elsewhere is not what is safe.
+    pub(crate) head: Option<BlockRef>,
+}
+
 /// Where a node, or another source, is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -181,6 +189,7 @@ pub struct SourceWatch(Arc<Book>);
 #[derive(Debug)]
 struct Book {
     safety: watch::Sender<Safety>,
+    standing: watch::Sender<Standing>,
     alarms: Mutex<VecDeque<Alarm>>,
     reports: Mutex<Vec<SourceReport>>,
     metrics: Arc<Metrics>,
@@ -191,14 +200,16 @@ struct Book {
 impl SourceWatch {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
         // Nothing is known before the first nodes agree.
-        let (safety, _) = watch::channel(Safety::of(Some(UnsafeCause::Unconfirmed)));
+        let unknown = Safety::of(Some(UnsafeCause::Unconfirmed));
+        let (safety, _) = watch::channel(unknown);
+        let (standing, _) = watch::channel(Standing { safety: unknown, head: None });
         let (alarms, reports, resync) = Default::default();
-        Self(Arc::new(Book { safety, alarms, reports, metrics, resync }))
+        Self(Arc::new(Book { safety, standing, alarms, reports, metrics, resync }))
     }
 
-    /// Whether the source may be traded on, now and whenever that changes. After something that was relayed is refuted, safety is
-    /// said again only once the snapshot that replaces it is in the relay's queue: who takes events in order, and safety
-    /// after the events that are there, never calls the refuted state safe.
+    /// Whether the nodes may be believed, now and whenever that changes. After something that was relayed is refuted, this is said
+    /// again only once the snapshot that replaces it is in the relay's queue. It speaks of the nodes: whether the stream is where
+    /// they are, a subscriber learns from the stream's own caution.
     #[must_use]
     pub fn safety(&self) -> watch::Receiver<Safety> {
         self.0.safety.subscribe()
@@ -214,6 +225,11 @@ impl SourceWatch {
     #[must_use]
     pub fn sources(&self) -> Vec<SourceReport> {
         lock(&self.0.reports).clone()
+    }
+
+    /// The same with the block on which the nodes stand.
+    pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
+        self.0.standing.subscribe()
     }
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
@@ -238,8 +254,10 @@ impl SourceWatch {
         alarms.push_back(alarm);
     }
 
-    pub(super) fn publish(&self, safety: Safety, reports: Vec<SourceReport>) {
+    pub(super) fn publish(&self, standing: Standing, reports: Vec<SourceReport>) {
         *lock(&self.0.reports) = reports;
+        self.0.standing.send_if_modified(|old| core::mem::replace(old, standing) != standing);
+        let safety = standing.safety;
         let has_changed = self.0.safety.send_if_modified(|old| core::mem::replace(old, safety) != safety);
         match safety.cause {
             Some(cause) if has_changed => {

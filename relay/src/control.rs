@@ -1,0 +1,161 @@
+//! What may be changed while a relay runs, by its owner in this process or by an administrator at its doors.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use alphapulse_protocol::message::{AdminAction, AdminReply, AdminRequest, AdminStatus, CautionCause};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::config::Endpoint;
+use crate::error::RelayError;
+use crate::hub::Command;
+use crate::metrics::Metrics;
+use crate::roster::Roster;
+use crate::source::race::{RaceControl, SourceReport, SourceWatch};
+use crate::source::{Dial as _, NodeDial};
+
+/// Nodes that are raced at once: each is asked for every block.
+const NODES_MAX: usize = 16;
+/// Longest that an administrator waits for an act. One that takes longer goes on without him.
+const ACT_MAX: Duration = Duration::from_secs(10);
+
+/// The nodes of a race, and what a further one is told.
+pub(crate) struct Nodes {
+    control: RaceControl<NodeDial>,
+    template: NodeDial,
+    /// Names and endpoints: a node that is there twice would confirm itself.
+    known: Mutex<Vec<(String, Endpoint)>>,
+}
+
+impl Nodes {
+    /// The nodes of a race that was just begun with `dials`, in their order.
+    pub(crate) fn new(control: RaceControl<NodeDial>, dials: &[NodeDial]) -> Option<Self> {
+        let endpoints = dials.iter().map(|dial| dial.endpoint.clone());
+        let known = Mutex::new(control.names().into_iter().zip(endpoints).collect());
+        Some(Self { control, template: dials.first()?.clone(), known })
+    }
+
+    fn add(&self, endpoint: Endpoint) -> Result<String, RelayError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.control.names();
+        known.retain(|(name, _)| names.contains(name));
+        if let Some((name, _)) = known.iter().find(|(_, other)| *other == endpoint) {
+            return Err(RelayError::Nodes(format!("{name} is that node, and it would confirm itself")));
+        }
+        if known.len() >= NODES_MAX {
+            return Err(RelayError::Nodes(format!("there are {NODES_MAX} already: remove one first")));
+        }
+        let dial = self.template.to(endpoint.clone());
+        tracing::info!(node = dial.name(), "a node is added");
+        let name = self.control.add(dial);
+        known.push((name.clone(), endpoint));
+        Ok(name)
+    }
+}
+
+impl fmt::Debug for Nodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nodes").finish_non_exhaustive()
+    }
+}
+
+/// A running relay's controls, shared by its owner and its doors.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) nodes: Option<Nodes>,
+    pub(crate) sources: Option<SourceWatch>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What is said of an act: things that were asked for, and how it ended.
+type Said = (Vec<String>, String);
+
+impl Control {
+    pub(crate) fn add_node(&self, endpoint: Endpoint) -> Result<String, RelayError> {
+        self.nodes()?.add(endpoint)
+    }
+
+    pub(crate) async fn remove_node(&self, name: &str) -> Result<SourceReport, RelayError> {
+        self.nodes()?.control.remove(name).await
+    }
+
+    fn nodes(&self) -> Result<&Nodes, RelayError> {
+        let alone =
+            "this relay follows one node alone; start it with `chain.confirm_endpoints` to change nodes while it runs";
+        self.nodes.as_ref().ok_or_else(|| RelayError::Nodes(alone.into()))
+    }
+
+    pub(crate) fn caution(&self, cause: CautionCause) -> Result<(), RelayError> {
+        self.commands.send(Command::Caution(cause)).map_err(|_| RelayError::Stopped)
+    }
+
+    /// Does what an administrator asks for. The answers hold no secret; the log says who asked, for what, and how it went.
+    pub(crate) async fn administer(&self, request: &AdminRequest, by: &str) -> Vec<AdminReply> {
+        let (action, cause) = (request.action(), request.cause());
+        let done = timeout(ACT_MAX, self.act(request)).await.unwrap_or_else(|_| {
+            Err(RelayError::Nodes(format!("not done within {ACT_MAX:?}, and still under way: list the nodes")))
+        });
+        match done {
+            Ok((items, said)) => {
+                self.metrics.admin_acts.add(1);
+                tracing::warn!(by, ?action, ?cause, said = ?said, "an administrator's act");
+                let items = items.iter().map(|item| AdminReply::new(AdminStatus::Item, item));
+                items.chain([AdminReply::new(AdminStatus::Done, &said)]).collect()
+            }
+            Err(error) => {
+                self.metrics.admin_refusals.add(1);
+                let why = error.to_string();
+                tracing::warn!(by, ?action, ?cause, why = ?why, "an administrator's act is refused");
+                vec![AdminReply::new(AdminStatus::Refused, &why)]
+            }
+        }
+    }
+
+    async fn act(&self, request: &AdminRequest) -> Result<Said, RelayError> {
+        let text = request.text();
+        let say = |said: String| Ok((Vec::new(), said));
+        match request.action() {
+            Some(AdminAction::AddNode) => say(format!("{} is added", self.add_node(text.parse()?)?)),
+            Some(AdminAction::RemoveNode) => {
+                let report = self.remove_node(text).await?;
+                say(format!("{} is removed; {}", report.name, self.outlook()))
+            }
+            Some(AdminAction::ListNodes) => {
+                Ok((self.nodes()?.control.reports().iter().map(line).collect(), self.outlook()))
+            }
+            Some(AdminAction::Caution) => {
+                let cause = request.cause().unwrap_or(CautionCause::Divergence);
+                self.caution(cause)?;
+                say(match cause {
+                    CautionCause::None => "the caution is lifted".to_owned(),
+                    _ => "subscribers are told not to trade".to_owned(),
+                })
+            }
+            Some(AdminAction::Disconnect) => match self.roster.disconnect(text) {
+                0 => Err(RelayError::Unknown(text.to_owned())),
+                count => say(format!("connections ended: {count}")),
+            },
+            Some(_) | None => Err(RelayError::Unknown("this act".to_owned())),
+        }
+    }
+
+    fn outlook(&self) -> String {
+        let safety = self.sources.as_ref().map(|sources| *sources.safety().borrow());
+        match safety.and_then(|safety| safety.cause) {
+            Some(cause) => format!("not safe to trade on: {cause}"),
+            None => "the nodes agree".to_owned(),
+        }
+    }
+}
+
+fn line(report: &SourceReport) -> String {
+    let SourceReport { name, state, is_current, head, contradictions, .. } = report;
+    let state = format!("{state:?}").to_lowercase();
+    let counts = if *is_current { "its word counts" } else { "its word does not count" };
+    let head = head.map_or_else(|| "no head".to_owned(), |head| format!("head {head}"));
+    format!("{name}: {state}, {counts}, {head}, {contradictions} contradictions")
+}

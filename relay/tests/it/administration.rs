@@ -1,0 +1,187 @@
+//! A running relay is changed by administrators, and by nobody else.
+
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alphapulse_protocol::ChainId;
+use alphapulse_protocol::frame;
+use alphapulse_protocol::message::{AdminAction, AdminRequest, CautionCause, CloseReason, Hello};
+use alphapulse_relay::{
+    AdminAct, AdminAnswer, FeedError, Relay, RelayConfig, RelayError, administer_tcp, administer_unix,
+};
+
+use super::race_nodes;
+use super::scene::{Scene, blocking, is_unauthorized, with_key};
+use super::subscriber::{Subscriber, config};
+
+/// Asks on the unix socket of a relay, as its own user.
+async fn ask(relay: &Relay, act: AdminAct<'static>) -> Result<AdminAnswer, FeedError> {
+    let path = relay.unix_path().unwrap().to_owned();
+    blocking(move || administer_unix(path, act)).await
+}
+
+async fn done(relay: &Relay, act: AdminAct<'static>) -> AdminAnswer {
+    let answer = ask(relay, act).await.unwrap();
+    assert!(answer.is_done, "{answer:?}");
+    answer
+}
+
+async fn refused(relay: &Relay, act: AdminAct<'static>) -> String {
+    let answer = ask(relay, act).await.unwrap();
+    assert!(!answer.is_done, "{answer:?}");
+    answer.said
+}
+
+#[tokio::test]
+async fn a_caution_is_set_and_lifted_by_the_owners_user_and_by_an_admins_key() {
+    let scene = Scene::new(|_, _| {}).await;
+    let mut subscriber = Subscriber::join(&scene.relay);
+    subscriber.settle(&scene.chain).await;
+    done(&scene.relay, AdminAct::Caution(CautionCause::Divergence)).await;
+    subscriber.until(&scene.chain, "the caution", |subscriber| !subscriber.replica.is_tradable()).await;
+    let (address, key) = (scene.tcp(), scene.key("watch"));
+    let lifted =
+        blocking(move || administer_tcp(address, None, &key, AdminAct::Caution(CautionCause::None))).await.unwrap();
+    assert!(lifted.is_done);
+    subscriber.until(&scene.chain, "the all-clear", |subscriber| subscriber.replica.is_tradable()).await;
+    assert_eq!((scene.relay.stats().admin_acts, scene.relay.stats().admin_refusals), (2, 0));
+}
+
+#[tokio::test]
+async fn who_is_no_administrator_is_refused_and_changes_nothing() {
+    let scene = Scene::new(|_, _| {}).await;
+    for name in ["reader", "node"] {
+        let (address, key) = (scene.tcp(), scene.key(name));
+        let act = AdminAct::Caution(CautionCause::Divergence);
+        let error = blocking(move || administer_tcp(address, None, &key, act)).await.unwrap_err();
+        assert!(is_unauthorized(&error), "{name}: {error}");
+    }
+    // Without a proof, and in the place of one.
+    let address = scene.tcp();
+    let closed = blocking(move || {
+        let request = AdminRequest::new(AdminAction::Caution, CautionCause::Divergence, "").unwrap();
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, &Hello::new());
+        frame::write(&mut bytes, &request);
+        let mut socket = std::net::TcpStream::connect(address).unwrap();
+        socket.write_all(&bytes).unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        answer
+    });
+    let mut decoder = frame::FrameDecoder::new();
+    decoder.push(&closed.await);
+    let mut last = None;
+    while let Some(message) = decoder.next_message().unwrap() {
+        last = Some(format!("{message:?}"));
+    }
+    assert!(last.unwrap().contains(&format!("U16({})", CloseReason::Unauthorized as u16)));
+    let stats = scene.relay.stats();
+    assert_eq!((stats.unauthorized, stats.admin_acts, stats.cautions), (3, 0, 0));
+
+    // Where TCP asks nobody who he is, nobody there is an administrator.
+    let open = Scene::new(|_, config| config.access.keys.clear()).await;
+    let (address, key) = (open.tcp(), scene.key("watch"));
+    let error = blocking(move || administer_tcp(address, None, &key, AdminAct::ListNodes)).await.unwrap_err();
+    assert!(matches!(error, FeedError::Closed(_) | FeedError::Connect { .. }), "{error}");
+    assert_eq!(open.relay.stats().admin_acts, 0);
+}
+
+#[tokio::test]
+async fn a_subscriber_is_disconnected_by_its_key_also_from_a_full_relay() {
+    let scene = Scene::new(|_, config| config.subscribers_max = 1).await;
+    let feed = scene.subscribe(with_key(scene.key("reader"))).await.unwrap();
+    let mut subscriber = Subscriber::new(feed);
+    subscriber.settle(&scene.chain).await;
+    assert!(refused(&scene.relay, AdminAct::Disconnect("nobody")).await.contains("nobody"));
+    done(&scene.relay, AdminAct::Disconnect("reader")).await;
+    let error = subscriber.ending(&scene.chain).await;
+    assert!(matches!(error, FeedError::Closed(CloseReason::Disconnected)) && !error.is_retryable(), "{error}");
+    scene.wait_for("a free place", |relay| relay.subscribers().is_empty()).await;
+
+    // By the number of the connection as well; who is embedded has none.
+    let mut again = Subscriber::new(scene.subscribe(with_key(scene.key("reader"))).await.unwrap());
+    again.settle(&scene.chain).await;
+    let id: &'static str = Box::leak(scene.relay.subscribers()[0].id.to_string().into_boxed_str());
+    done(&scene.relay, AdminAct::Disconnect(id)).await;
+    again.ending(&scene.chain).await;
+    scene.wait_for("a free place", |relay| relay.subscribers().is_empty()).await;
+    let _embedded = scene.relay.subscribe().unwrap();
+    let id: &'static str = Box::leak(scene.relay.subscribers()[0].id.to_string().into_boxed_str());
+    refused(&scene.relay, AdminAct::Disconnect(id)).await;
+    assert_eq!((scene.relay.stats().admin_acts, scene.relay.stats().admin_refusals), (2, 2));
+}
+
+#[tokio::test]
+async fn a_relay_of_one_node_says_what_it_needs_to_take_another() {
+    let scene = Scene::new(|_, _| {}).await;
+    let said = refused(&scene.relay, AdminAct::AddNode("ws://127.0.0.1:1/secret")).await;
+    assert!(said.contains("chain.confirm_endpoints") && !said.contains("secret"), "{said}");
+}
+
+/// Everything that is logged, for the one test that looks for a secret in it.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn race_of_two(folder: &Path) -> Relay {
+    let config = RelayConfig {
+        chain_id: ChainId(1),
+        endpoint: race_nodes::plain(folder, "one"),
+        confirm_endpoints: vec![race_nodes::plain(folder, "two")],
+        quorum: 2,
+        silence: Duration::from_millis(50),
+        listen_unix: Some(folder.join("relay.sock")),
+        ..config()
+    };
+    Relay::start(config).await.unwrap()
+}
+
+#[tokio::test]
+async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
+    let log = Log::default();
+    let made = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || made.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let folder = tempfile::tempdir().unwrap();
+    let relay = race_of_two(folder.path()).await;
+    let listed = done(&relay, AdminAct::ListNodes).await;
+    assert_eq!(listed.items.len(), 2, "{listed:?}");
+
+    let endpoint = "ws://user:hunter2@127.0.0.1:1/v3/hunter2?key=hunter2";
+    assert_eq!(done(&relay, AdminAct::AddNode(endpoint)).await.said, "ws://127.0.0.1:1 is added");
+    assert!(refused(&relay, AdminAct::AddNode(endpoint)).await.contains("confirm itself"));
+    assert!(refused(&relay, AdminAct::AddNode("https://node.example/hunter2")).await.contains("ws://"));
+    assert_eq!(done(&relay, AdminAct::ListNodes).await.items.len(), 3);
+    done(&relay, AdminAct::RemoveNode("ws://127.0.0.1:1")).await;
+    refused(&relay, AdminAct::RemoveNode("ws://127.0.0.1:1")).await;
+    // What was taken away may come back, and nodes are not taken without end.
+    let Ok(again) = relay.add_node(endpoint.parse().unwrap()) else { panic!("it is there no more") };
+    assert_eq!(again, "ws://127.0.0.1:1");
+    for port in 2..15 {
+        relay.add_node(format!("ws://127.0.0.1:{port}").parse().unwrap()).unwrap();
+    }
+    let more = relay.add_node("ws://127.0.0.1:99".parse().unwrap());
+    assert!(matches!(more, Err(RelayError::Nodes(_))), "{more:?}");
+    assert_eq!((relay.stats().admin_acts, relay.stats().admin_refusals), (4, 3));
+    relay.stop().await.unwrap();
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let act = AdminAct::AddNode(endpoint);
+    assert!(!log.contains("hunter2") && !format!("{act:?}").contains("hunter2"));
+    let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(folder.path()).unwrap());
+    assert!(log.contains(&format!("uid {uid} pid")) && log.contains("RemoveNode"), "{log}");
+}
