@@ -82,6 +82,8 @@ counters! {
     pools_over_max,
     /// New pools that are not followed because they or their tokens cannot be read, or are not what their factory said.
     pools_unreadable,
+    /// Snapshots for which the node did not say which pools were made in the blocks that they leap over.
+    pools_unheard,
     /// Alarms: logs that are not in the block's receipts.
     alarms_forged_log,
     /// Alarms: logs of the block's receipts that were kept back.

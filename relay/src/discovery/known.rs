@@ -12,6 +12,7 @@ use alphapulse_protocol::{PoolId, TokenId};
 use super::look_back::Reach;
 use super::spec::FactorySpec;
 use crate::config::{PoolSpec, VenueSpec};
+use crate::error::SourceError;
 use crate::metrics::Metrics;
 use crate::source::{Creation, MarketImage, PoolAnswer, PoolImage, PoolTable};
 
@@ -311,6 +312,16 @@ impl Known {
         let News { tokens, pools } = self.adopt(findings, 0);
         image.tokens.extend(tokens.into_iter().map(|(_, token)| token));
         image.pools.extend(pools.into_iter().map(|(_, info, state)| (info, state)));
+    }
+
+    /// Tells that new pools may have been missed.
+    pub(super) fn note_unheard(&self, from: u64, error: &SourceError) {
+        self.metrics.pools_unheard.add(1);
+        tracing::error!(
+            from,
+            error = error as &dyn core::error::Error,
+            "the node does not say which pools were made since this block; a start with `from_block` finds them"
+        );
     }
 
     fn show_count(&self) {

@@ -32,7 +32,12 @@ pub(crate) async fn read_image<S: ChainSource>(
 ) -> Result<MarketImage, SourceError> {
     let mut logs = Vec::new();
     for (from, factories) in known.reaches(reach) {
-        logs.extend(creations(source, &factories, from, at.number.get()).await?);
+        match creations(source, &factories, from, at.number.get()).await {
+            Ok(more) => logs.extend(more),
+            // The stream must go on, also with nodes that give no logs of earlier blocks; who looks after it is told.
+            Err(error) if matches!(reach, Reach::From(_)) && is_refusal(&error) => known.note_unheard(from, &error),
+            Err(error) => return Err(error),
+        }
     }
     let sifted = known.sift_anew(&logs);
     let answers = if sifted.is_empty() { Vec::new() } else { source.pools(at, &sifted.specs()).await? };
@@ -40,6 +45,11 @@ pub(crate) async fn read_image<S: ChainSource>(
     let mut image = source.market(at).await?;
     known.restart(&mut image, sifted, answers);
     Ok(image)
+}
+
+/// Whether the source is there, and does not say what was told.
+const fn is_refusal(error: &SourceError) -> bool {
+    matches!(error, SourceError::Call { .. } | SourceError::NoQuorum { .. } | SourceError::Contradiction(_))
 }
 
 /// What factories told from one block's number to another's, both included.

@@ -186,6 +186,25 @@ async fn pools_stay_known_over_snapshots_and_those_made_meanwhile_are_found() {
 }
 
 #[tokio::test]
+async fn a_node_that_does_not_look_back_stops_no_snapshot_and_the_operator_is_told() {
+    let (chain, relay, mut subscriber) = begin(following()).await;
+    mine(&chain, &[&[create(Pair::New)]]);
+    subscriber.settle(&chain).await;
+    // More often than the range is halved.
+    chain.set_faults(Faults { refuse_creations: 100, ..Faults::default() });
+    pass(&chain, usize::try_from(BACKFILL_BLOCKS_MAX).unwrap());
+    mine(&chain, &[&[Change::SyncCreated { index: 0, reserves: (6, 6) }]]);
+    subscriber.settle(&chain).await;
+    assert_eq!(subscriber.replica.pools().len(), BASE + 1, "what was known stays known");
+    assert_eq!((relay.stats().pools_unheard, relay.stats().resnapshots), (1, 1));
+    relay.stop().await.unwrap();
+
+    // A start is told to look back, and says that it cannot.
+    chain.set_faults(Faults { refuse_creations: 100, ..Faults::default() });
+    assert!(Relay::start_from(following(), chain.clone()).await.is_err());
+}
+
+#[tokio::test]
 async fn pools_that_were_made_while_there_was_no_connection_are_found() {
     let (chain, relay, mut subscriber) = begin(following()).await;
     mine(&chain, &[&[create(Pair::Known)]]);

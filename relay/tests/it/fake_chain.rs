@@ -69,6 +69,8 @@ pub(crate) struct Faults {
     pub(crate) refuse_markets: u32,
     /// Requests for single pools that fail.
     pub(crate) refuse_pools: u32,
+    /// Requests for the creations of earlier blocks that fail.
+    pub(crate) refuse_creations: u32,
     /// Head requests that are answered with a block of this many blocks ago.
     pub(crate) stale_heads: (u32, usize),
     /// Head requests that are not answered in time.
@@ -343,7 +345,7 @@ impl ChainSource for FakeSource {
 
     async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {
         self.check_connection()?;
-        if to - from >= CREATION_BLOCKS_MAX {
+        if self.chain.hits(|faults| &mut faults.refuse_creations) || to - from >= CREATION_BLOCKS_MAX {
             return Err(refused("eth_getLogs"));
         }
         let state = self.chain.state();

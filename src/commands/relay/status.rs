@@ -122,6 +122,12 @@ fn show(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
         stats.gaps_replayed + stats.gaps_snapshot,
         stats.refused,
     ))?;
+    let refused = stats.pools_unwanted + stats.pools_over_max + stats.pools_unreadable;
+    if stats.pools_discovered + refused > 0 {
+        let (now, found, gone) = (stats.pools_discovered_now, stats.pools_discovered, stats.pools_forgotten);
+        let text = format_args!("new pools {now} followed, {found} found, {gone} taken back, {refused} refused");
+        output.line(text)?;
+    }
     stages(status, output)?;
     subscribers(status, output)
 }
