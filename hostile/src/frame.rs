@@ -2,9 +2,9 @@
 
 use alphapulse_protocol::DecodeError;
 use alphapulse_protocol::frame::{self, FRAME_HEADER_BYTES, FrameBuf, FrameDecoder, Split};
-use alphapulse_protocol::message::Message;
+use alphapulse_protocol::message::{Message, PendingTransaction};
 
-use crate::reference::{First, Judgement, Malformed, first_frame, judge};
+use crate::reference::{First, Judgement, Malformed, first_frame, judge, number};
 
 /// Reads `bytes` as a stream, whole and in pieces, and holds both against the page.
 ///
@@ -70,9 +70,22 @@ pub fn check_message(bytes: &[u8]) {
     frame::write_bytes(&mut again, bytes);
     assert!(matches!(first_frame(&again), First::Whole { message, rest: [] } if message == bytes));
     if let Ok(message) = Message::decode(bytes) {
-        check_known_bytes(&message);
+        match message {
+            // Its fields alone are not the whole of it.
+            Message::PendingTransaction(pending) => check_signed_bytes(pending, bytes),
+            _ => check_known_bytes(&message),
+        }
         exercise(&message);
     }
+}
+
+/// The signed bytes are those that the page points at, and without them the fields are no message.
+fn check_signed_bytes(pending: &PendingTransaction, bytes: &[u8]) {
+    let [start, length] = [76, 78].map(|at| usize::try_from(number(bytes, at, 2)).expect("16 bits"));
+    assert_eq!(pending.transaction(bytes), Some(&bytes[start..start + length]));
+    let mut cut = bytes[..start].to_vec();
+    cut[..2].copy_from_slice(&u16::try_from(start).expect("below 64 KiB").to_le_bytes());
+    assert_eq!(judgement(Message::decode(&cut).as_ref().err()), Judgement::Field);
 }
 
 /// Whether the decoder says of `bytes` what the page says.

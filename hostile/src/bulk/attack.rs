@@ -289,7 +289,14 @@ fn state_both_lengths(frame: &mut [u8], rng: &mut SmallRng) -> Option<Outcome> {
     }
     if rng.random() {
         repair::checksum(&mut frame[..FRAME_HEADER_BYTES + length]);
-        return Some(if length == own { Outcome::Decoded } else { Outcome::RefusedTooShort });
+        let template = number(frame, 10, 2);
+        let table = TEMPLATES.iter().find(|(known, ..)| u128::from(*known) == template).map_or(own, |known| known.2);
+        return Some(match length {
+            whole if whole == own => Outcome::Decoded,
+            // All fields are there, and not what they point at behind them.
+            cut if cut >= table => Outcome::RefusedField,
+            _ => Outcome::RefusedTooShort,
+        });
     }
     // The sum of a prefix is that of the whole only by a chance of one in four billion; the page then tells.
     (length == own).then_some(Outcome::Decoded)
