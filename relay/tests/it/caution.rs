@@ -106,9 +106,12 @@ impl Older {
 
     /// Reads up to the first of these messages: its name and, for a farewell, its reason.
     fn read_to(&mut self, names: &[&str]) -> (String, Option<CloseReason>) {
-        let mut bytes = [0; 4096];
+        let (mut bytes, mut others) = ([0; 4096], 0);
         loop {
             while let Some(message) = self.inbound.next_message().unwrap() {
+                // A snapshot is far shorter; signs of life would go on for ever.
+                others += 1;
+                assert!(others < 500, "none of {names:?} came");
                 if names.contains(&message.name()) {
                     let Message::Close(close) = message else { return (message.name().to_owned(), None) };
                     return ("Close".to_owned(), CloseReason::from_wire(close.reason.get()));
