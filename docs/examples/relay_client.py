@@ -125,7 +125,7 @@ PARTS = {1: ["V2Reserves"], 2: ["V3Swap"], 3: ["SolidlyReserves"], 4: ["SolidlyR
          9: ["BalancerStableParameters", "PoolRates 1", "PoolRates 2", "BalancerStableBalances"]}
 REPLAY, SNAPSHOT = 1, 2  # Gap recovery.
 CLOSE_REASONS = {1: "Shutdown", 2: "Evicted", 3: "Version", 4: "Malformed", 5: "HandshakeTimeout", 6: "Full",
-                 7: "NotReady", 8: "Chain", 9: "Unauthorized"}
+                 7: "NotReady", 8: "Chain", 9: "Unauthorized", 10: "Disconnected"}
 ROLE_SUBSCRIBE = 1
 
 
@@ -669,7 +669,7 @@ class Client:
                 self.log(f"the relay closed: {reason}")
                 if reason == "Shutdown":
                     return True
-                is_final = reason in ("Version", "Malformed", "Chain", "Unauthorized")
+                is_final = reason in ("Version", "Malformed", "Chain", "Unauthorized", "Disconnected")
                 raise (Refused if is_final else RelayError)(f"closed by the relay: {reason}")
             if name in ("Hello", "Subscribe", "Proof") or name != "Unknown" and is_welcome == (name == "Welcome"):
                 state.void()

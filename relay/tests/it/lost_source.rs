@@ -61,6 +61,18 @@ async fn a_connection_that_is_lost_is_told_at_once_and_until_the_stream_is_at_th
 }
 
 #[tokio::test]
+async fn a_node_that_comes_back_with_an_old_head_is_asked_again() {
+    let mut scene = Scene::new().await;
+    scene.chain.set_faults(Faults { refuse_connections: 4, stale_heads: (1, 4), ..Faults::default() });
+    scene.chain.disconnect();
+    for tick in 1..5 {
+        scene.chain.mine(&[Change::Swap { tick }]);
+    }
+    scene.caution().await;
+    scene.all_clear().await;
+}
+
+#[tokio::test]
 async fn a_node_that_answers_no_more_is_lost() {
     let mut scene = Scene::new().await;
     scene.chain.set_faults(Faults { mute_heads: 3, ..Faults::default() });
