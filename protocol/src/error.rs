@@ -117,6 +117,9 @@ pub enum ReplicaError {
     /// A token id that was not described, or not in turn.
     #[error("token id {0} is not known or out of turn")]
     UnknownToken(TokenId),
+    /// A message with a field outside its domain: its own reader would refuse it.
+    #[error(transparent)]
+    Domain(DecodeError),
     /// A change that cannot be made to the state.
     #[error("pool {pool}: {reason}")]
     Contradiction {

@@ -136,10 +136,10 @@ impl Control {
                 })
             }
             Some(AdminAction::Disconnect) => match self.roster.disconnect(text) {
-                0 => Err(RelayError::Unknown(text.to_owned())),
+                0 => Err(RelayError::Unknown("connection of that name or number")),
                 count => say(format!("connections ended: {count}")),
             },
-            Some(_) | None => Err(RelayError::Unknown("this act".to_owned())),
+            Some(_) | None => Err(RelayError::Unknown("act of that kind")),
         }
     }
 

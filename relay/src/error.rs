@@ -141,8 +141,8 @@ pub enum RelayError {
     #[error("there is no side source `{0}`; the status names those that run")]
     SideSource(String),
     /// There is nobody and nothing of that name.
-    #[error("there is no {0:?} here")]
-    Unknown(String),
+    #[error("there is no {0} here")]
+    Unknown(&'static str),
     /// A listener could not be opened.
     #[error("cannot listen on {address}")]
     Listen {

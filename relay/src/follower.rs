@@ -174,6 +174,8 @@ impl<D: Dial> Follower<D> {
                 () = self.resync.notified() => {
                     self.is_lost = true;
                     self.tell_lost().await?;
+                    // A source whose word cannot be would be asked for a whole market without a pause.
+                    sleep(RETRY_PAUSE).await;
                     self.catch_up(source, None).await?;
                 }
                 () = self.events.closed() => return Err(Halt::Unheard),
@@ -400,11 +402,18 @@ impl<D: Dial> Follower<D> {
     /// Says that the source is found again, once it is asked for its head and that is where the stream stands. Where it is not, the
     /// next head is waited for.
     async fn tell_found(&mut self, source: &D::Source) -> Result<(), Halt> {
-        if self.is_lost_told && source.head().await?.hash == self.history.head().hash {
-            self.is_lost_told = false;
-            self.tell(ChainEvent::Found).await?;
+        if !self.is_lost_told {
+            return Ok(());
         }
-        Ok(())
+        match source.head().await {
+            Ok(head) if head.hash == self.history.head().hash => {
+                self.is_lost_told = false;
+                self.tell(ChainEvent::Found).await
+            }
+            Err(error) if error.is_connection_lost() => Err(error.into()),
+            // The next head, or silence, asks again.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     async fn tell(&self, event: ChainEvent) -> Result<(), Halt> {

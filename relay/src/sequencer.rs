@@ -72,6 +72,7 @@ impl Sequencer {
         for ((info, state), id) in image.pools.iter().zip(0..) {
             describe_pool(PoolId(id), info, state, place, |message| {
                 messages = messages.checked_add(1).ok_or(ReplicaError::Incomplete("market"))?;
+                Message::decode(message.as_bytes()).map_err(ReplicaError::Domain)?;
                 self.replica.apply(&message).map(|_| ())
             })?;
         }
@@ -82,6 +83,7 @@ impl Sequencer {
     where
         for<'a> Message<'a>: From<&'a T>,
     {
+        message.check().map_err(ReplicaError::Domain)?;
         self.replica.apply(&Message::from(&message.stamped(self.sequence, self.event_ns))).map(|_| ())
     }
 
@@ -128,6 +130,7 @@ impl Sequencer {
             Message::V2Reserves(message) => self.put(*message, out),
             Message::V3Swap(message) => self.put(*message, out),
             Message::V3Tick(message) => self.put(*message, out),
+            Message::Skip(message) => self.put(*message, out),
             // Kinds that a source does not read yet.
             other => Err(ReplicaError::OutOfPlace(other.name())),
         })
@@ -148,6 +151,7 @@ impl Sequencer {
     where
         for<'a> Message<'a>: From<&'a T>,
     {
+        message.check().map_err(ReplicaError::Domain)?;
         self.sequence = Sequence(self.sequence.0 + 1);
         let message = message.stamped(self.sequence, self.event_ns);
         self.replica.apply(&Message::from(&message))?;
@@ -172,4 +176,86 @@ impl Sequencer {
 /// A block's timestamp as the time of its events.
 fn event_ns(context: &BlockContext) -> UnixNanos {
     UnixNanos(context.timestamp.get().saturating_mul(1_000_000_000))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+    use alphapulse_protocol::DecodeError;
+    use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
+    use alphapulse_protocol::replica::{TickLiquidity, TokenInfo, V3State};
+    use alphapulse_protocol::values::PoolDetails;
+    use alphapulse_protocol::{FeePpm, U256, VenueId};
+
+    fn v3(tick: i32, ticks: Vec<TickLiquidity>) -> (PoolInfo, PoolState) {
+        let info = PoolInfo {
+            kind: PoolKind::UniswapV3,
+            venue: VenueId(0),
+            address: [9; 20],
+            tokens: [TokenId(0), TokenId(1)].into(),
+            fee: FeePpm(3_000),
+            tick_spacing: 60,
+            known_ticks: (TICK_MIN, TICK_MAX),
+            details: PoolDetails::None,
+        };
+        (info, PoolState::V3(V3State { sqrt_price_x96: U256::ONE << 96, tick, liquidity: 0, ticks }))
+    }
+
+    fn context(number: u64) -> BlockContext {
+        BlockContext {
+            number: number.into(),
+            hash: [u8::try_from(number).unwrap(); 32],
+            parent_hash: [u8::try_from(number - 1).unwrap(); 32],
+            timestamp: number.into(),
+            base_fee: 7.into(),
+            gas_used: 1.into(),
+            gas_limit: 2.into(),
+        }
+    }
+
+    fn image(pools: Vec<(PoolInfo, PoolState)>) -> MarketImage {
+        let token = |byte| TokenInfo { address: [byte; 20], symbol: "T".into(), decimals: 18 };
+        MarketImage { context: context(1), tokens: vec![token(1), token(2)], pools }
+    }
+
+    /// Values that a node may give and no reader of ours takes.
+    fn absurd() -> [(PoolInfo, PoolState); 2] {
+        [v3(TICK_MAX + 1, Vec::new()), v3(0, vec![TickLiquidity { tick: 60, liquidity_net: 0, liquidity_gross: 0 }])]
+    }
+
+    #[test]
+    fn a_market_that_its_own_readers_would_refuse_is_not_sequenced() {
+        for pool in absurd() {
+            let mut sequencer = Sequencer::new(ChainId(1), 8);
+            let refused = sequencer.reset(&image(vec![pool]), Epoch(1));
+            assert!(matches!(refused, Err(ReplicaError::Domain(DecodeError::Field { .. }))), "{refused:?}");
+            assert!(!sequencer.is_whole());
+        }
+        let mut sequencer = Sequencer::new(ChainId(1), 8);
+        sequencer.reset(&image(vec![v3(0, Vec::new())]), Epoch(1)).unwrap();
+    }
+
+    #[test]
+    fn nor_is_a_new_pool_of_that_kind() {
+        for (info, state) in absurd() {
+            let mut sequencer = Sequencer::new(ChainId(1), 8);
+            sequencer.reset(&image(Vec::new()), Epoch(1)).unwrap();
+            let news = News { pools: vec![(PoolId(0), info, state)], ..News::default() };
+            let refused = sequencer.block(context(2), BlockNumber(2), &news, &[], &mut Vec::new());
+            assert!(matches!(refused, Err(ReplicaError::Domain(DecodeError::Field { .. }))), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_pool_of_which_nothing_is_known_is_told_as_that() {
+        let mut sequencer = Sequencer::new(ChainId(1), 8);
+        sequencer.reset(&image(Vec::new()), Epoch(1)).unwrap();
+        let (info, _) = v3(0, Vec::new());
+        let news = News { pools: vec![(PoolId(0), info, PoolState::Unknown(info.kind))], ..News::default() };
+        sequencer.block(context(2), BlockNumber(2), &news, &[], &mut Vec::new()).unwrap();
+        assert_eq!(sequencer.replica().pools().len(), 1);
+        assert!(!sequencer.replica().is_known(PoolId(0)));
+    }
 }

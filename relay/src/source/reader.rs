@@ -9,10 +9,10 @@ use alloy::rpc::json_rpc::RpcError;
 use alloy::rpc::types::{BlockId, TransactionRequest};
 use alloy::sol_types::{SolCall, SolValue};
 use alloy::transports::TransportErrorKind;
-use alphapulse_protocol::message::{BlockContext, PoolKind, TICK_MAX, TICK_MIN};
-use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, TokenInfo, V2State, V3State};
+use alphapulse_protocol::message::{BlockContext, Message, PoolKind, TICK_MAX, TICK_MIN};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, TokenInfo, V2State, V3State, describe_pool};
 use alphapulse_protocol::values::PoolDetails;
-use alphapulse_protocol::{FEE_PPM_ONE, FeePpm, TokenId};
+use alphapulse_protocol::{FEE_PPM_ONE, FeePpm, PoolId, Sequence, TokenId, UnixNanos};
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 
@@ -199,7 +199,18 @@ impl Calls<'_> {
         Ok(TokenInfo { address: token.into_array(), symbol, decimals })
     }
 
+    /// A pool's state, within the domains of the messages that tell it: contracts, and nodes, may say anything.
     pub(super) async fn read_state(&self, identity: &Identity<'_>) -> Result<PoolState, SourceError> {
+        let state = self.read_unchecked(identity).await?;
+        let ids = identity.tokens.into_iter().zip([TokenId(0), TokenId(1)]).collect();
+        let place = (Sequence(0), UnixNanos(0));
+        let is_fit = |message: Message<'_>| Message::decode(message.as_bytes()).map(|_| ());
+        describe_pool(PoolId(0), &identity.info(&ids), &state, place, is_fit)
+            .map_err(|error| SourceError::Pool { pool: identity.spec.address, reason: error.to_string() })?;
+        Ok(state)
+    }
+
+    async fn read_unchecked(&self, identity: &Identity<'_>) -> Result<PoolState, SourceError> {
         let pool = identity.spec.address;
         match identity.kind {
             PoolKind::UniswapV2 => {

@@ -274,7 +274,8 @@ impl<D: Dial> RaceControl<D> {
     /// # Errors
     /// [`RelayError::Nodes`] when there is no node of that name.
     pub async fn remove(&self, name: &str) -> Result<SourceReport, RelayError> {
-        let unknown = || RelayError::Nodes(format!("there is no node `{name}`"));
+        // Not repeated: whoever gives an endpoint for a name would have its key in the log.
+        let unknown = || RelayError::Nodes("there is no node of that name; list the nodes to see them".to_owned());
         let found = lock(&self.race.tally).nodes.iter().find(|node| node.name == name).map(|node| node.id);
         let id = found.ok_or_else(unknown)?;
         let seat = lock(&self.race.seats).remove(&id).ok_or_else(unknown)?;

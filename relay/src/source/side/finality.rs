@@ -1,6 +1,7 @@
 //! How much of the chain a node calls settled.
 
 use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use alloy::rpc::client::RpcClient;
 use alphapulse_protocol::message::{BlockContext, Finality, Message, WireMessage};
@@ -21,17 +22,19 @@ const ASK_EVERY: Duration = Duration::from_secs(12);
 pub struct FinalityWatch {
     endpoint: Endpoint,
     chain_id: ChainId,
+    /// What was handed in last, over all connections.
+    last: Mutex<Option<Finality>>,
 }
 
 impl FinalityWatch {
     /// Of this node, which must be on this chain.
     #[must_use]
     pub const fn new(endpoint: Endpoint, chain_id: ChainId) -> Self {
-        Self { endpoint, chain_id }
+        Self { endpoint, chain_id, last: Mutex::new(None) }
     }
 
     /// Asks, and hands in what changed. What is finalized never goes back: who says so contradicts himself.
-    async fn ask(&self, client: &RpcClient, last: &mut Option<Finality>, outlet: &Outlet) -> Result<(), SourceError> {
+    async fn ask(&self, client: &RpcClient, outlet: &Outlet) -> Result<(), SourceError> {
         // In this order: a block that is finalized meanwhile is not above the safe one.
         let finalized = block(client, "finalized").await?;
         let safe = block(client, "safe").await?;
@@ -43,7 +46,8 @@ impl FinalityWatch {
             outlet.refuse("the finalized block is above the safe one");
             return Ok(());
         };
-        if let Some(last) = last {
+        let mut told = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = *told {
             if (last.safe(), last.finalized()) == (finality.safe(), finality.finalized()) {
                 return Ok(());
             }
@@ -57,7 +61,7 @@ impl FinalityWatch {
                 return Ok(());
             }
         }
-        *last = Some(finality);
+        *told = Some(finality);
         let at = UnixNanos(safe.timestamp.get().saturating_mul(1_000_000_000));
         outlet.publish(Message::from(&finality.stamped(Sequence(0), at)).as_bytes().to_vec());
         Ok(())
@@ -73,13 +77,12 @@ impl SideSource for FinalityWatch {
         let client = connect(&self.endpoint, self.chain_id).await?;
         let mut heads = subscribe(&client, ("newHeads",)).await?;
         outlet.ready();
-        let mut last = None;
         let stopped = outlet.stopped();
         tokio::pin!(stopped);
         loop {
             // Those that came while it was asked are answered by one question.
             while heads.try_recv().is_ok() {}
-            self.ask(&client, &mut last, outlet).await?;
+            self.ask(&client, outlet).await?;
             let due = Instant::now() + ASK_EVERY;
             tokio::select! {
                 () = &mut stopped => return Ok(()),
