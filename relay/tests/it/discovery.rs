@@ -6,7 +6,7 @@ use std::time::Duration;
 use alloy::primitives::Address;
 use alphapulse_protocol::PoolId;
 use alphapulse_protocol::replica::PoolState;
-use alphapulse_relay::source::race::{AlarmKind, RaceDial, RaceTerms};
+use alphapulse_relay::source::race::{AlarmKind, RaceDial, RaceTerms, SourceState};
 use alphapulse_relay::{
     Recording, Relay, RelayConfig, RelayStats, ReplayOptions, ReplaySpeed, Selection, SubscribeOptions,
 };
@@ -309,6 +309,8 @@ async fn of_three_nodes_the_one_that_describes_a_new_pool_otherwise_is_outvoted(
     let alarms = relay.alarms();
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     assert_eq!((alarms[0].kind, alarms[0].node.as_deref()), (AlarmKind::ForgedImage, Some("liar")));
+    // The contract may be the one that says this to one node and that to another.
+    assert!(relay.sources().iter().all(|source| source.state == SourceState::Ready), "{:?}", relay.sources());
     relay.stop().await.unwrap();
 }
 
