@@ -17,14 +17,14 @@ use super::lying_node::{FakeNode, Lies};
 use super::subscriber::{BACKFILL_BLOCKS_MAX, REORG_DEPTH_MAX, Subscriber, following};
 
 /// Pools of the fake chain that no factory made.
-const BASE: usize = 3;
+pub(crate) const BASE: usize = 3;
 
-fn create(pair: Pair) -> Change {
+pub(crate) fn create(pair: Pair) -> Change {
     Change::Create { pair, reserves: (10, 20) }
 }
 
 /// Blocks each with these changes, the last of them announced.
-fn mine(chain: &FakeChain, blocks: &[&[Change]]) {
+pub(crate) fn mine(chain: &FakeChain, blocks: &[&[Change]]) {
     for changes in blocks {
         chain.mine(changes);
     }
@@ -32,13 +32,13 @@ fn mine(chain: &FakeChain, blocks: &[&[Change]]) {
 }
 
 /// Blocks in which nothing happens, and of which nobody is told.
-fn pass(chain: &FakeChain, blocks: usize) {
+pub(crate) fn pass(chain: &FakeChain, blocks: usize) {
     for _ in 0..blocks {
         chain.mine(&[]);
     }
 }
 
-async fn begin(config: RelayConfig) -> (FakeChain, Relay, Subscriber) {
+pub(crate) async fn begin(config: RelayConfig) -> (FakeChain, Relay, Subscriber) {
     let chain = FakeChain::new();
     let relay = Relay::start_from(config, chain.clone()).await.unwrap();
     let mut subscriber = Subscriber::join(&relay);
@@ -47,7 +47,7 @@ async fn begin(config: RelayConfig) -> (FakeChain, Relay, Subscriber) {
 }
 
 /// Discovered, followed now, forgotten.
-fn counts(stats: &RelayStats) -> [u64; 3] {
+pub(crate) fn counts(stats: &RelayStats) -> [u64; 3] {
     [stats.pools_discovered, stats.pools_discovered_now, stats.pools_forgotten]
 }
 
@@ -289,7 +289,7 @@ async fn a_recorded_feed_with_new_pools_is_replayed_as_it_was() {
 }
 
 /// A relay that races these nodes.
-async fn race(nodes: &[FakeNode], quorum: usize) -> Relay {
+pub(crate) async fn race(nodes: &[FakeNode], quorum: usize) -> Relay {
     let (confirm_wait, silence) = (Duration::from_millis(50), Duration::from_millis(20));
     let terms = RaceTerms { quorum, stale_blocks: 2, confirm_wait, silence };
     Relay::start_from(following(), RaceDial::new(nodes.to_vec(), terms)).await.unwrap()
