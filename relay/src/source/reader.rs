@@ -296,9 +296,11 @@ mod tests {
     async fn a_token_has_no_symbol_when_its_contract_refuses_and_not_when_the_node_does() {
         let failure = |code, message| ErrorPayload { code, message, data: None };
         for message in ["execution reverted", "out of gas", "invalid opcode: INVALID"] {
-            assert_eq!(token_where(failure(-32000, message.into())).await.unwrap().symbol, "");
+            let token = token_where(failure(-32000, message.into())).await;
+            assert!(token.as_ref().is_ok_and(|token| token.symbol.is_empty()), "{token:?}");
         }
-        assert_eq!(token_where(failure(3, "VM error".into())).await.unwrap().symbol, "");
+        let token = token_where(failure(3, "VM error".into())).await;
+        assert!(token.as_ref().is_ok_and(|token| token.symbol.is_empty()), "{token:?}");
         let busy = token_where(failure(-32005, "too many requests".into())).await;
         assert!(matches!(busy, Err(SourceError::Call { .. })), "{busy:?}");
     }
