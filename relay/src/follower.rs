@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 
 use crate::config::RelayConfig;
-use crate::discovery::{Anchors, Findings, Known, News, Reach, read_image};
+use crate::discovery::{Anchors, Findings, Known, News, Reach, read_arrivals, read_image};
 use crate::error::{RelayError, SourceError};
 use crate::history::History;
 use crate::metrics::Metrics;
@@ -352,8 +352,7 @@ impl<D: Dial> Follower<D> {
                 self.metrics.log_mismatches.add(1);
             }
         })?;
-        let answers = if sifted.is_empty() { Vec::new() } else { source.pools(context, &sifted.specs()).await? };
-        Ok((self.known.identify(sifted, answers), updates))
+        Ok((read_arrivals(source, &self.known, context, sifted).await?, updates))
     }
 
     /// Begins a new stream from the node's head.

@@ -74,11 +74,11 @@ counters! {
     pools_discovered,
     /// Pools of factories that are followed now.
     pools_discovered_now,
-    /// Pools of factories that are not followed any more because their block was taken back.
+    /// Pools of factories that are not followed any more because their block was taken back, or because a snapshot did without them.
     pools_forgotten,
     /// New pools that are not followed because none of their tokens, or not both, are wanted.
     pools_unwanted,
-    /// New pools that are not followed because their factory has as many as it may.
+    /// New pools that are not followed because their factory has as many as it may, or their block made too many.
     pools_over_max,
     /// New pools that are not followed because they or their tokens cannot be read, or are not what their factory said.
     pools_unreadable,

@@ -50,10 +50,18 @@ pub(crate) struct Sifted {
     again: usize,
     unwanted: u64,
     over_max: Vec<usize>,
+    /// How many more one block made than are read.
+    crowded: u64,
     unreadable: Vec<(Address, String)>,
 }
 
 impl Sifted {
+    /// Passes over all but the first `pools_max`.
+    pub(super) fn keep(&mut self, pools_max: usize) {
+        self.crowded += self.found.len().saturating_sub(pools_max) as u64;
+        self.found.truncate(pools_max);
+    }
+
     /// Whether there is nothing to read.
     pub(crate) const fn is_empty(&self) -> bool {
         self.found.is_empty()
@@ -73,8 +81,12 @@ pub(crate) struct Findings {
     lost: u64,
     unwanted: u64,
     over_max: Vec<usize>,
+    crowded: u64,
     unreadable: Vec<(Address, String)>,
 }
+
+/// Times in a row that a snapshot waits for followed pools that cannot be read, before it goes on without them.
+const UNREAD_TRIES: u32 = 6;
 
 /// What the stream knows.
 #[derive(Debug)]
@@ -87,6 +99,8 @@ pub(crate) struct Known {
     found: Vec<Found>,
     /// Contracts whose logs are asked for: first the factories, then the pools by id.
     watched: Vec<Address>,
+    /// Snapshots in a row for which followed pools could not be read.
+    unread_tries: u32,
     metrics: Arc<Metrics>,
 }
 
@@ -105,6 +119,7 @@ impl Known {
             tokens: HashMap::new(),
             found: Vec::new(),
             watched: factories.iter().map(|factory| factory.address).collect(),
+            unread_tries: 0,
             metrics,
         }
     }
@@ -198,8 +213,8 @@ impl Known {
 
     /// What follows from the answers to [`Sifted::specs`], one for each.
     pub(crate) fn identify(&self, sifted: Sifted, answers: Vec<PoolAnswer>) -> Findings {
-        let Sifted { found, again, unwanted, over_max, unreadable } = sifted;
-        let mut findings = Findings { unwanted, over_max, unreadable, ..Findings::default() };
+        let Sifted { found, again, unwanted, over_max, crowded, unreadable } = sifted;
+        let mut findings = Findings { unwanted, over_max, crowded, unreadable, ..Findings::default() };
         for (index, (found, answer)) in found.into_iter().zip(answers).enumerate() {
             let is_again = index < again;
             match answer {
@@ -212,12 +227,14 @@ impl Known {
                     }
                     Err(reason) => findings.unreadable.push((found.spec.address, reason.into())),
                 },
-                // Its block was taken back, or the chain began anew.
-                PoolAnswer::Refused(reason) if is_again => {
-                    tracing::info!(pool = %found.spec.address, reason, "a pool is not there any more");
+                // Its block was taken back, the chain began anew, or it stayed unreadable for too long.
+                PoolAnswer::Refused(reason) | PoolAnswer::Unread(reason) if is_again => {
+                    tracing::warn!(pool = %found.spec.address, reason, "a factory's pool is followed no more");
                     findings.lost += 1;
                 }
-                PoolAnswer::Refused(reason) => findings.unreadable.push((found.spec.address, reason)),
+                PoolAnswer::Refused(reason) | PoolAnswer::Unread(reason) => {
+                    findings.unreadable.push((found.spec.address, reason))
+                }
             }
         }
         findings
@@ -254,7 +271,7 @@ impl Known {
 
     /// Takes findings over, as of a block's number, and counts them. What is returned must be told to the stream.
     pub(crate) fn adopt(&mut self, findings: Findings, since: u64) -> News {
-        let Findings { news, found, added, lost, unwanted, over_max, unreadable } = findings;
+        let Findings { news, found, added, lost, unwanted, over_max, crowded, unreadable } = findings;
         for (id, token) in &news.tokens {
             self.tokens.insert(token.address.into(), *id);
         }
@@ -270,7 +287,14 @@ impl Known {
             tracing::warn!(%contract, reason, "a new pool is refused");
         }
         self.metrics.pools_unreadable.add(unreadable.len() as u64);
-        self.metrics.pools_over_max.add(over_max.len() as u64);
+        if crowded > 0 {
+            tracing::warn!(
+                since,
+                crowded,
+                "a block made more pools than are read of one block; the others are refused"
+            );
+        }
+        self.metrics.pools_over_max.add(over_max.len() as u64 + crowded);
         over_max.into_iter().for_each(|index| self.tell_full(index));
         self.metrics.pools_unwanted.add(unwanted);
         self.metrics.pools_discovered.add(added);
@@ -299,9 +323,27 @@ impl Known {
         self.show_count();
     }
 
+    /// Makes sure that no followed pool is lost because a node was busy: then the whole is to be tried again. Not for ever: the
+    /// contract may be the reason, and the other pools must go on.
+    pub(super) fn check_read(&mut self, sifted: &Sifted, answers: &[PoolAnswer]) -> Result<(), SourceError> {
+        let followed = sifted.found.iter().zip(answers).take(sifted.again);
+        let mut unread = followed.filter_map(|(found, answer)| match answer {
+            PoolAnswer::Unread(reason) => Some((found.spec.address, reason.clone())),
+            _ => None,
+        });
+        match unread.next() {
+            Some((pool, reason)) if self.unread_tries < UNREAD_TRIES => {
+                self.unread_tries += 1;
+                Err(SourceError::Pool { pool, reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Begins anew from an image, which the pools of factories are added to.
     pub(super) fn restart(&mut self, image: &mut MarketImage, sifted: Sifted, answers: Vec<PoolAnswer>) {
         self.found.clear();
+        self.unread_tries = 0;
         self.pools = PoolTable::new(image);
         self.watched.truncate(self.factories.len());
         self.watched.extend(image.pools.iter().map(|(info, _)| Address::from(info.address)));

@@ -8,7 +8,7 @@ use super::known::Known;
 use crate::error::SourceError;
 use crate::source::{ChainSource, MarketImage};
 
-/// Blocks asked for at once. Providers bound the range: where one refuses, it is halved down to [`BLOCKS_MIN`].
+/// Blocks asked for at once. Providers bound the range: where one refuses or is too slow, it is halved down to [`BLOCKS_MIN`].
 const BLOCKS_MAX: u64 = 1_000;
 /// A provider that refuses even this is of no use for looking back.
 const BLOCKS_MIN: u64 = 8;
@@ -41,15 +41,22 @@ pub(crate) async fn read_image<S: ChainSource>(
     }
     let sifted = known.sift_anew(&logs);
     let answers = if sifted.is_empty() { Vec::new() } else { source.pools(at, &sifted.specs()).await? };
+    known.check_read(&sifted, &answers)?;
     // Last, because with it a source of several nodes takes its present state for replaced.
     let mut image = source.market(at).await?;
     known.restart(&mut image, sifted, answers);
     Ok(image)
 }
 
-/// Whether the source is there, and does not say what was told.
+/// Whether the source does not say what was told, which is no sign that it is lost: old logs are slow at many a node.
 const fn is_refusal(error: &SourceError) -> bool {
-    matches!(error, SourceError::Call { .. } | SourceError::NoQuorum { .. } | SourceError::Contradiction(_))
+    matches!(
+        error,
+        SourceError::Call { .. }
+            | SourceError::Timeout { .. }
+            | SourceError::NoQuorum { .. }
+            | SourceError::Contradiction(_)
+    )
 }
 
 /// What factories told from one block's number to another's, both included.
@@ -66,6 +73,11 @@ async fn creations<S: ChainSource>(
             Ok(more) => logs.extend(more),
             Err(SourceError::Call { .. }) if blocks > BLOCKS_MIN => {
                 blocks = (blocks / 2).max(BLOCKS_MIN);
+                continue;
+            }
+            // The stream may wait for this, so a range that took too long is not asked for twice.
+            Err(SourceError::Timeout { .. }) if last - from >= BLOCKS_MIN => {
+                blocks = ((last - from).div_ceil(2)).max(BLOCKS_MIN);
                 continue;
             }
             Err(error) => return Err(error),

@@ -5,11 +5,13 @@
 //! that cannot be read is refused, counted and told of; it never stops the stream.
 
 mod anchors;
+mod arrivals;
 mod known;
 mod look_back;
 mod spec;
 
 pub(crate) use self::anchors::Anchors;
+pub(crate) use self::arrivals::read_arrivals;
 pub(crate) use self::known::{Findings, Known, News};
 pub(crate) use self::look_back::{Reach, read_image};
 pub use self::spec::{FactorySpec, WantedTokens};

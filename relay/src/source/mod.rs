@@ -123,7 +123,8 @@ pub trait ChainSource: Send + Sync + 'static {
     /// where to look, and prove nothing.
     ///
     /// # Errors
-    /// When they cannot be had; [`SourceError::Call`] also when the range is larger than the source allows.
+    /// When they cannot be had; [`SourceError::Call`] also when the range is larger than the source allows, and
+    /// [`SourceError::Timeout`] when it takes too long, which is no sign of a lost connection here.
     fn creations(
         &self,
         _from: u64,
@@ -178,16 +179,18 @@ pub struct PoolImage {
 pub enum PoolAnswer {
     /// It is what it should be.
     Read(Box<PoolImage>),
-    /// It is not, or cannot be read; why, for people.
+    /// It is not; why, for people.
     Refused(String),
+    /// Nothing is known of it: the source was busy, or a contract kept it waiting. Why, for people.
+    Unread(String),
 }
 
-/// Sources that refuse a pool agree, in whatever words.
+/// Sources that do not have a pool agree, in whatever words.
 impl PartialEq for PoolAnswer {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Read(image), Self::Read(other)) => image == other,
-            (Self::Refused(_), Self::Refused(_)) => true,
+            (Self::Refused(_), Self::Refused(_)) | (Self::Unread(_), Self::Unread(_)) => true,
             _ => false,
         }
     }

@@ -19,7 +19,7 @@ use crate::error::SourceError;
 
 /// Pools read at once: enough to hide a network's round trip. Their calls have a bound of their own.
 const POOLS_IN_FLIGHT: usize = 16;
-/// Times that a pool is read before what the node says of its contracts is believed: it may have been busy.
+/// Times that a pool is read where the node does not say what it is: it may have been busy.
 const TRIES: u32 = 2;
 
 /// One answer for each pool, in their order.
@@ -36,7 +36,7 @@ pub(super) async fn read_pools(
 }
 
 /// Reads a pool. Where the node refuses or does not answer a call, it is asked for what no contract has a part in: if it
-/// answers that, the contract is to blame.
+/// answers that, it is there, and the pool is one that could not be read.
 async fn read_pool(calls: &Calls<'_>, venues: &[VenueSpec], spec: &PoolSpec) -> Result<PoolAnswer, SourceError> {
     let mut tries = 1;
     loop {
@@ -49,7 +49,7 @@ async fn read_pool(calls: &Calls<'_>, venues: &[VenueSpec], spec: &PoolSpec) -> 
         calls.call_raw(Address::ZERO, Vec::new()).await?;
         // A contract that takes its time once would take it again.
         if tries == TRIES || matches!(error, SourceError::Timeout { .. }) {
-            return Ok(PoolAnswer::Refused(with_causes(&error)));
+            return Ok(PoolAnswer::Unread(with_causes(&error)));
         }
         tries += 1;
     }

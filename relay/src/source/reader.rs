@@ -40,6 +40,10 @@ mod contract {
 
 /// Calls under way at once: enough to hide a network's round trip, few enough for a provider's rate limit.
 const CALLS_IN_FLIGHT: usize = 64;
+/// Gas of each call. Without it a node takes its own cap, and a contract that burns all it gets, or looks at what it gets, would
+/// be one thing at one node and another at the next. Below every cap in use: nodes' 50 million, blocks' 30 million and the 2^24 of
+/// one transaction; what is read here takes less than a hundredth of it.
+const CALL_GAS: u64 = 10_000_000;
 /// Price ticks per word of the contract's bitmap.
 const WORD_TICKS: i32 = 256;
 
@@ -127,7 +131,7 @@ impl<'c> Calls<'c> {
 impl Calls<'_> {
     pub(super) async fn call_raw(&self, to: Address, data: Vec<u8>) -> Result<Bytes, SourceError> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        let transaction = TransactionRequest::default().to(to).input(data.into());
+        let transaction = TransactionRequest::default().to(to).input(data.into()).gas_limit(CALL_GAS);
         call(self.client, transaction, self.block, self.timeout).await
     }
 
@@ -192,8 +196,8 @@ impl Calls<'_> {
         let decimals = self.call(pool, token, contract::decimalsCall {}).await?;
         let symbol = match self.call_raw(token, contract::symbolCall {}.abi_encode()).await {
             Ok(answer) => read_symbol(&answer),
-            // A token need not have a symbol, and some burn all gas when asked.
-            Err(SourceError::Call { .. }) => String::new(),
+            // A token need not have a symbol, and some burn all gas when asked. A node that is only busy is no reason for another name.
+            Err(error) if is_revert(&error) => String::new(),
             Err(error) => return Err(error),
         };
         Ok(TokenInfo { address: token.into_array(), symbol, decimals })
@@ -257,12 +261,16 @@ impl Calls<'_> {
     }
 }
 
+/// Words of nodes for a call that they ran and that the contract did not end well. With the same gas for all, they all say so.
+const FAILED_RUNS: [&str; 3] = ["revert", "out of gas", "invalid opcode"];
+
 /// Whether the node ran the call and the contract refused it.
 fn is_revert(error: &SourceError) -> bool {
     let SourceError::Call { cause, .. } = error else { return false };
     let Some(RpcError::ErrorResp(answer)) = cause.downcast_ref::<RpcError<TransportErrorKind>>() else { return false };
     // Code 3 is the de-facto code for reverts (geth); others only say so in words.
-    answer.code == 3 || answer.message.to_lowercase().contains("revert")
+    let message = answer.message.to_lowercase();
+    answer.code == 3 || FAILED_RUNS.iter().any(|words| message.contains(words))
 }
 
 /// A symbol as text: the standard's string, or the 32 bytes that early tokens return. Anything else is no symbol.
@@ -277,7 +285,36 @@ fn read_symbol(answer: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use alloy::rpc::json_rpc::ErrorPayload;
+    use alloy::transports::mock::Asserter;
+
     use super::*;
+
+    /// The token of a node that says how many decimals it has, and then this of its symbol.
+    async fn token_where(symbol_fails: ErrorPayload) -> Result<TokenInfo, SourceError> {
+        let node = Asserter::new();
+        node.push_success(&Bytes::from(U256::from(18).abi_encode()));
+        node.push_failure(symbol_fails);
+        let client = RpcClient::mocked(node);
+        let (number, base_fee, gas) = (1.into(), 7_u128.into(), 1.into());
+        let (hash, parent_hash, timestamp) = ([1; 32], [0; 32], 1.into());
+        let at = BlockContext { number, hash, parent_hash, timestamp, base_fee, gas_used: gas, gas_limit: gas };
+        let calls = Calls::new(&client, &at, CALL_TIMEOUT);
+        calls.read_token(Address::repeat_byte(1), Address::repeat_byte(2)).await
+    }
+
+    #[tokio::test]
+    async fn a_token_has_no_symbol_when_its_contract_refuses_and_not_when_the_node_does() {
+        let failure = |code, message| ErrorPayload { code, message, data: None };
+        for message in ["execution reverted", "out of gas", "invalid opcode: INVALID"] {
+            let token = token_where(failure(-32000, message.into())).await;
+            assert!(token.as_ref().is_ok_and(|token| token.symbol.is_empty()), "{token:?}");
+        }
+        let token = token_where(failure(3, "VM error".into())).await;
+        assert!(token.as_ref().is_ok_and(|token| token.symbol.is_empty()), "{token:?}");
+        let busy = token_where(failure(-32005, "too many requests".into())).await;
+        assert!(matches!(busy, Err(SourceError::Call { .. })), "{busy:?}");
+    }
 
     #[test]
     fn symbols_are_read_from_strings_and_from_bytes32() {

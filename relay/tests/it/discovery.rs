@@ -6,7 +6,7 @@ use std::time::Duration;
 use alloy::primitives::Address;
 use alphapulse_protocol::PoolId;
 use alphapulse_protocol::replica::PoolState;
-use alphapulse_relay::source::race::{AlarmKind, RaceDial, RaceTerms};
+use alphapulse_relay::source::race::{AlarmKind, RaceDial, RaceTerms, SourceState};
 use alphapulse_relay::{
     Recording, Relay, RelayConfig, RelayStats, ReplayOptions, ReplaySpeed, Selection, SubscribeOptions,
 };
@@ -17,14 +17,14 @@ use super::lying_node::{FakeNode, Lies};
 use super::subscriber::{BACKFILL_BLOCKS_MAX, REORG_DEPTH_MAX, Subscriber, following};
 
 /// Pools of the fake chain that no factory made.
-const BASE: usize = 3;
+pub(crate) const BASE: usize = 3;
 
-fn create(pair: Pair) -> Change {
+pub(crate) fn create(pair: Pair) -> Change {
     Change::Create { pair, reserves: (10, 20) }
 }
 
 /// Blocks each with these changes, the last of them announced.
-fn mine(chain: &FakeChain, blocks: &[&[Change]]) {
+pub(crate) fn mine(chain: &FakeChain, blocks: &[&[Change]]) {
     for changes in blocks {
         chain.mine(changes);
     }
@@ -32,13 +32,13 @@ fn mine(chain: &FakeChain, blocks: &[&[Change]]) {
 }
 
 /// Blocks in which nothing happens, and of which nobody is told.
-fn pass(chain: &FakeChain, blocks: usize) {
+pub(crate) fn pass(chain: &FakeChain, blocks: usize) {
     for _ in 0..blocks {
         chain.mine(&[]);
     }
 }
 
-async fn begin(config: RelayConfig) -> (FakeChain, Relay, Subscriber) {
+pub(crate) async fn begin(config: RelayConfig) -> (FakeChain, Relay, Subscriber) {
     let chain = FakeChain::new();
     let relay = Relay::start_from(config, chain.clone()).await.unwrap();
     let mut subscriber = Subscriber::join(&relay);
@@ -47,7 +47,7 @@ async fn begin(config: RelayConfig) -> (FakeChain, Relay, Subscriber) {
 }
 
 /// Discovered, followed now, forgotten.
-fn counts(stats: &RelayStats) -> [u64; 3] {
+pub(crate) fn counts(stats: &RelayStats) -> [u64; 3] {
     [stats.pools_discovered, stats.pools_discovered_now, stats.pools_forgotten]
 }
 
@@ -289,7 +289,7 @@ async fn a_recorded_feed_with_new_pools_is_replayed_as_it_was() {
 }
 
 /// A relay that races these nodes.
-async fn race(nodes: &[FakeNode], quorum: usize) -> Relay {
+pub(crate) async fn race(nodes: &[FakeNode], quorum: usize) -> Relay {
     let (confirm_wait, silence) = (Duration::from_millis(50), Duration::from_millis(20));
     let terms = RaceTerms { quorum, stale_blocks: 2, confirm_wait, silence };
     Relay::start_from(following(), RaceDial::new(nodes.to_vec(), terms)).await.unwrap()
@@ -309,6 +309,8 @@ async fn of_three_nodes_the_one_that_describes_a_new_pool_otherwise_is_outvoted(
     let alarms = relay.alarms();
     assert_eq!(alarms.len(), 1, "{alarms:?}");
     assert_eq!((alarms[0].kind, alarms[0].node.as_deref()), (AlarmKind::ForgedImage, Some("liar")));
+    // The contract may be the one that says this to one node and that to another.
+    assert!(relay.sources().iter().all(|source| source.state == SourceState::Ready), "{:?}", relay.sources());
     relay.stop().await.unwrap();
 }
 

@@ -69,6 +69,12 @@ pub(crate) struct Faults {
     pub(crate) refuse_markets: u32,
     /// Requests for single pools that fail.
     pub(crate) refuse_pools: u32,
+    /// Requests for single pools that are never answered.
+    pub(crate) mute_pools: u32,
+    /// Requests for single pools that find all of them unreadable.
+    pub(crate) unread_pools: u32,
+    /// Requests for the creations of earlier blocks that are not answered in time.
+    pub(crate) mute_creations: u32,
     /// Requests for the creations of earlier blocks that fail.
     pub(crate) refuse_creations: u32,
     /// Head requests that are answered with a block of this many blocks ago.
@@ -337,6 +343,12 @@ impl ChainSource for FakeSource {
         if self.chain.hits(|faults| &mut faults.refuse_pools) {
             return Err(refused("eth_call"));
         }
+        if self.chain.hits(|faults| &mut faults.mute_pools) {
+            return core::future::pending().await;
+        }
+        if self.chain.hits(|faults| &mut faults.unread_pools) {
+            return Ok(vec![PoolAnswer::Unread("the node was busy".into()); pools.len()]);
+        }
         let block = self.chain.known(B256::from(at.hash)).ok_or_else(|| refused("eth_call"))?;
         let find = |spec: &PoolSpec| block.market.created.iter().find(|created| created.address == spec.address);
         let absent = || PoolAnswer::Refused("no code at this address".into());
@@ -345,6 +357,9 @@ impl ChainSource for FakeSource {
 
     async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {
         self.check_connection()?;
+        if self.chain.hits(|faults| &mut faults.mute_creations) {
+            return Err(SourceError::Timeout { method: "eth_getLogs", after: Duration::ZERO });
+        }
         if self.chain.hits(|faults| &mut faults.refuse_creations) || to - from >= CREATION_BLOCKS_MAX {
             return Err(refused("eth_getLogs"));
         }

@@ -13,6 +13,7 @@ mod caution;
 mod chain_faults;
 mod data;
 mod discovery;
+mod discovery_faults;
 mod fake_chain;
 mod fake_market;
 mod feed_messages;

@@ -57,8 +57,33 @@ impl<D: Dial> Race<D> {
         given.iter().map(|(_, answer)| answer).find(is_decided)
     }
 
-    /// Asks everyone on `lines` at once.
+    /// Asks everyone on `lines` at once. Who does not answer in time is connected to again.
     pub(super) fn ask<T, F>(lines: Vec<(NodeId, SharedLine<D>)>, question: impl Fn(SharedLine<D>) -> F) -> Answers<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, SourceError>> + Send + 'static,
+    {
+        Self::ask_each(lines, question, SourceError::is_connection_lost)
+    }
+
+    /// The same for what a node that is well may be slow at.
+    pub(super) fn ask_patiently<T, F>(
+        lines: Vec<(NodeId, SharedLine<D>)>,
+        question: impl Fn(SharedLine<D>) -> F,
+    ) -> Answers<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, SourceError>> + Send + 'static,
+    {
+        let is_lost = |error: &SourceError| error.is_connection_lost() && !matches!(error, SourceError::Timeout { .. });
+        Self::ask_each(lines, question, is_lost)
+    }
+
+    fn ask_each<T, F>(
+        lines: Vec<(NodeId, SharedLine<D>)>,
+        question: impl Fn(SharedLine<D>) -> F,
+        is_lost: fn(&SourceError) -> bool,
+    ) -> Answers<T>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, SourceError>> + Send + 'static,
@@ -67,7 +92,7 @@ impl<D: Dial> Race<D> {
             let answer = question(Arc::clone(&line));
             Box::pin(async move {
                 let answer = answer.await;
-                if answer.as_ref().is_err_and(SourceError::is_connection_lost) {
+                if answer.as_ref().is_err_and(is_lost) {
                     line.broken.notify_one();
                 }
                 (id, answer)

@@ -73,16 +73,16 @@ impl<D: Dial> Race<D> {
         if said.iter().any(|(_, answer)| said.iter().any(|(_, other)| are_contrary(answer, other))) {
             self.tell_undecided(AlarmKind::ForgedImage, block, given);
         }
-        PoolAnswer::Refused("the nodes do not agree on it".into())
+        PoolAnswer::Unread("the nodes do not agree on it".into())
     }
 
-    /// Names who described a pool otherwise than enough others did, as for a whole market.
+    /// Names who described a pool otherwise than enough others did. Nobody is quarantined for it: the contract is anyone's, and may
+    /// answer one node otherwise than another.
     fn outvote_pools(&self, given: &Given<Vec<PoolAnswer>>, agreed: &[PoolAnswer], block: BlockRef) {
         let is_contrary =
             |answers: &Vec<PoolAnswer>| answers.iter().zip(agreed).any(|(answer, other)| are_contrary(answer, other));
-        let votes = given.iter().filter(|(_, answers)| !is_contrary(answers)).count();
         let liars = given.iter().filter(|(_, answers)| is_contrary(answers)).map(|(id, _)| *id);
-        self.outvote_describers(liars, votes, "pool", block);
+        self.outvote_describers(liars, false, "pool", block);
     }
 
     /// What enough nodes say that factories told from one block's number to another's.
@@ -96,7 +96,7 @@ impl<D: Dial> Race<D> {
             let factories = Arc::clone(&factories);
             async move { line.source.creations(from, to, &factories).await.map(|logs| comparable(logs, &factories)) }
         };
-        let mut answers = Self::ask(self.current_lines(), read);
+        let mut answers = Self::ask_patiently(self.current_lines(), read);
         let (mut given, mut failure) = (Given::new(), None);
         while let Some((id, answer)) = answers.next().await {
             match answer {

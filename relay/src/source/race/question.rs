@@ -177,18 +177,18 @@ impl<D: Dial> Race<D> {
     pub(super) fn outvote_images(&self, given: &Given<MarketImage>, image: &MarketImage, block: BlockRef) {
         let votes = given.iter().filter(|(_, other)| other == image).count();
         let liars = given.iter().filter(|(_, other)| other != image).map(|(id, _)| *id);
-        self.outvote_describers(liars, votes, "market", block);
+        let is_condemned = lock(&self.tally).is_majority(votes);
+        self.outvote_describers(liars, is_condemned, "market", block);
     }
 
     /// Names those whose image of something differs from the one that got `votes`.
     pub(super) fn outvote_describers(
         &self,
         liars: impl Iterator<Item = NodeId>,
-        votes: usize,
+        is_condemned: bool,
         what: &str,
         block: BlockRef,
     ) {
-        let is_condemned = lock(&self.tally).is_majority(votes);
         for id in liars {
             let detail = format!("outvoted, not proven: its image of the {what} differs from that of others");
             let alarm = Alarm::new(Some(self.name_of(id)), AlarmKind::ForgedImage, Some(block), detail);
