@@ -208,7 +208,7 @@ fn administer(socket: &Path, page: &str, subscriber: &Value) {
     assert_eq!(act(&["caution", "lift"]).code, Some(0));
     assert!(caution().is_null());
     act(&["node", "list"]).must_fail(1, &["chain.confirm_endpoints", "next: "]);
-    act(&["disconnect", "nobody"]).must_fail(1, &["nobody", "next: "]);
+    act(&["disconnect", "nobody"]).must_fail(1, &["no connection of that name", "next: "]);
     let ended = act(&["disconnect", &subscriber.to_string()]);
     assert_eq!((ended.code, ended.lines()), (Some(0), vec!["connections ended: 1"]), "{ended:?}");
 }
