@@ -25,6 +25,8 @@ pub(crate) fn start(arguments: &Arguments) -> Result<(), Failure> {
         .with_writer(|| Stderr)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal())
+        // Who reads the log may go away: that is no reason to panic, which saying so on the same stream would be.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

@@ -62,7 +62,8 @@ impl Chain {
 
 /// A command under way, its log read as it comes.
 struct Running {
-    child: Child,
+    /// `None` once it was waited for.
+    child: Option<Child>,
     log: mpsc::Receiver<String>,
     said: String,
 }
@@ -76,7 +77,7 @@ impl Running {
             // The test may have seen enough.
             stderr.lines().map_while(Result::ok).take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
         });
-        Self { child, log, said: String::new() }
+        Self { child: Some(child), log, said: String::new() }
     }
 
     /// Whether the log says this before so long.
@@ -96,15 +97,33 @@ impl Running {
         assert!(self.says(text, PATIENCE), "it does not say {text:?}: {}", self.said);
     }
 
+    /// Reads its log no more: whoever writes to it gets an error.
+    fn go_deaf(&mut self) {
+        self.log = mpsc::channel().1;
+    }
+
     /// Interrupts it and waits for its end.
     fn interrupt(mut self) -> Ran {
-        let kill = format!("kill -INT {}", self.child.id());
+        let child = self.child.as_ref().expect("it was not waited for");
+        let kill = format!("kill -INT {}", child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
         while let Ok(line) = self.log.recv() {
             self.said += &(line + "\n");
         }
-        let output = self.child.wait_with_output().expect("the command ends");
-        Ran { stderr: self.said, ..Ran::from(output) }
+        let child = self.child.take().expect("it was not waited for");
+        let output = child.wait_with_output().expect("the command ends");
+        Ran { stderr: core::mem::take(&mut self.said), ..Ran::from(output) }
+    }
+}
+
+/// A test that fails in its middle leaves nothing running.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -189,6 +208,24 @@ async fn a_node_trades_on_the_feed_of_a_relay_of_its_own() {
     }
     administer(&socket, &page, &status["subscribers"][0]["id"]);
     assert!(summary(&node.interrupt())["opportunities"].as_u64() > Some(0));
+    let ran = relay.interrupt();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert!(!socket.exists(), "the socket is cleaned up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_whose_log_nobody_reads_any_more_serves_on_and_ends_in_order() {
+    let chain = Chain::start().await;
+    let socket = chain.path("relay.sock");
+    let mut relay = Running::start(chain.command(&["relay"], &[("RELAY__LISTEN_UNIX", &socket)]));
+    relay.must_say("relaying");
+    relay.go_deaf();
+    let unix = socket.display().to_string();
+    // Each is logged: the first line ends the reader, and the next ones have none.
+    for _ in 0..5 {
+        assert_eq!(run(["relay", "caution", "lift", "--unix", &unix]).code, Some(0));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let ran = relay.interrupt();
     assert_eq!(ran.code, Some(130), "{ran:?}");
     assert!(!socket.exists(), "the socket is cleaned up");
