@@ -11,6 +11,7 @@ use alphapulse_protocol::message::{AdminAction, AdminRequest, CautionCause, Clos
 use alphapulse_relay::{
     AdminAct, AdminAnswer, FeedError, Relay, RelayConfig, RelayError, administer_tcp, administer_unix,
 };
+use tracing_subscriber::fmt::writer::OptionalWriter;
 
 use super::race_nodes;
 use super::scene::{Scene, blocking, is_unauthorized, with_key};
@@ -132,6 +133,22 @@ async fn a_relay_of_one_node_says_what_it_needs_to_take_another() {
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
+impl Log {
+    /// Of the whole process, and kept of this thread alone: while one subscriber is the only one, a place in the code that another
+    /// test passes first is asked for by that test's thread, and would be silent for ever to a subscriber of this thread alone.
+    fn of_this_thread() -> Self {
+        let log = Self::default();
+        let (kept, mine) = (log.clone(), std::thread::current().id());
+        let writer = move || match std::thread::current().id() == mine {
+            true => OptionalWriter::some(kept.clone()),
+            false => OptionalWriter::none(),
+        };
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(writer).finish();
+        tracing::subscriber::set_global_default(subscriber).expect("this test alone sets it");
+        log
+    }
+}
+
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
@@ -158,11 +175,7 @@ async fn race_of_two(folder: &Path) -> Relay {
 
 #[tokio::test]
 async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
-    let log = Log::default();
-    let made = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || made.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = Log::of_this_thread();
     let folder = tempfile::tempdir().unwrap();
     let relay = race_of_two(folder.path()).await;
     let listed = done(&relay, AdminAct::ListNodes).await;
