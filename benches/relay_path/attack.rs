@@ -37,7 +37,7 @@ const SILENT: usize = 1_000;
 /// Peers that send garbage as fast as it is taken, again when they are thrown out.
 const GARBAGE: usize = 2;
 /// Pace and patience of the bystander: those of the relay.
-const ACCEPT_EVERY: Duration = Duration::from_millis(1);
+const ACCEPT_EVERY: Duration = Duration::from_millis(4);
 const SILENT_AT_MOST: Duration = Duration::from_secs(1);
 /// An attacker's rest between two connections: a real one has a network between.
 const RECONNECT_AFTER: Duration = Duration::from_millis(1);

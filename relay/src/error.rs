@@ -152,6 +152,9 @@ pub enum RelayError {
         #[source]
         source: io::Error,
     },
+    /// The thread that lets peers in could not be started.
+    #[error("cannot start the thread that lets peers in")]
+    Doors(#[source] io::Error),
     /// A key or certificate cannot be used.
     #[error("relay keys")]
     Secret(#[source] SecretError),

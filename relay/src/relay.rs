@@ -162,7 +162,7 @@ impl Relay {
         let name = format!("recording {}", recording.dir().display()).into();
         metrics.connected.set(1);
         let ready = Ready { hub, events, listeners, tls, http, lanes: Some(lanes), sources: None, nodes: None, name };
-        Ok(Self::assemble(&config, ready, player.run()))
+        Self::assemble(&config, ready, player.run())
     }
 
     async fn launch(
@@ -189,7 +189,7 @@ impl Relay {
         let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
         hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
         let ready = Ready { hub, events, listeners, tls, http, lanes: None, sources, nodes, name };
-        Ok(Self::assemble(&config, ready, follower.run(source)))
+        Self::assemble(&config, ready, follower.run(source))
     }
 
     /// Sets everything going that is ready.
@@ -197,7 +197,7 @@ impl Relay {
         config: &RelayConfig,
         ready: Ready,
         source: impl Future<Output = Option<RelayError>> + Send + 'static,
-    ) -> Self {
+    ) -> Result<Self, RelayError> {
         let Ready { hub, events, listeners, tls, http, lanes, sources, nodes, name } = ready;
         tell_cost(config, &hub);
         let metrics = Arc::clone(hub.metrics());
@@ -218,7 +218,7 @@ impl Relay {
             sources: sources.clone(),
             metrics: Arc::clone(&metrics),
         });
-        let server = Server::start(listeners, tls, &joiner, &sides, &control);
+        let server = Server::start(listeners, tls, &joiner, &sides, &control)?;
         let standing = sources.as_ref().map(SourceWatch::standing);
         let side_sources = SideSources::new(sides.clone());
         let observer = Observer {
@@ -235,7 +235,7 @@ impl Relay {
         let hub = tokio::spawn(hub.run(events, commands, sides_out, standing, config.heartbeat));
         let follower = tokio::spawn(source);
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
-        Self {
+        Ok(Self {
             joiner,
             sides,
             metrics,
@@ -248,7 +248,7 @@ impl Relay {
             control,
             side_sources: SideGuard(side_sources),
             _tasks: tasks,
-        }
+        })
     }
 
     /// An embedded subscription: the snapshot first, then every message. Never blocks; the snapshot may come a moment

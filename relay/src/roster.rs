@@ -1,6 +1,6 @@
 //! Who is served, and how: kept apart from the data path, for people and for the bound on subscribers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use alphapulse_protocol::message::Role;
@@ -97,13 +97,15 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) struct Roster {
     places_max: usize,
+    /// Length of `entries`, for who must not wait.
+    taken: AtomicUsize,
     entries: Mutex<Vec<Arc<Entry>>>,
     next_id: AtomicU64,
 }
 
 impl Roster {
     pub(crate) fn new(places_max: usize) -> Arc<Self> {
-        Arc::new(Self { places_max, entries: Mutex::default(), next_id: AtomicU64::new(1) })
+        Arc::new(Self { places_max, taken: AtomicUsize::new(0), entries: Mutex::default(), next_id: AtomicU64::new(1) })
     }
 
     pub(crate) const fn places_max(&self) -> usize {
@@ -112,7 +114,8 @@ impl Roster {
 
     /// Whether no place is left now.
     pub(crate) fn is_full(&self) -> bool {
-        self.entries().len() >= self.places_max
+        // Only a hint: a place is given under the lock.
+        self.taken.load(Ordering::Relaxed) >= self.places_max
     }
 
     /// A place among those who are served, for a peer of this name that may do what `roles` say.
@@ -124,6 +127,7 @@ impl Roster {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let entry = Arc::new(Entry { id, peer: peer.to_owned(), roles, ..Entry::default() });
         entries.push(Arc::clone(&entry));
+        self.taken.store(entries.len(), Ordering::Relaxed);
         drop(entries);
         Ok(Place { roster: Arc::clone(self), entry })
     }
@@ -166,6 +170,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.roster.entries().retain(|entry| entry.id != self.entry.id);
+        let mut entries = self.roster.entries();
+        entries.retain(|entry| entry.id != self.entry.id);
+        self.roster.taken.store(entries.len(), Ordering::Relaxed);
     }
 }

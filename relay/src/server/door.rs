@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use alphapulse_protocol::message::CloseReason;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::HANDSHAKE;
+use super::connection::Rehome;
 use super::greeting::{Greeting, Greetings};
 use super::handshake::{Agreed, Handshake};
 use super::listen::{Accept, Origin};
@@ -26,8 +28,9 @@ use crate::side::SidePublisher;
 /// Pause after a failed accept, which is mostly the process being out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections that are taken up in a second, and at once after a rest. Others wait in the system's queue: a flood costs whoever
-/// makes it, and not us.
-const ACCEPTED: (u32, u32) = (1_000, 256);
+/// makes it, and not us. At once, so that all clients of a relay that restarts are back at once; and no more in a second, because
+/// at a thousand the system's own work for them is seen in the stream's latency.
+const ACCEPTED: (u32, u32) = (250, 256);
 
 /// What a connection needs of the relay.
 #[derive(Clone)]
@@ -40,11 +43,17 @@ pub(super) struct Door {
     pub(super) connections: Arc<Semaphore>,
     pub(super) gate: Arc<Gate>,
     pub(super) tls: Option<TlsAcceptor>,
+    /// Where the stream runs, and whoever is let in is served.
+    pub(super) inside: Handle,
 }
 
 impl Door {
     /// Accepts for ever. Connections end with this future: their tasks are held in it.
     pub(super) async fn accept<L: Accept>(self, listener: L) {
+        let listener = match listener.moved() {
+            Ok(listener) => listener,
+            Err(error) => return tracing::error!(%error, "a door cannot be opened: nobody is let in by it"),
+        };
         let mut connections = JoinSet::new();
         let mut pace = Pace::new(ACCEPTED.0, ACCEPTED.1);
         loop {
@@ -67,7 +76,7 @@ impl Door {
 
     async fn serve<S>(self, stream: S, origin: Origin, greeting: Greeting, deadline: Instant)
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Rehome + Unpin + Send + 'static,
     {
         // Hardly waited for: those who greet and those who are served have as many.
         let Ok(_connection) = self.connections.acquire().await else { return };
@@ -87,7 +96,7 @@ impl Door {
 
     async fn talk<S>(&self, mut peer: Peer<S>, origin: &Origin, greeting: Greeting, deadline: Instant)
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Rehome + Unpin + Send + 'static,
     {
         let refused = tokio::select! {
             biased;
@@ -98,7 +107,7 @@ impl Door {
             None => peer.be_gone(CloseReason::Full),
             Some(Ok(agreed)) => {
                 drop(greeting);
-                self.serve_agreed(peer, agreed).await;
+                self.let_in(peer, agreed).await;
             }
             Some(Err(None)) => self.metrics.handshake_failures.add(1),
             Some(Err(Some(reason))) => {
@@ -130,6 +139,23 @@ impl Door {
             CloseReason::Unauthorized => self.metrics.unauthorized.add(1),
             _ => self.metrics.handshake_failures.add(1),
         }
+    }
+
+    /// Serves a peer on the stream's threads, until it ends or nobody waits for that any more.
+    async fn let_in<S>(&self, mut peer: Peer<S>, agreed: Agreed)
+    where
+        S: AsyncRead + AsyncWrite + Rehome + Unpin + Send + 'static,
+    {
+        let door = self.clone();
+        let serve = async move {
+            match peer.rehome() {
+                Ok(()) => door.serve_agreed(peer, agreed).await,
+                Err(error) => tracing::warn!(%error, "a peer that was let in cannot be served"),
+            }
+        };
+        let mut served = JoinSet::new();
+        served.spawn_on(serve, &self.inside);
+        served.join_next().await;
     }
 
     async fn serve_agreed<S>(&self, mut peer: Peer<S>, agreed: Agreed)

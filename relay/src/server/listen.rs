@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use super::connection::{Connection, Rehome};
 use super::greeting::Address;
 use crate::auth::Gate;
 use crate::config::RelayConfig;
@@ -112,17 +113,24 @@ impl Origin {
 }
 
 /// A listener of either family.
-pub(super) trait Accept: Send + Sync + 'static {
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+pub(super) trait Accept: Sized + Send + Sync + 'static {
+    type Stream: AsyncRead + AsyncWrite + Rehome + Unpin + Send + 'static;
+
+    /// The same, waited for by the runtime of the caller.
+    fn moved(self) -> io::Result<Self>;
 
     /// The next connection, and where it comes from.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Origin)>> + Send;
 }
 
 impl Accept for UnixListener {
-    type Stream = UnixStream;
+    type Stream = Connection<UnixStream>;
 
-    async fn accept(&self) -> io::Result<(UnixStream, Origin)> {
+    fn moved(self) -> io::Result<Self> {
+        self.into_std().and_then(Self::from_std)
+    }
+
+    async fn accept(&self) -> io::Result<(Self::Stream, Origin)> {
         let (stream, _) = Self::accept(self).await?;
         let origin = match stream.peer_cred() {
             Ok(peer) => {
@@ -131,18 +139,23 @@ impl Accept for UnixListener {
             }
             Err(_) => Origin { name: "unix".to_owned(), address: Address::User(None) },
         };
-        Ok((stream, origin))
+        Ok((Connection::new(stream), origin))
     }
 }
 
 impl Accept for TcpListener {
-    type Stream = TcpStream;
+    type Stream = Connection<TcpStream>;
 
-    async fn accept(&self) -> io::Result<(TcpStream, Origin)> {
+    fn moved(self) -> io::Result<Self> {
+        self.into_std().and_then(Self::from_std)
+    }
+
+    async fn accept(&self) -> io::Result<(Self::Stream, Origin)> {
         let (stream, address) = Self::accept(self).await?;
         // A frame is worth more now than in a full packet later. One that is gone already is found out by reading.
         let _ = stream.set_nodelay(true);
-        Ok((stream, Origin { name: address.to_string(), address: Address::of_network(address.ip()) }))
+        let origin = Origin { name: address.to_string(), address: Address::of_network(address.ip()) };
+        Ok((Connection::new(stream), origin))
     }
 }
 

@@ -4,7 +4,9 @@
 //! then, unless it publishes, nothing. It is given a second for them and little of our memory, and a bounded lane after it; whatever it does, the relay's
 //! writer never waits for it.
 
+mod connection;
 mod door;
+mod doors;
 mod greeting;
 mod handshake;
 mod listen;
@@ -15,16 +17,19 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::future::OptionFuture;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use self::door::Door;
+use self::doors::Doors;
 use self::greeting::Greetings;
 use self::listen::SocketFile;
 use crate::auth::Gate;
 use crate::control::Control;
+use crate::error::RelayError;
 use crate::joiner::Joiner;
 use crate::side::SidePublisher;
 
@@ -38,8 +43,8 @@ const HANDSHAKE: Duration = Duration::from_secs(1);
 /// The running doors.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// Dropped with the server, and every connection with them.
-    _doors: JoinSet<()>,
+    /// Closed with the server, and every connection with them.
+    doors: Doors,
     unix: Option<SocketFile>,
     tcp: Option<SocketAddr>,
     connections: Arc<Semaphore>,
@@ -47,14 +52,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Opens the doors. `tls` is for TCP.
+    /// Opens the doors, of which the runtime of the caller serves whoever is let in. `tls` is for TCP.
     pub(crate) fn start(
         listeners: Listeners,
         tls: Option<TlsAcceptor>,
         joiner: &Joiner,
         sides: &SidePublisher,
         control: &Arc<Control>,
-    ) -> Self {
+    ) -> Result<Self, RelayError> {
         let connections_max = joiner.roster.places_max().saturating_add(GREETINGS_MAX).min(Semaphore::MAX_PERMITS);
         let connections = Arc::new(Semaphore::new(connections_max));
         let greetings = Greetings::new();
@@ -67,17 +72,17 @@ impl Server {
             connections: Arc::clone(&connections),
             gate: Arc::new(gate),
             tls,
+            inside: Handle::current(),
         };
-        let mut tasks = JoinSet::new();
-        let unix = listeners.unix.map(|(listener, file, gate)| {
-            tasks.spawn(door(gate, None).accept(listener));
-            file
+        let (by_unix, unix) =
+            listeners.unix.map(|(listener, file, gate)| (door(gate, None).accept(listener), file)).unzip();
+        let (by_tcp, tcp) =
+            listeners.tcp.map(|(listener, address, gate)| (door(gate, tls).accept(listener), address)).unzip();
+        let doors = Doors::open(async {
+            tokio::join!(OptionFuture::from(by_unix), OptionFuture::from(by_tcp));
         });
-        let tcp = listeners.tcp.map(|(listener, address, gate)| {
-            tasks.spawn(door(gate, tls).accept(listener));
-            address
-        });
-        Self { _doors: tasks, unix, tcp, connections, connections_max }
+        let doors = doors.map_err(RelayError::Doors)?;
+        Ok(Self { doors, unix, tcp, connections, connections_max })
     }
 
     pub(crate) fn unix_path(&self) -> Option<&Path> {
@@ -93,5 +98,6 @@ impl Server {
         let Ok(all) = u32::try_from(self.connections_max) else { return };
         // All free again means that no connection is left. Peers that do not read are not waited for.
         let _ = timeout(HANDSHAKE, self.connections.acquire_many(all)).await;
+        self.doors.close().await;
     }
 }

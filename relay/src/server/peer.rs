@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::HANDSHAKE;
+use super::connection::Rehome;
 use crate::lane::{Ending, LaneReader};
 use crate::metrics::Metrics;
 use crate::pace::Pace;
@@ -41,6 +42,14 @@ pub(super) struct Peer<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, inbound: FrameDecoder::new(), out: Vec::new(), is_torn: false }
+    }
+
+    /// Lets the runtime of the caller wait for it from now on.
+    pub(super) fn rehome(&mut self) -> io::Result<()>
+    where
+        S: Rehome,
+    {
+        self.stream.rehome()
     }
 
     /// Whether the peer has said more than was read.
