@@ -71,8 +71,7 @@ fn main() -> Result<()> {
         report::print_stall(&stall::measure(scale.rounds, scale.flow_blocks)?);
     }
     if is_wanted("attack") {
-        // Tails of tails: as many rounds again, for an interval that says something.
-        report::print_attacked(&attack::measure(2 * scale.rounds, scale.latency_blocks)?);
+        report::print_attacked(&attack::measure(scale.rounds, scale.latency_blocks)?);
     }
     report::print_disturbance(&Disturbance::now().since(before));
     Ok(())
