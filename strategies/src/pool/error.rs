@@ -30,6 +30,28 @@ pub enum QuoteError {
     UninitialisedPool,
     /// Fee, tick spacing, tick or price is one no contract could hold.
     InvalidPoolState,
+    /// The contract's iteration would not end.
+    NotConverged,
+    /// A value lies outside the bounds within which a CryptoSwap pool computes.
+    UnsafeValue,
+    /// The input is more than the part of its balance that a weighted pool takes at once.
+    InputRatioExceeded,
+    /// The output is more than the part of its balance that a weighted pool gives at once.
+    OutputRatioExceeded,
+    /// The swap would cost the pool's own depositors, which the contract refuses.
+    Loss,
+    /// The pool is paused.
+    Paused,
+    /// The tokens' rates have to be read anew.
+    RatesExpired,
+    /// A hook takes part in the pool's swaps.
+    HookedPool,
+    /// The contract has no quote for an exact output.
+    ExactOutputNotOffered,
+    /// What the swap leaves behind depends on values that the feed does not carry.
+    StateUnknown,
+    /// Nothing here knows this version of the contract.
+    UnknownVariant,
     /// No pool has this id.
     UnknownPool,
     /// The token is none of the pool's.
@@ -56,6 +78,17 @@ impl QuoteError {
             Self::OutsideKnownTicks => "outside_known_ticks",
             Self::UninitialisedPool => "uninitialised_pool",
             Self::InvalidPoolState => "invalid_pool_state",
+            Self::NotConverged => "not_converged",
+            Self::UnsafeValue => "unsafe_value",
+            Self::InputRatioExceeded => "input_ratio_exceeded",
+            Self::OutputRatioExceeded => "output_ratio_exceeded",
+            Self::Loss => "loss",
+            Self::Paused => "paused",
+            Self::RatesExpired => "rates_expired",
+            Self::HookedPool => "hooked_pool",
+            Self::ExactOutputNotOffered => "exact_output_not_offered",
+            Self::StateUnknown => "state_unknown",
+            Self::UnknownVariant => "unknown_variant",
             Self::UnknownPool => "unknown_pool",
             Self::TokenNotInPool => "token_not_in_pool",
             Self::UnknownState => "unknown_state",

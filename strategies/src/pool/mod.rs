@@ -27,12 +27,14 @@ pub mod sqrt_price_math;
 pub mod swap_math;
 pub mod tick_bitmap;
 pub mod tick_math;
+pub mod way;
 
 pub use concentrated_liquidity::{AmountSpecified, SwapResult, V3View};
 pub use consistency::{Inconsistency, check_consistency};
 pub use error::QuoteError;
 pub use ladder::{PriceRange, RANGES_MAX};
 pub use mobius::Mobius;
+pub use way::{Swapped, Way};
 
 /// Parts per million in one: the scale of every fee.
 pub const PPM: u32 = 1_000_000;
