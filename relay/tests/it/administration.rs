@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alphapulse_protocol::ChainId;
@@ -12,6 +11,7 @@ use alphapulse_relay::{
     AdminAct, AdminAnswer, FeedError, Relay, RelayConfig, RelayError, administer_tcp, administer_unix,
 };
 
+use super::log::Log;
 use super::race_nodes;
 use super::scene::{Scene, blocking, is_unauthorized, with_key};
 use super::subscriber::{Subscriber, config};
@@ -128,21 +128,6 @@ async fn a_relay_of_one_node_says_what_it_needs_to_take_another() {
     assert!(said.contains("chain.confirm_endpoints") && !said.contains("secret"), "{said}");
 }
 
-/// Everything that is logged, for the one test that looks for a secret in it.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 async fn race_of_two(folder: &Path) -> Relay {
     let config = RelayConfig {
         chain_id: ChainId(1),
@@ -159,10 +144,7 @@ async fn race_of_two(folder: &Path) -> Relay {
 #[tokio::test]
 async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
     let log = Log::default();
-    let made = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || made.clone()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = log.take();
     let folder = tempfile::tempdir().unwrap();
     let relay = race_of_two(folder.path()).await;
     let listed = done(&relay, AdminAct::ListNodes).await;
@@ -187,7 +169,7 @@ async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
     assert_eq!((relay.stats().admin_acts, relay.stats().admin_refusals), (4, 4));
     relay.stop().await.unwrap();
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let act = AdminAct::AddNode(endpoint);
     assert!(!log.contains("hunter2") && !format!("{act:?}").contains("hunter2"));
     let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(folder.path()).unwrap());

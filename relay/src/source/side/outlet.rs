@@ -30,6 +30,9 @@ pub struct SideReport {
     pub stale: u64,
     /// What is known to have been missed: it came too fast.
     pub missed: u64,
+    /// Times that what it numbers began anew, and was taken so after a while.
+    #[serde(default)]
+    pub renumbered: u64,
     /// Connections made after the first.
     pub reconnects: u64,
     /// Why the last connection ended or was not made; `None` before any did.
@@ -55,6 +58,7 @@ struct Counts {
     refused: Counter,
     stale: Counter,
     missed: Counter,
+    renumbered: Counter,
     connections: Counter,
 }
 
@@ -115,6 +119,11 @@ impl Outlet {
         self.counts.missed.add(count);
     }
 
+    /// Counts that numbers began anew.
+    pub fn renumbered(&self) {
+        self.counts.renumbered.add(1);
+    }
+
     /// Waits until the source is to end.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut is_stopping = self.is_stopping.subscribe();
@@ -164,6 +173,7 @@ impl Outlet {
             refused: self.counts.refused.get(),
             stale: self.counts.stale.get(),
             missed: self.counts.missed.get(),
+            renumbered: self.counts.renumbered.get(),
             reconnects: self.counts.connections.get().saturating_sub(1),
             last_error: life.last_error.clone(),
             last_refusal: life.last_refusal.clone(),
