@@ -30,6 +30,7 @@ mod publishing;
 mod python_client;
 mod quotes;
 mod race;
+mod race_beside;
 mod race_heads;
 mod race_nodes;
 mod race_safety;
