@@ -172,6 +172,13 @@ pub enum RelayError {
     Unanswered(Duration),
 }
 
+impl RelayError {
+    /// The name is not repeated: whoever gives an endpoint for one would have its key in the log.
+    pub(crate) fn no_such_node() -> Self {
+        Self::Nodes("there is no node of that name; list the nodes to see them".to_owned())
+    }
+}
+
 /// Why a feed gives no more messages.
 #[derive(Debug, Error)]
 #[non_exhaustive]

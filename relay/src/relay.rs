@@ -100,8 +100,8 @@ impl Relay {
             pools: config.pools.as_slice().into(),
             metrics: Arc::clone(&metrics),
         };
-        let beside = Beside::of_node(&config);
         if config.confirm_endpoints.is_empty() {
+            let beside = Beside::of_node(&config, None);
             return Self::launch(config, dial, None, metrics).await.map(|relay| relay.with(beside));
         }
         let terms = RaceTerms {
@@ -114,6 +114,7 @@ impl Relay {
         let all: Vec<_> = core::iter::once(dial.clone()).chain(others).collect();
         let race = RaceDial::with_metrics(all.clone(), terms, Arc::clone(&metrics));
         let nodes = Nodes::new(race.control(), &all);
+        let beside = Beside::of_node(&config, race.control().first_word());
         Self::launch(config, race, nodes, metrics).await.map(|relay| relay.with(beside))
     }
 

@@ -116,12 +116,14 @@ impl Page {
             ("side_source_refused_total", "What came to the source and could not be relayed."),
             ("side_source_stale_total", "What came to the source and was older than what had come before."),
             ("side_source_missed_total", "What the source is known to have missed because it came too fast."),
+            ("side_source_renumbered_total", "Times that the source's numbers began anew and were taken so."),
             ("side_source_reconnects_total", "Connections of the source made after the first."),
         ];
         for (place, (name, help)) in counters.into_iter().enumerate() {
             self.family(name, "counter", help);
             for (labels, one) in &sources {
-                let values = [one.published, one.dropped, one.refused, one.stale, one.missed, one.reconnects];
+                let values =
+                    [one.published, one.dropped, one.refused, one.stale, one.missed, one.renumbered, one.reconnects];
                 self.sample(name, labels, values[place]);
             }
         }

@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alphapulse_protocol::ChainId;
@@ -11,8 +10,8 @@ use alphapulse_protocol::message::{AdminAction, AdminRequest, CautionCause, Clos
 use alphapulse_relay::{
     AdminAct, AdminAnswer, FeedError, Relay, RelayConfig, RelayError, administer_tcp, administer_unix,
 };
-use tracing_subscriber::fmt::writer::OptionalWriter;
 
+use super::log::Log;
 use super::race_nodes;
 use super::scene::{Scene, blocking, is_unauthorized, with_key};
 use super::subscriber::{Subscriber, config};
@@ -129,37 +128,6 @@ async fn a_relay_of_one_node_says_what_it_needs_to_take_another() {
     assert!(said.contains("chain.confirm_endpoints") && !said.contains("secret"), "{said}");
 }
 
-/// Everything that is logged, for the one test that looks for a secret in it.
-#[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Of the whole process, and kept of this thread alone: while one subscriber is the only one, a place in the code that another
-    /// test passes first is asked for by that test's thread, and would be silent for ever to a subscriber of this thread alone.
-    fn of_this_thread() -> Self {
-        let log = Self::default();
-        let (kept, mine) = (log.clone(), std::thread::current().id());
-        let writer = move || match std::thread::current().id() == mine {
-            true => OptionalWriter::some(kept.clone()),
-            false => OptionalWriter::none(),
-        };
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(writer).finish();
-        tracing::subscriber::set_global_default(subscriber).expect("this test alone sets it");
-        log
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 async fn race_of_two(folder: &Path) -> Relay {
     let config = RelayConfig {
         chain_id: ChainId(1),
@@ -175,7 +143,8 @@ async fn race_of_two(folder: &Path) -> Relay {
 
 #[tokio::test]
 async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
-    let log = Log::of_this_thread();
+    let log = Log::default();
+    let _logging = log.take();
     let folder = tempfile::tempdir().unwrap();
     let relay = race_of_two(folder.path()).await;
     let listed = done(&relay, AdminAct::ListNodes).await;
@@ -200,7 +169,7 @@ async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
     assert_eq!((relay.stats().admin_acts, relay.stats().admin_refusals), (4, 4));
     relay.stop().await.unwrap();
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let act = AdminAct::AddNode(endpoint);
     assert!(!log.contains("hunter2") && !format!("{act:?}").contains("hunter2"));
     let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(folder.path()).unwrap());

@@ -17,13 +17,13 @@ use super::subscriber::config;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-fn finality(number: u64) -> Vec<u8> {
+pub(crate) fn finality(number: u64) -> Vec<u8> {
     let at = |number| BlockRef { number: BlockNumber(number), hash: [7; 32] };
     let finality = Finality::new(ChainId(31337), at(number + 1), at(number)).unwrap();
     Message::from(&finality).as_bytes().to_vec()
 }
 
-fn listening(relay: &Relay, template: u16) -> Feed {
+pub(crate) fn listening(relay: &Relay, template: u16) -> Feed {
     let selection = Selection::everything().side(template);
     relay.subscribe_with(SubscribeOptions { selection, ..SubscribeOptions::default() }).unwrap()
 }

@@ -14,6 +14,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
 
 use super::fake_chain::FakeChain;
+use super::log::Log;
 use super::subscriber::config;
 
 /// Far above what any step takes, so that only a hang meets it.
@@ -191,6 +192,41 @@ async fn a_lost_exchange_is_connected_to_again_and_may_not_tell_old_news() {
     assert_eq!(relay.side_sources().iter().map(|report| report.name.clone()).collect::<Vec<_>>(), [twin]);
     let error = relay.remove_side_source(&name).await.unwrap_err();
     assert!(matches!(error, RelayError::SideSource(unknown) if unknown == name));
+}
+
+#[tokio::test]
+async fn an_exchange_that_counts_anew_is_heard_again_and_that_is_said_once() {
+    let log = Log::default();
+    let _logging = log.take();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let relay = Relay::start_from(config(), FakeChain::new()).await.unwrap();
+    let mut feed = listening(&relay, TEMPLATE);
+    // Of two that wait differently, so that no clock decides.
+    let at = listener.local_addr().unwrap();
+    let hasty = relay.add_side_source(BookTicker::new(spec(at, &["ETHUSDT"])).anew_after(Duration::ZERO));
+    let (mut exchange, _) = Exchange::accept(&listener, YES).await;
+    let patient = relay.add_side_source(BookTicker::new(spec(at, &["BTCUSDT"])));
+    let (mut other, _) = Exchange::accept(&listener, YES).await;
+    for (exchange, symbol, taken) in [(&mut exchange, "ETHUSDT", &[900, 2, 3][..]), (&mut other, "BTCUSDT", &[900])] {
+        // One number again and again is no new count, and neither are numbers that fall.
+        for id in [900, 899, 899, 898, 897, 1, 2, 3] {
+            exchange.quote(id, symbol, GOOD).await;
+        }
+        for id in taken {
+            let quote = next_quote(&mut feed).await.1;
+            assert_eq!((quote.symbol(), quote.update_id.get()), (symbol, *id));
+        }
+    }
+    let of = |name: &str| relay.side_sources().into_iter().find(|report| report.name == name).unwrap();
+    report_when(&relay, |report| report.name == patient && report.stale == 7).await;
+    let (hasty, patient) = (of(&hasty), of(&patient));
+    assert_eq!((hasty.published, hasty.stale, hasty.renumbered), (3, 5, 1));
+    assert_eq!((patient.published, patient.stale, patient.renumbered), (1, 7, 0));
+    let told = log.lines("numbers its quotes anew");
+    assert_eq!(told.len(), 1, "{told:?}");
+    let words = ["ETHUSDT", "before=900", "number=2"];
+    assert!(words.iter().all(|word| told[0].contains(word)), "{told:?}");
+    relay.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -141,6 +141,10 @@ fn beside(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
             "beside    {name}, {state}, {} published, {} dropped, {} refused, {} stale, {} missed, {} reconnects",
             source.published, source.dropped, source.refused, source.stale, source.missed, source.reconnects
         ))?;
+        if source.renumbered > 0 {
+            let (count, times) = (source.renumbered, if source.renumbered == 1 { "time" } else { "times" });
+            output.line(format_args!("          its numbers began anew {count} {times}"))?;
+        }
         for (what, why) in [("last lost", &source.last_error), ("last refused", &source.last_refusal)] {
             if let Some(why) = why {
                 output.line(format_args!("          {what}: {}", foreign(why)))?;

@@ -25,6 +25,7 @@ mod standing;
 mod tally;
 mod votes;
 mod watch;
+mod word;
 
 use core::convert::Infallible;
 use core::fmt;
@@ -47,6 +48,7 @@ use self::watch::lock;
 
 pub(crate) use self::watch::Standing;
 pub use self::watch::{Alarm, AlarmKind, Evidence, Safety, SourceReport, SourceState, SourceWatch, UnsafeCause};
+pub(crate) use self::word::{Word, WordWatch};
 
 /// Comparisons of late answers under way at once; each is bounded in time by its source. Beyond, late answers are let go.
 const COMPARISONS_MAX: usize = 32;
@@ -107,6 +109,7 @@ impl<D: Dial> Race<D> {
         let mut tally = lock(&self.tally);
         let result = change(&mut tally);
         let standing = tally.standing(Instant::now());
+        tally.tell_words();
         // Under the lock, so that an older finding cannot overwrite a newer one.
         self.watch.publish(standing, tally.reports());
         drop(tally);
@@ -126,6 +129,9 @@ impl<D: Dial> Race<D> {
             let id = tally.add(dial.name());
             (id, tally.name(id))
         });
+        if let Some(word) = lock(&self.tally).node(id).map(|node| node.word.watch()) {
+            self.watch.show_word(name.clone(), word);
+        }
         let seat = Arc::new(Seat::default());
         lock(&self.seats).insert(id, Arc::clone(&seat));
         self.spawn(node::attend(Arc::clone(self), id, dial, node::Leaving(seat)));
@@ -263,6 +269,11 @@ impl<D: Dial> RaceControl<D> {
         lock(&self.race.tally).nodes.iter().map(|node| node.name.clone()).collect()
     }
 
+    /// The word of the first node.
+    pub(crate) fn first_word(&self) -> Option<WordWatch> {
+        lock(&self.race.tally).nodes.first().map(|node| node.word.watch())
+    }
+
     /// The nodes, in the same order.
     pub(crate) fn reports(&self) -> Vec<SourceReport> {
         lock(&self.race.tally).reports()
@@ -274,8 +285,7 @@ impl<D: Dial> RaceControl<D> {
     /// # Errors
     /// [`RelayError::Nodes`] when there is no node of that name.
     pub async fn remove(&self, name: &str) -> Result<SourceReport, RelayError> {
-        // Not repeated: whoever gives an endpoint for a name would have its key in the log.
-        let unknown = || RelayError::Nodes("there is no node of that name; list the nodes to see them".to_owned());
+        let unknown = RelayError::no_such_node;
         let found = lock(&self.race.tally).nodes.iter().find(|node| node.name == name).map(|node| node.id);
         let id = found.ok_or_else(unknown)?;
         let seat = lock(&self.race.seats).remove(&id).ok_or_else(unknown)?;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::RaceTerms;
 use super::votes::Votes;
 use super::watch::{SourceReport, SourceState};
+use super::word::{Word, WordTold};
 
 /// Blocks agreed on and not yet taken; when more come the oldest is dropped, and ancestry finds it.
 const AGREED_QUEUED: usize = 256;
@@ -41,11 +42,24 @@ pub(super) struct Node {
     confirmations: u64,
     pub(super) contradictions: u64,
     pub(super) connects: u64,
+    pub(super) word: WordTold,
 }
 
 impl Node {
     pub(super) fn is_current(&self) -> bool {
         self.state == SourceState::Ready && !self.is_stale && !self.is_apart
+    }
+
+    fn word_now(&self) -> Word {
+        Word::CountsNot(match self.state {
+            SourceState::Ready if self.is_stale => "it is behind the others",
+            SourceState::Ready if self.is_apart => "it is on a branch of its own",
+            SourceState::Ready => return Word::Counts,
+            SourceState::Starting => "the race is not connected to it",
+            SourceState::Draining => "it is being taken away",
+            SourceState::Stopped => "it is of another chain",
+            SourceState::Quarantined => "it was caught lying",
+        })
     }
 
     fn report(&self) -> SourceReport {
@@ -127,6 +141,7 @@ impl Tally {
             confirmations: 0,
             contradictions: 0,
             connects: 0,
+            word: WordTold::new(Word::CountsNot("the race is not connected to it")),
         });
         id
     }
@@ -146,7 +161,8 @@ impl Tally {
     /// Takes a node out of the books; what it voted for is counted without it.
     pub(super) fn remove(&mut self, id: NodeId) -> Option<SourceReport> {
         let at = self.nodes.iter().position(|node| node.id == id)?;
-        let node = self.nodes.remove(at);
+        let mut node = self.nodes.remove(at);
+        node.word.tell(Word::Gone);
         self.votes.forget(id);
         Some(SourceReport { state: SourceState::Stopped, is_current: false, ..node.report() })
     }
@@ -269,6 +285,11 @@ impl Tally {
     /// Nodes that must describe a market alike before it is relayed.
     pub(super) fn image_votes_min(&self) -> usize {
         if self.is_undecided { self.terms.quorum.max(self.nodes.len() / 2 + 1) } else { self.terms.quorum }
+    }
+
+    /// Lets everyone know whose word counts.
+    pub(super) fn tell_words(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.word.tell(node.word_now()));
     }
 
     pub(super) fn reports(&self) -> Vec<SourceReport> {

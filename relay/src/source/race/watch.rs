@@ -9,6 +9,7 @@ use alphapulse_protocol::BlockRef;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
+use super::word::{Word, WordWatch};
 use crate::metrics::{Counter, Metrics};
 
 /// Alarms kept; older ones are only counted.
@@ -192,6 +193,8 @@ struct Book {
     standing: watch::Sender<Standing>,
     alarms: Mutex<VecDeque<Alarm>>,
     reports: Mutex<Vec<SourceReport>>,
+    /// Changed only where nodes come and go.
+    words: Mutex<Vec<(String, WordWatch)>>,
     metrics: Arc<Metrics>,
     /// Makes the follower begin anew; there is none before a relay has taken the source.
     resync: OnceLock<Arc<Notify>>,
@@ -203,8 +206,8 @@ impl SourceWatch {
         let unknown = Safety::of(Some(UnsafeCause::Unconfirmed));
         let (safety, _) = watch::channel(unknown);
         let (standing, _) = watch::channel(Standing { safety: unknown, head: None });
-        let (alarms, reports, resync) = Default::default();
-        Self(Arc::new(Book { safety, standing, alarms, reports, metrics, resync }))
+        let (alarms, reports, words, resync) = Default::default();
+        Self(Arc::new(Book { safety, standing, alarms, reports, words, metrics, resync }))
     }
 
     /// Whether the nodes may be believed, now and whenever that changes. After something that was relayed is refuted, this is said
@@ -230,6 +233,19 @@ impl SourceWatch {
     /// The same with the block on which the nodes stand.
     pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
         self.0.standing.subscribe()
+    }
+
+    /// The word of the node of this name; `None` when there is none.
+    pub(crate) fn word(&self, name: &str) -> Option<WordWatch> {
+        let words = lock(&self.0.words);
+        let found = words.iter().find(|(known, word)| known == name && word.now() != Word::Gone);
+        found.map(|(_, word)| word.clone())
+    }
+
+    pub(super) fn show_word(&self, name: String, word: WordWatch) {
+        let mut words = lock(&self.0.words);
+        words.retain(|(_, word)| word.now() != Word::Gone);
+        words.push((name, word));
     }
 
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {

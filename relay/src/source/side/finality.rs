@@ -22,7 +22,7 @@ const ASK_EVERY: Duration = Duration::from_secs(12);
 pub struct FinalityWatch {
     endpoint: Endpoint,
     chain_id: ChainId,
-    /// What was handed in last, over all connections.
+    /// What was taken of it last, over all connections.
     last: Mutex<Option<Finality>>,
 }
 
@@ -61,9 +61,11 @@ impl FinalityWatch {
                 return Ok(());
             }
         }
-        *told = Some(finality);
         let at = UnixNanos(safe.timestamp.get().saturating_mul(1_000_000_000));
-        outlet.publish(Message::from(&finality.stamped(Sequence(0), at)).as_bytes().to_vec());
+        // What was not taken is handed in again, and binds the node to nothing.
+        if outlet.publish(Message::from(&finality.stamped(Sequence(0), at)).as_bytes().to_vec()) {
+            *told = Some(finality);
+        }
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 
 mod decimal;
 mod finality;
+mod numbering;
 mod outlet;
 mod pending;
 mod quotes;

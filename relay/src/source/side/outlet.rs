@@ -10,7 +10,10 @@ use tokio::sync::watch;
 
 use crate::metrics::Counter;
 use crate::side::SidePublisher;
-use crate::source::race::SourceState;
+use crate::source::race::{SourceState, Word, WordWatch};
+
+/// Why a source has ended whose node is no more.
+pub(super) const DISOWNED: &str = "its node was taken away";
 
 /// One source as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct SideReport {
     pub stale: u64,
     /// What is known to have been missed: it came too fast.
     pub missed: u64,
+    /// Times that what it numbers began anew, and was taken so after a while.
+    #[serde(default)]
+    pub renumbered: u64,
     /// Connections made after the first.
     pub reconnects: u64,
     /// Why the last connection ended or was not made; `None` before any did.
@@ -43,6 +49,8 @@ pub struct SideReport {
 pub struct Outlet {
     name: String,
     publisher: SidePublisher,
+    /// Of the node for which the source speaks, where it is one of several.
+    word: Option<WordWatch>,
     counts: Counts,
     life: Mutex<Life>,
     is_stopping: watch::Sender<bool>,
@@ -55,6 +63,7 @@ struct Counts {
     refused: Counter,
     stale: Counter,
     missed: Counter,
+    renumbered: Counter,
     connections: Counter,
 }
 
@@ -67,10 +76,10 @@ struct Life {
 }
 
 impl Outlet {
-    pub(super) fn new(name: String, publisher: SidePublisher) -> Self {
+    pub(super) fn new(name: String, publisher: SidePublisher, word: Option<WordWatch>) -> Self {
         let life = Life { state: SourceState::Starting, ready_at: None, last_error: None, last_refusal: None };
         let (counts, is_stopping) = (Counts::default(), watch::Sender::new(false));
-        Self { name, publisher, counts, life: Mutex::new(life), is_stopping }
+        Self { name, publisher, word, counts, life: Mutex::new(life), is_stopping }
     }
 
     /// Name of the source.
@@ -89,11 +98,23 @@ impl Outlet {
         }
     }
 
-    /// Hands in one message, whole. Never waits: says whether there was room, and counts where there was not.
+    /// Hands in one message, whole. Never waits: says whether it was taken, and counts where it was not, for want of room or because
+    /// the word of the node that says it does not count.
     ///
     /// # Panics
     /// If the bytes are not one message that may stand beside the stream.
     pub fn publish(&self, message: Vec<u8>) -> bool {
+        match self.word.as_ref().map(WordWatch::now) {
+            Some(Word::CountsNot(why)) => {
+                self.refuse(format_args!("its node's word does not count: {why}"));
+                return false;
+            }
+            Some(Word::Gone) => {
+                self.refuse(DISOWNED);
+                return false;
+            }
+            Some(Word::Counts) | None => {}
+        }
         let is_queued = self.publisher.publish(message);
         if is_queued { &self.counts.published } else { &self.counts.dropped }.add(1);
         is_queued
@@ -115,12 +136,25 @@ impl Outlet {
         self.counts.missed.add(count);
     }
 
+    /// Counts that numbers began anew.
+    pub fn renumbered(&self) {
+        self.counts.renumbered.add(1);
+    }
+
     /// Waits until the source is to end.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut is_stopping = self.is_stopping.subscribe();
         async move {
             // The sender ends with the outlet, and then there is nobody left to hand anything to.
             let _ = is_stopping.wait_for(|is_stopping| *is_stopping).await;
+        }
+    }
+
+    /// Waits until there is nobody any more for whom the source speaks.
+    pub(super) async fn disowned(&self) {
+        match &self.word {
+            Some(word) => word.gone().await,
+            None => core::future::pending().await,
         }
     }
 
@@ -164,6 +198,7 @@ impl Outlet {
             refused: self.counts.refused.get(),
             stale: self.counts.stale.get(),
             missed: self.counts.missed.get(),
+            renumbered: self.counts.renumbered.get(),
             reconnects: self.counts.connections.get().saturating_sub(1),
             last_error: life.last_error.clone(),
             last_refusal: life.last_refusal.clone(),

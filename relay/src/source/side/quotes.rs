@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use alphapulse_protocol::message::{
     EXCHANGE_BYTES_MAX, EXCHANGE_SYMBOL_BYTES_MAX, ExchangeQuote, Message, QuoteLevel, WireMessage,
@@ -18,6 +19,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::decimal::read_units;
+use super::numbering::{ANEW_AFTER, Numbering, Verdict};
 use super::{Outlet, SideSource};
 use crate::clock::now;
 use crate::config::Endpoint;
@@ -75,16 +77,25 @@ impl QuoteSpec {
 #[derive(Debug)]
 pub struct BookTicker {
     spec: QuoteSpec,
-    /// Number of the newest quote by symbol, kept over connections: a server that lags behind the one before tells old news.
-    newest: Mutex<BTreeMap<String, u64>>,
+    /// By symbol, kept over connections: a server that lags behind the one before tells old news.
+    numbers: Mutex<BTreeMap<String, Numbering>>,
+    anew_after: Duration,
 }
 
 impl BookTicker {
     /// What `spec` asks for.
     #[must_use]
     pub fn new(spec: QuoteSpec) -> Self {
-        let newest = spec.symbols.iter().map(|symbol| (symbol.clone(), 0)).collect();
-        Self { spec, newest: Mutex::new(newest) }
+        let numbers = spec.symbols.iter().map(|symbol| (symbol.clone(), Numbering::default())).collect();
+        Self { spec, numbers: Mutex::new(numbers), anew_after: ANEW_AFTER }
+    }
+
+    /// The same with another wait, than 30 s, before an exchange is taken to have begun its numbers anew: for so long all quotes of a
+    /// symbol must have had lower numbers than before, and each a higher one than the last.
+    #[must_use]
+    pub const fn anew_after(mut self, wait: Duration) -> Self {
+        self.anew_after = wait;
+        self
     }
 
     async fn connect(&self) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, SourceError> {
@@ -120,14 +131,19 @@ impl BookTicker {
             Ok(quote) => quote,
             Err(reason) => return outlet.refuse(reason),
         };
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(newest) = newest.get_mut(quote.symbol()) else {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(numbering) = numbers.get_mut(quote.symbol()) else {
             return outlet.refuse("a quote of a symbol that was not asked for");
         };
-        if ticker.update_id <= *newest {
-            return outlet.refuse_stale();
+        let (number, symbol) = (ticker.update_id, quote.symbol());
+        match numbering.judge(number, Instant::now(), self.anew_after) {
+            Verdict::News => {}
+            Verdict::Stale => return outlet.refuse_stale(),
+            Verdict::Anew { before } => {
+                outlet.renumbered();
+                tracing::warn!(name = outlet.name(), symbol, before, number, "an exchange numbers its quotes anew");
+            }
         }
-        *newest = ticker.update_id;
         outlet.publish(Message::from(&quote.stamped(Sequence(0), now())).as_bytes().to_vec());
     }
 

@@ -7,11 +7,11 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::SideSource;
-use super::outlet::{Outlet, SideReport};
+use super::outlet::{DISOWNED, Outlet, SideReport};
 use crate::error::{RelayError, SourceError};
 use crate::reconnect::pause_before_reconnect;
 use crate::side::SidePublisher;
-use crate::source::race::SourceState;
+use crate::source::race::{SourceState, WordWatch};
 
 /// Longest that a source may take to finish what it has under way.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -46,15 +46,15 @@ impl SideSources {
         Arc::new(Self { publisher, seats: Mutex::default() })
     }
 
-    /// Starts a source. Returns its name, which is made distinct.
-    pub(crate) fn add(&self, source: impl SideSource) -> String {
+    /// Starts a source, which speaks for one of several nodes where there is a `word`. Returns its name, which is made distinct.
+    pub(crate) fn add(&self, source: impl SideSource, word: Option<WordWatch>) -> String {
         let mut seats = self.seats();
         let base = source.name();
         let is_taken = |name: &str| seats.iter().any(|seat| seat.outlet.name() == name);
         let numbered = (2..).map(|number: u32| format!("{base} #{number}"));
         let name = core::iter::once(base.clone()).chain(numbered).find(|name| !is_taken(name));
         let name = name.expect("there are more numbers than sources");
-        let outlet = Arc::new(Outlet::new(name.clone(), self.publisher.clone()));
+        let outlet = Arc::new(Outlet::new(name.clone(), self.publisher.clone(), word));
         let task = tokio::spawn(live(source, Arc::clone(&outlet)));
         seats.push(Seat { outlet, task });
         name
@@ -109,11 +109,24 @@ impl Drop for Leaving<'_> {
 
 async fn live(source: impl SideSource, outlet: Arc<Outlet>) {
     let _leaving = Leaving(&outlet);
+    tokio::select! {
+        // Looked at first: nothing is handed in for a node that is gone.
+        biased;
+        () = outlet.disowned() => {
+            outlet.lose(DISOWNED.to_owned());
+            tracing::warn!(name = outlet.name(), "a side source has ended: {DISOWNED}");
+        }
+        () = keep(source, &outlet) => {}
+    }
+}
+
+/// Connects a source, and again, until it is to end or can never work.
+async fn keep(source: impl SideSource, outlet: &Outlet) {
     let mut failures = 0;
     while !outlet.is_stopping() {
         let ended = tokio::select! {
-            ended = source.run(&outlet) => ended,
-            () = overdue(&outlet) => return,
+            ended = source.run(outlet) => ended,
+            () = overdue(outlet) => return,
         };
         if outlet.is_stopping() {
             return;

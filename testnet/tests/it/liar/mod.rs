@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::Replica;
-use alphapulse_relay::source::race::AlarmKind;
-use alphapulse_relay::{Feed, Relay, RelayConfig};
+use alphapulse_relay::source::race::{AlarmKind, SourceState};
+use alphapulse_relay::source::side::SideReport;
+use alphapulse_relay::{Endpoint, Feed, Relay, RelayConfig};
 use alphapulse_testnet::session::{Head, Testnet};
 use alphapulse_testnet::{DevNodeConfig, Layout};
 
@@ -156,4 +157,53 @@ async fn a_real_node_whose_head_stands_still_is_named_and_its_head_is_not_traded
     scene.liar.tell(Lie::None);
     scene.until("recovery", |scene| scene.raced.2.is_tradable() && scene.is_at_head()).await;
     scene.compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_first_node_tells_beside_the_market_is_refused_once_it_was_caught_lying() {
+    let mut scene = Scene::start().await;
+    let node = &scene.testnet.node;
+    let honest = scene.testnet.config(&node.ws_url()).expect("configuration is good").relay_config(None);
+    let config = RelayConfig {
+        endpoint: scene.liar.endpoint().parse().expect("an endpoint"),
+        confirm_endpoints: vec![honest.endpoint.clone(), Endpoint::Ipc(node.ipc_path().to_owned())],
+        quorum: 2,
+        stale_blocks: 2,
+        confirm_wait: Duration::from_millis(500),
+        silence: Duration::from_millis(200),
+        pending: true,
+        finality: true,
+        ..honest
+    };
+    let relay = Relay::start(config).await.expect("the relay starts");
+    let all = |is_so: &dyn Fn(&SideReport) -> bool| relay.side_sources().iter().all(is_so);
+    scene.until("side sources", |_| all(&|report| report.state == SourceState::Ready)).await;
+    scene.testnet.node.mine_many(70).await.expect("mines");
+    scene.head = scene.testnet.head().await.expect("chain answers");
+    scene.round().await;
+    scene.until("their first words", |_| all(&|report| report.published > 0)).await;
+
+    scene.liar.tell(Lie::ForgedLog);
+    let is_caught = |relay: &Relay| relay.sources().iter().any(|source| source.state == SourceState::Quarantined);
+    for _ in 0..ROUNDS_MAX {
+        scene.round().await;
+        scene.compare().await;
+        if scene.liar.told() > 0 {
+            break;
+        }
+    }
+    scene.until("the alarm", |_| is_caught(&relay)).await;
+    let before = relay.side_sources();
+    scene.testnet.node.mine_many(70).await.expect("mines");
+    scene.head = scene.testnet.head().await.expect("chain answers");
+    scene.round().await;
+    scene.until("refusals", |_| all(&|report| report.refused > 0)).await;
+    let why = "its node's word does not count: it was caught lying";
+    for (before, after) in before.iter().zip(relay.side_sources()) {
+        assert_eq!((after.published, after.last_refusal.as_deref()), (before.published, Some(why)), "{after:?}");
+    }
+    relay.remove_node(&scene.liar.endpoint()).await.expect("it is there");
+    scene.until("their end", |_| all(&|report| report.state == SourceState::Stopped)).await;
+    assert!(all(&|report| report.last_error.as_deref() == Some("its node was taken away")));
+    relay.stop().await.expect("ends in order");
 }
