@@ -43,11 +43,8 @@ fn install() {
         Some(log) => OptionalWriter::some(log),
         None => OptionalWriter::none(),
     };
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(writer)
-        .finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::TRACE).with_writer(writer).finish();
     tracing::subscriber::set_global_default(subscriber).expect("nobody else sets it");
 }
 
