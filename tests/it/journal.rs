@@ -15,9 +15,8 @@ use serde_json::Value;
 
 use crate::command::{Ran, alphapulse, run};
 use crate::config::Configured;
+use crate::running::{PATIENCE, Running};
 
-/// Generous: what is waited for takes milliseconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Chain of the example configuration.
 const CHAIN: ChainId = ChainId(1);
 const FIRST: u64 = 1_000;
@@ -176,6 +175,39 @@ fn a_feed_is_replayed_to_a_subscriber_and_the_command_ends_by_itself() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("replayed"), "{ran:?}");
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_replay_says_where_it_is_watched_and_when_it_is_stopped_how_much_it_served() {
+    let recorded = Recorded::new();
+    let page = ("# listen_http = \"127.0.0.1:7101\"", "listen_http = \"127.0.0.1:0\"");
+    let configured = Configured::with(&[("# listen_unix", "listen_unix"), page]);
+    let socket = configured.folder.path().join("relay.sock");
+    let mut command = alphapulse();
+    // So slow that the second block is never due.
+    command.arg("relay").arg("--replay").arg(&recorded.feed);
+    command.args(["--speed", "0.001", "--wait-for", "1", "--config"]).arg(&configured.path);
+    let mut replay = Running::start(command);
+    replay.must_say("replaying");
+    let page = replay.said.split("http=\"").nth(1).and_then(|said| said.split('"').next());
+    let page = page.unwrap_or_else(|| panic!("the page is not named: {}", replay.said)).to_owned();
+
+    let started = Instant::now();
+    let mut subscriber = Feed::connect_unix(&socket, None).expect("it serves");
+    loop {
+        assert!(started.elapsed() < PATIENCE, "the first block does not come");
+        match subscriber.try_next().expect("a feed") {
+            Some(frame) if matches!(Message::decode(frame.message_bytes()), Ok(Message::BlockEnd(_))) => break,
+            Some(_) => {}
+            None => subscriber.wait(Duration::from_millis(5)),
+        }
+    }
+    let status = json(&run(["relay", "status", "--json", "--http", &page]));
+    assert_eq!((&status["stats"]["blocks"], &status["head"]["number"]), (&1.into(), &(FIRST + 1).into()), "{status}");
+    let ran = replay.interrupt();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    let end = ran.stderr.lines().find(|line| line.contains("replayed")).expect("an end line");
+    assert!(end.contains("blocks=1 of=40"), "{end}");
 }
 
 #[test]

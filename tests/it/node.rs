@@ -1,9 +1,7 @@
 //! `run` and `relay` against a real node: on paper, live, through a relay of its own, and on the wrong chain.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use alphapulse_testnet::session::Testnet;
@@ -11,9 +9,8 @@ use alphapulse_testnet::{DevNodeConfig, Kit, Layout};
 use serde_json::Value;
 
 use crate::command::{Ran, alphapulse, run};
+use crate::running::{PATIENCE, Running};
 
-/// Generous: what is waited for takes milliseconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Long enough for an idle machine; a busy one makes more blocks.
 const MOMENT: Duration = Duration::from_millis(500);
 /// Blocks in which a trade must have landed: the traders leave something in most.
@@ -46,7 +43,6 @@ impl Chain {
         for (key, value) in settings {
             command.env(format!("ALPHAPULSE__{key}"), value);
         }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -56,73 +52,6 @@ impl Chain {
             let head = self.testnet.head().await.expect("the chain answers");
             self.testnet.act(&head).await.expect("traders trade");
             self.testnet.mine(&head).await.expect("a block");
-        }
-    }
-}
-
-/// A command under way, its log read as it comes.
-struct Running {
-    /// `None` once it was waited for.
-    child: Option<Child>,
-    log: mpsc::Receiver<String>,
-    said: String,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().expect("the command starts");
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let (sender, log) = mpsc::channel();
-        std::thread::spawn(move || {
-            // The test may have seen enough.
-            stderr.lines().map_while(Result::ok).take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
-        });
-        Self { child: Some(child), log, said: String::new() }
-    }
-
-    /// Whether the log says this before so long.
-    fn says(&mut self, text: &str, within: Duration) -> bool {
-        let deadline = Instant::now() + within;
-        while !self.said.contains(text) {
-            match self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => self.said += &(line + "\n"),
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-
-    #[track_caller]
-    fn must_say(&mut self, text: &str) {
-        assert!(self.says(text, PATIENCE), "it does not say {text:?}: {}", self.said);
-    }
-
-    /// Reads its log no more: whoever writes to it gets an error.
-    fn go_deaf(&mut self) {
-        self.log = mpsc::channel().1;
-    }
-
-    /// Interrupts it and waits for its end.
-    fn interrupt(mut self) -> Ran {
-        let child = self.child.as_ref().expect("it was not waited for");
-        let kill = format!("kill -INT {}", child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
-        while let Ok(line) = self.log.recv() {
-            self.said += &(line + "\n");
-        }
-        let child = self.child.take().expect("it was not waited for");
-        let output = child.wait_with_output().expect("the command ends");
-        Ran { stderr: core::mem::take(&mut self.said), ..Ran::from(output) }
-    }
-}
-
-/// A test that fails in its middle leaves nothing running.
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }
