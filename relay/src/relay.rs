@@ -216,6 +216,7 @@ impl Relay {
             roster: Arc::clone(&joiner.roster),
             nodes,
             sources: sources.clone(),
+            source: Arc::clone(&name),
             metrics: Arc::clone(&metrics),
         });
         let server = Server::start(listeners, tls, &joiner, &sides, &control);

@@ -135,7 +135,9 @@ async fn a_node_trades_on_the_feed_of_a_relay_of_its_own() {
     for text in ["chain 31337", "logs_to_sequence", "problem   none", "uid "] {
         assert!(shown.stdout.contains(text), "{text}: {shown:?}");
     }
-    administer(&socket, &page, &status["subscribers"][0]["id"]);
+    let endpoint = chain.path("endpoint.txt");
+    std::fs::write(&endpoint, "ws://127.0.0.1:1/hunter2\n").expect("our own folder");
+    administer(&socket, &page, &status["subscribers"][0]["id"], endpoint.to_str().expect("UTF-8"));
     assert!(summary(&node.interrupt())["opportunities"].as_u64() > Some(0));
     let ran = relay.interrupt();
     assert_eq!(ran.code, Some(130), "{ran:?}");
@@ -161,7 +163,7 @@ async fn a_relay_whose_log_nobody_reads_any_more_serves_on_and_ends_in_order() {
 }
 
 /// Changes the relay while it runs, as its own user.
-fn administer(socket: &Path, page: &str, subscriber: &Value) {
+fn administer(socket: &Path, page: &str, subscriber: &Value, endpoint: &str) {
     let socket = socket.display().to_string();
     let act = |arguments: &[&str]| run(["relay"].iter().chain(arguments).copied().chain(["--unix", &socket]));
     let caution = || {
@@ -173,7 +175,15 @@ fn administer(socket: &Path, page: &str, subscriber: &Value) {
     assert!(caution().is_string());
     assert_eq!(act(&["caution", "lift"]).code, Some(0));
     assert!(caution().is_null());
-    act(&["node", "list"]).must_fail(1, &["chain.confirm_endpoints", "next: "]);
+    let listed = act(&["node", "list"]);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let [node, said] = listed.lines()[..] else { panic!("one node, and how it is followed: {listed:?}") };
+    assert!(node.starts_with("ws://127.0.0.1:") && node.contains(": ready, head "), "{node}");
+    assert_eq!(said, "followed alone: its word is compared with nobody's");
+    for refused in [act(&["node", "remove", "ws://127.0.0.1"]), act(&["node", "add", endpoint])] {
+        refused.must_fail(1, &["follows one node alone", "next: ", "chain.confirm_endpoints"]);
+        assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
+    }
     act(&["disconnect", "nobody"]).must_fail(1, &["no connection of that name", "next: "]);
     let ended = act(&["disconnect", &subscriber.to_string()]);
     assert_eq!((ended.code, ended.lines()), (Some(0), vec!["connections ended: 1"]), "{ended:?}");

@@ -21,6 +21,7 @@ mod golden;
 mod journal;
 mod keys;
 mod later_kinds;
+mod log;
 mod log_vectors;
 mod lost_source;
 mod lying_node;
