@@ -50,7 +50,8 @@ pub use self::watch::{Alarm, AlarmKind, Evidence, Safety, SourceReport, SourceSt
 
 /// Comparisons of late answers under way at once; each is bounded in time by its source. Beyond, late answers are let go.
 const COMPARISONS_MAX: usize = 32;
-/// Longest wait for enough nodes before a connection attempt counts as failed.
+/// Longest wait for enough nodes before a connection attempt counts as failed; so long nodes that do not agree yet are met for
+/// the first time, and no error.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
 /// When nodes count as agreeing, and how long they may take.
@@ -106,9 +107,10 @@ impl<D: Dial> Race<D> {
     fn update<T>(&self, change: impl FnOnce(&mut Tally) -> T) -> T {
         let mut tally = lock(&self.tally);
         let result = change(&mut tally);
-        let standing = tally.standing(Instant::now());
+        let now = Instant::now();
+        let standing = tally.standing(now);
         // Under the lock, so that an older finding cannot overwrite a newer one.
-        self.watch.publish(standing, tally.reports());
+        self.watch.publish(standing, tally.reports(), now);
         drop(tally);
         self.changed.notify_one();
         result
@@ -132,7 +134,7 @@ impl<D: Dial> Race<D> {
         name
     }
 
-    /// Looks after the nodes: who is behind, apart or silent shows only when time passes.
+    /// Looks after the nodes: who is behind, apart or silent shows only when time passes, and so does that a start is over.
     async fn supervise(self: Arc<Self>) {
         loop {
             sleep(self.terms.confirm_wait / 2).await;
@@ -165,7 +167,7 @@ impl<D: Dial> RaceDial<D> {
             seats: Mutex::default(),
             tasks: Mutex::new(Some(JoinSet::new())),
             comparisons: Arc::new(Semaphore::new(COMPARISONS_MAX)),
-            watch: SourceWatch::new(metrics),
+            watch: SourceWatch::new(metrics, Instant::now() + CONNECT_WAIT),
             changed: Notify::new(),
             is_mended: AtomicBool::new(false),
         });
@@ -261,11 +263,6 @@ impl<D: Dial> RaceControl<D> {
     /// Names of the nodes, in the order in which they were added.
     pub(crate) fn names(&self) -> Vec<String> {
         lock(&self.race.tally).nodes.iter().map(|node| node.name.clone()).collect()
-    }
-
-    /// The nodes, in the same order.
-    pub(crate) fn reports(&self) -> Vec<SourceReport> {
-        lock(&self.race.tally).reports()
     }
 
     /// Takes a node away: it is asked nothing more, what it was asked is still awaited, and then its connection ends. It goes
