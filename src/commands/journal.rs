@@ -1,5 +1,7 @@
 //! `alphapulse journal`: is a journal whole, what is in it, what came last; and a part of it as a journal of its own.
 
+mod record;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
@@ -241,15 +243,12 @@ fn segment_line(stat: &SegmentStat) -> String {
 
 fn tail(arguments: &TailArguments) -> Outcome {
     let mut journal = JournalReader::open_tail(folder_of(&arguments.folder.dir), arguments.lines).map_err(failure)?;
-    let mut last: VecDeque<(Value, String)> = VecDeque::new();
+    let mut last: VecDeque<String> = VecDeque::new();
     loop {
         match journal.next_message() {
             Ok(Some(message)) if arguments.lines > 0 => {
-                let header = message.header();
-                let head = json!({
-                    "record": message.name(), "sequence": header.sequence.get(), "event_ns": header.event_ns.get(),
-                });
-                last.push_back((head, format!("{message:?}")));
+                let is_json = arguments.folder.json;
+                last.push_back(if is_json { record::object(&message).to_string() } else { record::line(&message) });
                 if last.len() > arguments.lines {
                     last.pop_front();
                 }
@@ -260,13 +259,8 @@ fn tail(arguments: &TailArguments) -> Outcome {
         }
     }
     let mut output = Output::new();
-    for (mut head, text) in last {
-        if arguments.folder.json {
-            head["text"] = Value::String(text);
-            output.line(head)?;
-        } else {
-            output.line(text)?;
-        }
+    for record in last {
+        output.line(record)?;
     }
     output.finish()?;
     Ok(Exit::Ok)

@@ -6,10 +6,14 @@ use std::time::{Duration, Instant};
 
 use alphapulse_protocol::frame;
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, CloseReason, Message, SnapshotBegin, SnapshotEnd, WireMessage,
+    Block, BlockContext, BlockEnd, Caution, CautionCause, CloseReason, HopRecord, Message, NonceLease, Opportunity,
+    Outcome, OutcomeStatus, SnapshotBegin, SnapshotEnd, Submission, Submitted, SubmittedStatus, Token, Verdict,
+    WireMessage,
 };
-use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Sequence, UnixNanos};
-use alphapulse_relay::journal::{FeedOptions, FeedWriter};
+use alphapulse_protocol::{
+    BlockNumber, ChainId, Epoch, FeePerGas, Gas, OpportunityId, PoolId, Sequence, TokenId, U256, UnixNanos,
+};
+use alphapulse_relay::journal::{FeedOptions, FeedWriter, JournalWriter};
 use alphapulse_relay::{Feed, FeedError};
 use serde_json::Value;
 
@@ -117,6 +121,79 @@ fn stat_names_the_blocks_of_each_segment_and_tail_the_end() {
         assert_eq!(sequences.len(), lines.min(all));
         assert!(sequences.last().is_none_or(|last| *last == 2 * BLOCKS));
     }
+}
+
+/// The journal of a node that found a trade and sent it.
+fn record_node(dir: &Path) {
+    let (hash, sender) = ([0xab; 32], [0xcd; 20]);
+    let block = context(FIRST).block();
+    let hop = |pool, token_in, token_out, amounts: (u64, u64)| {
+        let (paid, got) = (U256::from(amounts.0), U256::from(amounts.1));
+        HopRecord::new(PoolId(pool), TokenId(token_in), TokenId(token_out), paid, got)
+    };
+    let hops = [hop(3, 0, 1, (1_000, 77)), hop(4, 1, 0, (77, 1_250))];
+    let opportunity = Opportunity::new(OpportunityId(9), 1, block, TokenId(0), &hops).expect("it gains");
+    let fees = (FeePerGas(30), FeePerGas(2));
+    let submission = Submission::new(OpportunityId(9), 5, hash, fees, Gas(200_000), BlockNumber(FIRST + 2));
+    let outcome = Outcome::new(OpportunityId(9), 5, hash, OutcomeStatus::Included, block);
+    let token = Token::new(TokenId(0), sender, "W\u{1b}[2J", 18);
+    let mut journal = JournalWriter::create(dir, CHAIN, Epoch(8)).expect("an empty folder");
+    let mut record = |bytes: &[u8]| journal.append_bytes(bytes).expect("a disk");
+    record(Message::from(&NonceLease::new(sender, 5, 16)).as_bytes());
+    record(Message::from(&opportunity).as_bytes());
+    record(Message::from(&Verdict::new(OpportunityId(8), 14, true)).as_bytes());
+    record(Message::from(&submission).as_bytes());
+    record(Message::from(&Submitted::new(OpportunityId(9), 5, SubmittedStatus::Accepted)).as_bytes());
+    record(Message::from(&outcome.with_receipt(Gas(150_000), FeePerGas(29), U256::from(250))).as_bytes());
+    record(Message::from(&token).as_bytes());
+    record(Message::from(&Caution::new(Sequence(0), CautionCause::BelowQuorum)).as_bytes());
+    journal.sync().expect("a disk");
+}
+
+#[test]
+fn tail_tells_hashes_in_hexadecimal_and_codes_in_words() {
+    let folder = crate::command::folder();
+    let dir = folder.path().join("run");
+    record_node(&dir);
+    let dir = dir.to_str().expect("UTF-8");
+    let (hash, sender) = (format!("0x{}", "ab".repeat(32)), format!("0x{}", "cd".repeat(20)));
+    let text = run(["journal", "tail", dir, "-n", "8"]);
+    let lines = text.lines();
+    let block = format!("block_number={FIRST} block_hash=0xe803{}", "0".repeat(60));
+    let expected = [
+        format!("NonceLease sequence=0 event_ns=0 sender={sender} count=16 first=5"),
+        format!(
+            "Opportunity sequence=0 event_ns=0 opportunity=9 {block} strategy=1 token=0 amount_in=1000 amount_out=1250 \
+             hops=[{{pool=3 token_in=0 token_out=1 amount_in=1000 amount_out=77}}, \
+             {{pool=4 token_in=1 token_out=0 amount_in=77 amount_out=1250}}]"
+        ),
+        "Verdict sequence=0 event_ns=0 opportunity=8 reject=14 is_live=true gas=0 fee_max=0 priority_fee=0 \
+         net_profit=0 reason=pool_in_flight"
+            .to_owned(),
+        format!(
+            "Submission sequence=0 event_ns=0 opportunity=9 nonce=5 tx_hash={hash} fee_max=30 priority_fee=2 \
+             gas_limit=200000 block_max={}",
+            FIRST + 2
+        ),
+        "Submitted sequence=0 event_ns=0 opportunity=9 nonce=5 status=accepted".to_owned(),
+        format!(
+            "Outcome sequence=0 event_ns=0 opportunity=9 nonce=5 tx_hash={hash} status=included {block} \
+             gas_used=150000 gas_price=29 gain=250"
+        ),
+        // Whoever made the token chose its name.
+        format!("Token sequence=0 event_ns=0 token=0 decimals=18 address={sender} symbol=W[2J"),
+        "Caution sequence=0 event_ns=0 is_safe=false cause=below_quorum".to_owned(),
+    ];
+    assert_eq!(lines, expected);
+
+    let machine = run(["journal", "tail", dir, "-n", "8", "--json"]);
+    let records: Vec<Value> = machine.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let outcome = &records[5];
+    assert_eq!((&outcome["record"], &outcome["fields"]["tx_hash"]), (&"Outcome".into(), &hash.into()));
+    // What may exceed 2^53 is text.
+    assert_eq!((&outcome["fields"]["gain"], &outcome["fields"]["gas_used"]), (&"250".into(), &150_000.into()));
+    assert_eq!(records[1]["fields"]["hops"][1]["pool"], 4);
+    assert_eq!(records[2]["fields"]["reason"], "pool_in_flight");
 }
 
 #[test]
