@@ -209,7 +209,12 @@ fn a_part_is_cut_out_and_what_cannot_be_is_named() {
     );
     let stat = json(&run(["journal", "stat", out, "--json"]));
     assert_eq!((&stat["first_block"], &stat["last_block"]), (&1010.into(), &1020.into()));
-    recorded.journal("cut", &["--to", out]).must_fail(1, &["already holds a journal", "next: "]);
+    let again = recorded.journal("cut", &["--to", out]);
+    again.must_fail(1, &["already holds a journal", "next: ", &format!("{out}-2")]);
+    assert!(!again.stderr.contains("append"), "{again:?}");
+    // The folder that is named is really free.
+    std::fs::create_dir(format!("{out}-2")).expect("ours");
+    recorded.journal("cut", &["--to", &format!("{out}/")]).must_fail(1, &[&format!("{out}-3")]);
     let beyond = recorded.journal("cut", &["--to", "nowhere", "--from-block", "2000"]);
     beyond.must_fail(1, &["2000", "blocks 1000 to 1040", "next: "]);
     recorded.journal("cut", &[]).must_fail(2, &["--to"]);
