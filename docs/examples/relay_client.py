@@ -4,6 +4,7 @@
 It joins a relay, keeps the state that the stream describes, and prints that state as JSON when it ends:
 
     relay_client.py --unix /run/relay.sock --messages 1000
+    relay_client.py --unix /run/relay.sock --progress 60    (a line on stderr each minute; --quiet: none)
     relay_client.py --tcp 127.0.0.1:7000 --drop-after 500 --pause 2
     relay_client.py --tcp relay.example:7000 --key-file trader-1:trader-1.key --tls-ca relay.pem
     relay_client.py --self-test DIR         (DIR holds the golden files, v1/ to v3/)
@@ -628,14 +629,33 @@ class Key:
         return encode("Proof", role, len(self.name), self.name, nonce, mac, version=3)
 
 
+class Progress:
+    """Says from time to time how far a state is. The relay's heartbeats make it speak where the chain is silent."""
+
+    def __init__(self, seconds, log):
+        self.seconds, self.log = seconds, log
+        self.told_at, self.told_messages = time.monotonic(), 0
+
+    def note(self, state):
+        passed = time.monotonic() - self.told_at
+        if passed < self.seconds or not state.block:
+            return
+        rate = (state.live_messages - self.told_messages) / passed if passed > 0 else 0.0
+        self.told_at, self.told_messages = self.told_at + passed, state.live_messages
+        gaps = f", {len(state.gaps)} gaps" if state.gaps else ""
+        self.log(f"block {state.block.number}, {state.live_messages} messages ({rate:.0f}/s){gaps}, "
+                 + ("tradable" if state.is_tradable else "not tradable"))
+
+
 class Client:
     """Joins a relay, and joins it again when the connection breaks, until there is reason to end."""
 
     TRIES_MAX = 20
     SILENCE_MAX = 30.0  # Seconds. A relay that lives sends heartbeats; how often, the wire does not say.
 
-    def __init__(self, connect, drop_after=None, pause=0.0, messages=None, log=lambda text: None, key=None):
-        self.key = key
+    def __init__(self, connect, drop_after=None, pause=0.0, messages=None, log=lambda text: None, key=None,
+                 progress=None):
+        self.key, self.progress = key, progress
         self.connect, self.drop_after, self.pause, self.messages, self.log = connect, drop_after, pause, messages, log
         self.state, self.joins, self.tries, self.place_named = State(), 0, 0, None
 
@@ -697,6 +717,8 @@ class Client:
                 self.tries = 0  # A snapshot alone is no progress: what comes behind it may be wrong each time.
             if name == "Gap":
                 self.log(f"gap: {state.gaps[-1]}")
+            if self.progress:
+                self.progress.note(state)
             if self.drop_after is not None and state.live_messages >= self.drop_after:
                 self.drop_after = None
                 return False
@@ -927,7 +949,9 @@ def main():
                         help="how long to stay away then")
     parser.add_argument("--messages", metavar="N", type=_number(int, 0),
                         help="end at the first state that may be traded on after N live messages")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument("--progress", metavar="SECONDS", type=_number(float, 0), default=5.0,
+                        help="how often to say on stderr how far it is (default: 5)")
+    parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
     args = parser.parse_args()
     if args.self_test is not None:
         frames, states = self_test(args.self_test)
@@ -940,7 +964,8 @@ def main():
         connect = functools.partial(_connect_tls, args.tcp, _tls_context(args.tls_ca), name)
     key = Key.read(*args.key_file) if args.key_file and args.tcp is not None else None
     log = (lambda text: None) if args.quiet else functools.partial(print, file=sys.stderr, flush=True)
-    client = Client(connect, args.drop_after, args.pause, args.messages, log, key)
+    progress = None if args.quiet else Progress(args.progress, log)
+    client = Client(connect, args.drop_after, args.pause, args.messages, log, key, progress)
     client.run()
     print(json.dumps({**client.state.report(), "joins": client.joins}, sort_keys=True, separators=(",", ":")))
 

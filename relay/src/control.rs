@@ -13,7 +13,7 @@ use crate::error::RelayError;
 use crate::hub::Command;
 use crate::metrics::Metrics;
 use crate::roster::Roster;
-use crate::source::race::{RaceControl, SourceReport, SourceWatch};
+use crate::source::race::{RaceControl, SourceReport, SourceState, SourceWatch};
 use crate::source::{Dial as _, NodeDial};
 
 /// Nodes that are raced at once: each is asked for every block.
@@ -68,6 +68,8 @@ pub(crate) struct Control {
     pub(crate) roster: Arc<Roster>,
     pub(crate) nodes: Option<Nodes>,
     pub(crate) sources: Option<SourceWatch>,
+    /// Name of what is followed, where it is one alone.
+    pub(crate) source: Arc<str>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -84,8 +86,8 @@ impl Control {
     }
 
     fn nodes(&self) -> Result<&Nodes, RelayError> {
-        let alone =
-            "this relay follows one node alone; start it with `chain.confirm_endpoints` to change nodes while it runs";
+        let alone = "this relay follows one node alone; set `chain.confirm_endpoints` and `chain.quorum` in its configuration \
+                     and start it again, to change nodes while it runs";
         self.nodes.as_ref().ok_or_else(|| RelayError::Nodes(alone.into()))
     }
 
@@ -124,9 +126,7 @@ impl Control {
                 let report = self.remove_node(text).await?;
                 say(format!("{} is removed; {}", report.name, self.outlook()))
             }
-            Some(AdminAction::ListNodes) => {
-                Ok((self.nodes()?.control.reports().iter().map(line).collect(), self.outlook()))
-            }
+            Some(AdminAction::ListNodes) => Ok((self.lines(), self.outlook())),
             Some(AdminAction::Caution) => {
                 let cause = request.cause().unwrap_or(CautionCause::Divergence);
                 self.caution(cause)?;
@@ -143,9 +143,21 @@ impl Control {
         }
     }
 
+    /// A line for each node.
+    fn lines(&self) -> Vec<String> {
+        if let Some(sources) = &self.sources {
+            return sources.sources().iter().map(line).collect();
+        }
+        let state = if self.metrics.connected.get() > 0 { SourceState::Ready } else { SourceState::Starting };
+        vec![format!("{}: {}, head {}", self.source, word(state), self.metrics.head_number.get())]
+    }
+
     fn outlook(&self) -> String {
-        let safety = self.sources.as_ref().map(|sources| *sources.safety().borrow());
-        match safety.and_then(|safety| safety.cause) {
+        let Some(sources) = &self.sources else {
+            return "followed alone: its word is compared with nobody's".to_owned();
+        };
+        let safety = *sources.safety().borrow();
+        match safety.cause {
             Some(cause) => format!("not safe to trade on: {cause}"),
             None => "the nodes agree".to_owned(),
         }
@@ -154,8 +166,12 @@ impl Control {
 
 fn line(report: &SourceReport) -> String {
     let SourceReport { name, state, is_current, head, contradictions, .. } = report;
-    let state = format!("{state:?}").to_lowercase();
+    let state = word(*state);
     let counts = if *is_current { "its word counts" } else { "its word does not count" };
     let head = head.map_or_else(|| "no head".to_owned(), |head| format!("head {head}"));
     format!("{name}: {state}, {counts}, {head}, {contradictions} contradictions")
+}
+
+fn word(state: SourceState) -> String {
+    format!("{state:?}").to_lowercase()
 }

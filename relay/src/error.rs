@@ -264,7 +264,7 @@ pub enum JournalError {
     #[error("journal {0} failed before and takes no more records")]
     Poisoned(PathBuf),
     /// A journal is already there.
-    #[error("folder {0} already holds a journal; choose another, or append to it")]
+    #[error("folder {0} already holds a journal")]
     Exists(PathBuf),
     /// Another process writes this journal.
     #[error("journal {0} is being written by another process")]

@@ -90,7 +90,6 @@ impl<D: Dial> Follower<D> {
         let source = dial.dial().await.map_err(failed)?;
         let mut known = Known::new(&config.venues, &config.factories, Arc::clone(&metrics));
         let image = first_image(&source, &mut known).await.map_err(failed)?;
-        metrics.head_number.set(image.context.number.get());
         metrics.connected.set(1);
         let follower = Self {
             silence: config.silence,
@@ -300,9 +299,6 @@ impl<D: Dial> Follower<D> {
         let old_head = self.history.head().block();
         let depth = old_head.number.0.saturating_sub(ancestor.number.0);
         self.history.rewind_to(&ancestor.hash);
-        self.metrics.reorgs.add(1);
-        self.metrics.reorg_depth_max_seen.raise_to(depth);
-        self.metrics.head_number.set(ancestor.number.0);
         self.known.forget_above(ancestor.number.0);
         self.anchors.go_back(ancestor.number.0);
         tracing::info!(depth, ancestor = ancestor.number.0, "reorg");
@@ -325,8 +321,6 @@ impl<D: Dial> Follower<D> {
                 Some(_) => {}
                 None => self.metrics.backfilled_blocks.add(1),
             }
-            self.metrics.blocks.add(1);
-            self.metrics.head_number.set(context.number.get());
             self.history.push(context);
             self.anchors.pass(context.block());
             let news = self.known.adopt(findings, context.number.get());
@@ -368,8 +362,6 @@ impl<D: Dial> Follower<D> {
         self.is_lost = false;
         self.history.reset(head);
         self.anchors.restart(from, head.block());
-        self.metrics.resnapshots.add(1);
-        self.metrics.head_number.set(head.number.get());
         self.tell(ChainEvent::Snapshot(Box::new(image))).await
     }
 

@@ -200,7 +200,8 @@ impl Hub {
         }
     }
 
-    /// Takes one event of the chain: state first, then the lanes, then the journal.
+    /// Takes one event of the chain: state first, then the lanes, then the journal. It is counted here, where it is served, and
+    /// before anybody has it: who knows of a block finds it counted.
     pub(crate) fn on_event(&mut self, event: ChainEvent) -> Result<(), JournalError> {
         self.snapshot = None;
         self.frames.clear();
@@ -215,6 +216,8 @@ impl Hub {
                     Ok(()) => {
                         let sequenced_at = Instant::now();
                         self.metrics.stages.logs_to_sequence.record(read_at, sequenced_at);
+                        self.metrics.blocks.add(1);
+                        self.metrics.head_number.set(context.number.get());
                         self.publish(None, sequenced_at)
                     }
                     Err(error) => self.on_contradiction(&error),
@@ -222,7 +225,12 @@ impl Hub {
             }
             ChainEvent::Reorg { ancestor, old_head } => {
                 match self.sequencer.reorg(ancestor, old_head, &mut self.frames) {
-                    Ok(()) => self.publish(Some(ancestor.number), Instant::now()),
+                    Ok(()) => {
+                        self.metrics.reorgs.add(1);
+                        self.metrics.reorg_depth_max_seen.raise_to(old_head.number.0.saturating_sub(ancestor.number.0));
+                        self.metrics.head_number.set(ancestor.number.0);
+                        self.publish(Some(ancestor.number), Instant::now())
+                    }
                     Err(error) => self.on_contradiction(&error),
                 }
             }
@@ -275,6 +283,10 @@ impl Hub {
         self.told += 1;
         self.head_at = Instant::now();
         self.is_in_doubt = false;
+        if last.is_some() {
+            self.metrics.resnapshots.add(1);
+        }
+        self.metrics.head_number.set(image.context.number.get());
         self.facts.set(epoch, self.sequencer.replica().since_version());
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
         self.with_stream(|fanout, stream| fanout.restart(last, stream));

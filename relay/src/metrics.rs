@@ -104,7 +104,7 @@ counters! {
     proofs,
     /// Answers that could not be compared with what was used because too many comparisons were under way.
     comparisons_skipped,
-    /// Times that the source became unsafe.
+    /// Times that the source became unsafe; while the nodes are met for the first time it is not yet safe, which does not count.
     unsafe_spells,
     /// Messages sequenced.
     messages,

@@ -217,6 +217,7 @@ impl Relay {
             roster: Arc::clone(&joiner.roster),
             nodes,
             sources: sources.clone(),
+            source: Arc::clone(&name),
             metrics: Arc::clone(&metrics),
         });
         let server = Server::start(listeners, tls, &joiner, &sides, &control)?;
@@ -381,11 +382,12 @@ impl Relay {
         self.joiner.commands.closed().await;
     }
 
-    /// Ends the relay: subscribers are told, the journal is synced, the doors are closed.
+    /// Ends the relay: subscribers are told, the journal is synced, the doors are closed. Gives the counters as they stand then,
+    /// when nothing is served any more.
     ///
     /// # Errors
     /// What had ended it before, if something had, or the journal's failure.
-    pub async fn stop(mut self) -> Result<(), RelayError> {
+    pub async fn stop(mut self) -> Result<RelayStats, RelayError> {
         // They first, so that what they have under way still finds the writer.
         self.side_sources.0.end().await;
         // The writer may have ended before; then there is nobody to ask, and its result says why.
@@ -398,7 +400,7 @@ impl Relay {
         self.follower.abort();
         match (&mut self.follower).await {
             Ok(Some(error)) => Err(error),
-            _ => written,
+            _ => written.map(|()| self.metrics.read()),
         }
     }
 }

@@ -36,7 +36,7 @@ const BLOCK_TIME_WATCHED: Duration = Duration::from_millis(1000);
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DemoArguments {
-    /// Blocks with traders
+    /// Blocks with traders; some without follow, until the last trades have landed
     #[arg(long, value_name = "N", default_value_t = 40, conflicts_with = "block")]
     blocks: u32,
 

@@ -1,5 +1,7 @@
 //! `alphapulse journal`: is a journal whole, what is in it, what came last; and a part of it as a journal of its own.
 
+mod record;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,9 @@ Examples:
 
 A folder of segments (*.apj) is a journal; the folder of a run holds one in `journal`. Reading changes nothing and may be done
 while the journal is written. Exit code 1 when it is damaged; a torn end, as a crash leaves it, is no damage.";
+
+/// Folders that are tried for a free name.
+const NUMBERS_MAX: u32 = 1000;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -152,17 +157,34 @@ fn read(folder: &Path) -> Result<Figures, Failure> {
 }
 
 fn failure(error: JournalError) -> Failure {
+    if let JournalError::Exists(dir) = &error {
+        let next = format!("name another folder, such as {}", free_beside(dir).display());
+        return Failure::new(Exit::Failure, error).next(next);
+    }
     let next = match &error {
         JournalError::Missing(_) => "give the folder that holds the *.apj files, or that of a run",
         JournalError::NoBlock { .. } => {
             "name blocks that it has, the first one first; `alphapulse journal stat` shows them"
         }
-        JournalError::Exists(_) => "name a folder that is empty or not there yet",
         JournalError::Broken { .. } => "begin at a later block: from its next snapshot on the stream can be followed",
         JournalError::Damaged { .. } => "restore the segment from a copy; records before that byte are whole",
         _ => "check the folder and its permissions",
     };
     Failure::new(Exit::Failure, error).next(next)
+}
+
+/// A folder of nearly the same name that is not there.
+fn free_beside(dir: &Path) -> PathBuf {
+    // Without the slash that may end it.
+    let dir: PathBuf = dir.components().collect();
+    let numbered = |number: u32| {
+        let mut name = dir.clone().into_os_string();
+        name.push(format!("-{number}"));
+        PathBuf::from(name)
+    };
+    // What cannot be looked at is taken for there.
+    let is_free = |path: &PathBuf| !path.try_exists().unwrap_or(true);
+    (2..NUMBERS_MAX).map(numbered).find(is_free).unwrap_or_else(|| numbered(NUMBERS_MAX))
 }
 
 fn verify(arguments: &FolderArguments) -> Outcome {
@@ -241,15 +263,12 @@ fn segment_line(stat: &SegmentStat) -> String {
 
 fn tail(arguments: &TailArguments) -> Outcome {
     let mut journal = JournalReader::open_tail(folder_of(&arguments.folder.dir), arguments.lines).map_err(failure)?;
-    let mut last: VecDeque<(Value, String)> = VecDeque::new();
+    let mut last: VecDeque<String> = VecDeque::new();
     loop {
         match journal.next_message() {
             Ok(Some(message)) if arguments.lines > 0 => {
-                let header = message.header();
-                let head = json!({
-                    "record": message.name(), "sequence": header.sequence.get(), "event_ns": header.event_ns.get(),
-                });
-                last.push_back((head, format!("{message:?}")));
+                let is_json = arguments.folder.json;
+                last.push_back(if is_json { record::object(&message).to_string() } else { record::line(&message) });
                 if last.len() > arguments.lines {
                     last.pop_front();
                 }
@@ -260,13 +279,8 @@ fn tail(arguments: &TailArguments) -> Outcome {
         }
     }
     let mut output = Output::new();
-    for (mut head, text) in last {
-        if arguments.folder.json {
-            head["text"] = Value::String(text);
-            output.line(head)?;
-        } else {
-            output.line(text)?;
-        }
+    for record in last {
+        output.line(record)?;
     }
     output.finish()?;
     Ok(Exit::Ok)

@@ -116,8 +116,7 @@ pub(super) async fn operate(config: RelayConfig) -> Outcome {
         () = interrupt.asked() => true,
         () = relay.ended() => false,
     };
-    let stats = relay.stats();
-    relay.stop().await.map_err(failure)?;
+    let stats = relay.stop().await.map_err(failure)?;
     tracing::info!(blocks = stats.blocks, messages = stats.messages, reorgs = stats.reorgs, "stopped");
     Ok(if is_interrupted { Exit::Interrupted } else { Exit::Failure })
 }
@@ -132,8 +131,9 @@ async fn replay(config: &NodeConfig, dir: PathBuf, arguments: &RelayArguments) -
     let options = ReplayOptions { speed: arguments.speed, wait_for: arguments.wait_for };
     let relay = Relay::replay(config.relay_config(None), &recording, options).await.map_err(failure)?;
     let unix = relay.unix_path().map(|path| path.display().to_string());
+    let [tcp, http] = [relay.tcp_addr(), relay.http_addr()].map(|address| address.map(|address| address.to_string()));
     let (blocks, left_out) = (recording.blocks(), recording.torn_bytes());
-    tracing::info!(unix, tcp = relay.tcp_addr().map(|address| address.to_string()), blocks, left_out, "replaying");
+    tracing::info!(unix, tcp, http, blocks, left_out, "replaying");
     let mut progress = interval(PROGRESS);
     progress.reset();
     let is_interrupted = loop {
@@ -146,8 +146,7 @@ async fn replay(config: &NodeConfig, dir: PathBuf, arguments: &RelayArguments) -
             }
         }
     };
-    let stats = relay.stats();
-    relay.stop().await.map_err(failure)?;
+    let stats = relay.stop().await.map_err(failure)?;
     tracing::info!(blocks = stats.blocks, of = blocks, messages = stats.messages, reorgs = stats.reorgs, "replayed");
     Ok(if is_interrupted { Exit::Interrupted } else { Exit::Ok })
 }

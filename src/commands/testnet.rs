@@ -1,4 +1,6 @@
-//! `alphapulse testnet`: the whole pipeline against a chain with real contracts, measured.
+//! `alphapulse testnet`: the whole pipeline against a chain with real contracts, measured; and such a chain to try commands on.
+
+mod serve;
 
 use std::path::PathBuf;
 
@@ -13,6 +15,7 @@ use crate::screen::{ETHER_DECIMALS, exact, nanos};
 
 const EXAMPLES: &str = "\
 Examples:
+  alphapulse testnet serve dev
   alphapulse testnet validate --blocks 200 --seed 7
   alphapulse testnet validate --blocks 200 --seed 7 --journal runs/seed-7 --json";
 
@@ -41,6 +44,9 @@ enum Verb {
     /// Trade against scripted traders and hold the result against an exhaustive search and the chain
     #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArguments),
+    /// Keep a chain with contracts and traders running, and write a configuration for a relay and a node on it
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(serve::ServeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +71,7 @@ struct ValidateArguments {
 pub(crate) fn run(command: TestnetCommand) -> Outcome {
     match command.verb {
         Verb::Validate(arguments) => super::block_on(run_validation(arguments)),
+        Verb::Serve(arguments) => serve::run(&arguments),
     }
 }
 

@@ -77,6 +77,23 @@ fn an_unknown_key_is_named_with_its_line() {
 }
 
 #[test]
+fn a_key_that_is_there_twice_is_named_with_its_section_and_line() {
+    let line = example().lines().position(|line| line.starts_with("gas_max")).expect("a limit of the example") + 1;
+    let said = [&format!("node.toml:{}", line + 1), "`risk.gas_max`", &format!("is set in line {line} already")];
+    check_refused("market_age_max =", "gas_max = 7\nmarket_age_max =", &said);
+}
+
+#[test]
+fn every_wrong_type_is_listed_at_once() {
+    let changes = [("fee_max = \"100 gwei\"", "fee_max = 100"), ("id = 1 ", "id = \"1\" ")];
+    let ran = Configured::with(&changes).run(&["config", "check", "--json"]);
+    let answer: Value = serde_json::from_str(&ran.stdout).expect("one JSON object");
+    let mut keys: Vec<_> = answer["problems"].as_array().expect("a list").iter().map(|one| &one["key"]).collect();
+    keys.sort_by_key(|key| key.to_string());
+    assert_eq!(keys, ["chain.id", "risk.fee_max"], "{answer}");
+}
+
+#[test]
 fn a_missing_limit_is_named() {
     for limit in ["notional_max", "in_flight_max", "profit_min", "fee_max", "gas_max", "market_age_max", "loss_day_max"]
     {

@@ -21,13 +21,21 @@ fn a_demo_earns_on_chain_what_its_books_say() {
     assert_eq!(number("gas_account_change_wei"), -number("gas_spent_wei"));
     assert_eq!(number("predicted_profit_wei"), number("realised_profit_wei"));
     assert_eq!((&summary["ledger_matches_chain"], &summary["unknown"]), (&true.into(), &0.into()));
+    assert_eq!(summary["blocks"], 10, "{summary}");
+    assert!(summary["closing_blocks"].as_u64() > Some(0), "{summary}");
 }
 
 #[test]
 fn without_a_terminal_a_demo_is_plain_lines_and_a_summary() {
     let ran = run(["demo", "--blocks", "6", "--seed", "3"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.lines().iter().filter(|line| line.starts_with("block ")).count() >= 6, "{ran:?}");
+    let blocks = ran.lines().iter().filter(|line| line.starts_with("block ")).count();
+    assert!(blocks >= 6, "{ran:?}");
+    let closing = blocks - 6;
+    let count = format!(
+        "AlphaPulse demo: 6 blocks with traders, and {closing} after them in which the last trades landed, seed 3"
+    );
+    assert!(ran.stdout.contains(&count), "{ran:?}");
     assert!(ran.stdout.contains("  landed +"), "{ran:?}");
     assert_eq!(ran.stdout.matches("equal to the books, to the wei").count(), 2, "{ran:?}");
     assert!(!ran.stdout.contains('\u{1b}'), "no terminal codes in a pipe: {ran:?}");

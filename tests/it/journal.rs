@@ -6,18 +6,21 @@ use std::time::{Duration, Instant};
 
 use alphapulse_protocol::frame;
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, CloseReason, Message, SnapshotBegin, SnapshotEnd, WireMessage,
+    Block, BlockContext, BlockEnd, Caution, CautionCause, CloseReason, HopRecord, Message, NonceLease, Opportunity,
+    Outcome, OutcomeStatus, SnapshotBegin, SnapshotEnd, Submission, Submitted, SubmittedStatus, Token, Verdict,
+    WireMessage,
 };
-use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Sequence, UnixNanos};
-use alphapulse_relay::journal::{FeedOptions, FeedWriter};
+use alphapulse_protocol::{
+    BlockNumber, ChainId, Epoch, FeePerGas, Gas, OpportunityId, PoolId, Sequence, TokenId, U256, UnixNanos,
+};
+use alphapulse_relay::journal::{FeedOptions, FeedWriter, JournalWriter};
 use alphapulse_relay::{Feed, FeedError};
 use serde_json::Value;
 
 use crate::command::{Ran, alphapulse, run};
 use crate::config::Configured;
+use crate::running::{PATIENCE, Running};
 
-/// Generous: what is waited for takes milliseconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Chain of the example configuration.
 const CHAIN: ChainId = ChainId(1);
 const FIRST: u64 = 1_000;
@@ -120,6 +123,79 @@ fn stat_names_the_blocks_of_each_segment_and_tail_the_end() {
     }
 }
 
+/// The journal of a node that found a trade and sent it.
+fn record_node(dir: &Path) {
+    let (hash, sender) = ([0xab; 32], [0xcd; 20]);
+    let block = context(FIRST).block();
+    let hop = |pool, token_in, token_out, amounts: (u64, u64)| {
+        let (paid, got) = (U256::from(amounts.0), U256::from(amounts.1));
+        HopRecord::new(PoolId(pool), TokenId(token_in), TokenId(token_out), paid, got)
+    };
+    let hops = [hop(3, 0, 1, (1_000, 77)), hop(4, 1, 0, (77, 1_250))];
+    let opportunity = Opportunity::new(OpportunityId(9), 1, block, TokenId(0), &hops).expect("it gains");
+    let fees = (FeePerGas(30), FeePerGas(2));
+    let submission = Submission::new(OpportunityId(9), 5, hash, fees, Gas(200_000), BlockNumber(FIRST + 2));
+    let outcome = Outcome::new(OpportunityId(9), 5, hash, OutcomeStatus::Included, block);
+    let token = Token::new(TokenId(0), sender, "W\u{1b}[2J", 18);
+    let mut journal = JournalWriter::create(dir, CHAIN, Epoch(8)).expect("an empty folder");
+    let mut record = |bytes: &[u8]| journal.append_bytes(bytes).expect("a disk");
+    record(Message::from(&NonceLease::new(sender, 5, 16)).as_bytes());
+    record(Message::from(&opportunity).as_bytes());
+    record(Message::from(&Verdict::new(OpportunityId(8), 14, true)).as_bytes());
+    record(Message::from(&submission).as_bytes());
+    record(Message::from(&Submitted::new(OpportunityId(9), 5, SubmittedStatus::Accepted)).as_bytes());
+    record(Message::from(&outcome.with_receipt(Gas(150_000), FeePerGas(29), U256::from(250))).as_bytes());
+    record(Message::from(&token).as_bytes());
+    record(Message::from(&Caution::new(Sequence(0), CautionCause::BelowQuorum)).as_bytes());
+    journal.sync().expect("a disk");
+}
+
+#[test]
+fn tail_tells_hashes_in_hexadecimal_and_codes_in_words() {
+    let folder = crate::command::folder();
+    let dir = folder.path().join("run");
+    record_node(&dir);
+    let dir = dir.to_str().expect("UTF-8");
+    let (hash, sender) = (format!("0x{}", "ab".repeat(32)), format!("0x{}", "cd".repeat(20)));
+    let text = run(["journal", "tail", dir, "-n", "8"]);
+    let lines = text.lines();
+    let block = format!("block_number={FIRST} block_hash=0xe803{}", "0".repeat(60));
+    let expected = [
+        format!("NonceLease sequence=0 event_ns=0 sender={sender} count=16 first=5"),
+        format!(
+            "Opportunity sequence=0 event_ns=0 opportunity=9 {block} strategy=1 token=0 amount_in=1000 amount_out=1250 \
+             hops=[{{pool=3 token_in=0 token_out=1 amount_in=1000 amount_out=77}}, \
+             {{pool=4 token_in=1 token_out=0 amount_in=77 amount_out=1250}}]"
+        ),
+        "Verdict sequence=0 event_ns=0 opportunity=8 reject=14 is_live=true gas=0 fee_max=0 priority_fee=0 \
+         net_profit=0 reason=pool_in_flight"
+            .to_owned(),
+        format!(
+            "Submission sequence=0 event_ns=0 opportunity=9 nonce=5 tx_hash={hash} fee_max=30 priority_fee=2 \
+             gas_limit=200000 block_max={}",
+            FIRST + 2
+        ),
+        "Submitted sequence=0 event_ns=0 opportunity=9 nonce=5 status=accepted".to_owned(),
+        format!(
+            "Outcome sequence=0 event_ns=0 opportunity=9 nonce=5 tx_hash={hash} status=included {block} \
+             gas_used=150000 gas_price=29 gain=250"
+        ),
+        // Whoever made the token chose its name.
+        format!("Token sequence=0 event_ns=0 token=0 decimals=18 address={sender} symbol=W[2J"),
+        "Caution sequence=0 event_ns=0 is_safe=false cause=below_quorum".to_owned(),
+    ];
+    assert_eq!(lines, expected);
+
+    let machine = run(["journal", "tail", dir, "-n", "8", "--json"]);
+    let records: Vec<Value> = machine.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let outcome = &records[5];
+    assert_eq!((&outcome["record"], &outcome["fields"]["tx_hash"]), (&"Outcome".into(), &hash.into()));
+    // What may exceed 2^53 is text.
+    assert_eq!((&outcome["fields"]["gain"], &outcome["fields"]["gas_used"]), (&"250".into(), &150_000.into()));
+    assert_eq!(records[1]["fields"]["hops"][1]["pool"], 4);
+    assert_eq!(records[2]["fields"]["reason"], "pool_in_flight");
+}
+
 #[test]
 fn a_part_is_cut_out_and_what_cannot_be_is_named() {
     let recorded = Recorded::new();
@@ -133,7 +209,12 @@ fn a_part_is_cut_out_and_what_cannot_be_is_named() {
     );
     let stat = json(&run(["journal", "stat", out, "--json"]));
     assert_eq!((&stat["first_block"], &stat["last_block"]), (&1010.into(), &1020.into()));
-    recorded.journal("cut", &["--to", out]).must_fail(1, &["already holds a journal", "next: "]);
+    let again = recorded.journal("cut", &["--to", out]);
+    again.must_fail(1, &["already holds a journal", "next: ", &format!("{out}-2")]);
+    assert!(!again.stderr.contains("append"), "{again:?}");
+    // The folder that is named is really free.
+    std::fs::create_dir(format!("{out}-2")).expect("ours");
+    recorded.journal("cut", &["--to", &format!("{out}/")]).must_fail(1, &[&format!("{out}-3")]);
     let beyond = recorded.journal("cut", &["--to", "nowhere", "--from-block", "2000"]);
     beyond.must_fail(1, &["2000", "blocks 1000 to 1040", "next: "]);
     recorded.journal("cut", &[]).must_fail(2, &["--to"]);
@@ -176,6 +257,39 @@ fn a_feed_is_replayed_to_a_subscriber_and_the_command_ends_by_itself() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("replayed"), "{ran:?}");
     assert!(!socket.exists());
+}
+
+#[test]
+fn a_replay_says_where_it_is_watched_and_when_it_is_stopped_how_much_it_served() {
+    let recorded = Recorded::new();
+    let page = ("# listen_http = \"127.0.0.1:7101\"", "listen_http = \"127.0.0.1:0\"");
+    let configured = Configured::with(&[("# listen_unix", "listen_unix"), page]);
+    let socket = configured.folder.path().join("relay.sock");
+    let mut command = alphapulse();
+    // So slow that the second block is never due.
+    command.arg("relay").arg("--replay").arg(&recorded.feed);
+    command.args(["--speed", "0.001", "--wait-for", "1", "--config"]).arg(&configured.path);
+    let mut replay = Running::start(command);
+    replay.must_say("replaying");
+    let page = replay.said.split("http=\"").nth(1).and_then(|said| said.split('"').next());
+    let page = page.unwrap_or_else(|| panic!("the page is not named: {}", replay.said)).to_owned();
+
+    let started = Instant::now();
+    let mut subscriber = Feed::connect_unix(&socket, None).expect("it serves");
+    loop {
+        assert!(started.elapsed() < PATIENCE, "the first block does not come");
+        match subscriber.try_next().expect("a feed") {
+            Some(frame) if matches!(Message::decode(frame.message_bytes()), Ok(Message::BlockEnd(_))) => break,
+            Some(_) => {}
+            None => subscriber.wait(Duration::from_millis(5)),
+        }
+    }
+    let status = json(&run(["relay", "status", "--json", "--http", &page]));
+    assert_eq!((&status["stats"]["blocks"], &status["head"]["number"]), (&1.into(), &(FIRST + 1).into()), "{status}");
+    let ran = replay.interrupt();
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    let end = ran.stderr.lines().find(|line| line.contains("replayed")).expect("an end line");
+    assert!(end.contains("blocks=1 of=40"), "{end}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod quote_auction;
 mod relay_admin;
 mod relay_status;
 mod run;
+mod running;
 mod scan;
 mod testnet;
 mod wallet;

@@ -1,9 +1,7 @@
 //! `run` and `relay` against a real node: on paper, live, through a relay of its own, and on the wrong chain.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use alphapulse_testnet::session::Testnet;
@@ -11,9 +9,8 @@ use alphapulse_testnet::{DevNodeConfig, Kit, Layout};
 use serde_json::Value;
 
 use crate::command::{Ran, alphapulse, run};
+use crate::running::{PATIENCE, Running};
 
-/// Generous: what is waited for takes milliseconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Long enough for an idle machine; a busy one makes more blocks.
 const MOMENT: Duration = Duration::from_millis(500);
 /// Blocks in which a trade must have landed: the traders leave something in most.
@@ -46,7 +43,6 @@ impl Chain {
         for (key, value) in settings {
             command.env(format!("ALPHAPULSE__{key}"), value);
         }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
@@ -56,73 +52,6 @@ impl Chain {
             let head = self.testnet.head().await.expect("the chain answers");
             self.testnet.act(&head).await.expect("traders trade");
             self.testnet.mine(&head).await.expect("a block");
-        }
-    }
-}
-
-/// A command under way, its log read as it comes.
-struct Running {
-    /// `None` once it was waited for.
-    child: Option<Child>,
-    log: mpsc::Receiver<String>,
-    said: String,
-}
-
-impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.spawn().expect("the command starts");
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let (sender, log) = mpsc::channel();
-        std::thread::spawn(move || {
-            // The test may have seen enough.
-            stderr.lines().map_while(Result::ok).take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
-        });
-        Self { child: Some(child), log, said: String::new() }
-    }
-
-    /// Whether the log says this before so long.
-    fn says(&mut self, text: &str, within: Duration) -> bool {
-        let deadline = Instant::now() + within;
-        while !self.said.contains(text) {
-            match self.log.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => self.said += &(line + "\n"),
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-
-    #[track_caller]
-    fn must_say(&mut self, text: &str) {
-        assert!(self.says(text, PATIENCE), "it does not say {text:?}: {}", self.said);
-    }
-
-    /// Reads its log no more: whoever writes to it gets an error.
-    fn go_deaf(&mut self) {
-        self.log = mpsc::channel().1;
-    }
-
-    /// Interrupts it and waits for its end.
-    fn interrupt(mut self) -> Ran {
-        let child = self.child.as_ref().expect("it was not waited for");
-        let kill = format!("kill -INT {}", child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
-        while let Ok(line) = self.log.recv() {
-            self.said += &(line + "\n");
-        }
-        let child = self.child.take().expect("it was not waited for");
-        let output = child.wait_with_output().expect("the command ends");
-        Ran { stderr: core::mem::take(&mut self.said), ..Ran::from(output) }
-    }
-}
-
-/// A test that fails in its middle leaves nothing running.
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }
@@ -206,7 +135,9 @@ async fn a_node_trades_on_the_feed_of_a_relay_of_its_own() {
     for text in ["chain 31337", "logs_to_sequence", "problem   none", "uid "] {
         assert!(shown.stdout.contains(text), "{text}: {shown:?}");
     }
-    administer(&socket, &page, &status["subscribers"][0]["id"]);
+    let endpoint = chain.path("endpoint.txt");
+    std::fs::write(&endpoint, "ws://127.0.0.1:1/hunter2\n").expect("our own folder");
+    administer(&socket, &page, &status["subscribers"][0]["id"], endpoint.to_str().expect("UTF-8"));
     assert!(summary(&node.interrupt())["opportunities"].as_u64() > Some(0));
     let ran = relay.interrupt();
     assert_eq!(ran.code, Some(130), "{ran:?}");
@@ -232,7 +163,7 @@ async fn a_relay_whose_log_nobody_reads_any_more_serves_on_and_ends_in_order() {
 }
 
 /// Changes the relay while it runs, as its own user.
-fn administer(socket: &Path, page: &str, subscriber: &Value) {
+fn administer(socket: &Path, page: &str, subscriber: &Value, endpoint: &str) {
     let socket = socket.display().to_string();
     let act = |arguments: &[&str]| run(["relay"].iter().chain(arguments).copied().chain(["--unix", &socket]));
     let caution = || {
@@ -244,7 +175,15 @@ fn administer(socket: &Path, page: &str, subscriber: &Value) {
     assert!(caution().is_string());
     assert_eq!(act(&["caution", "lift"]).code, Some(0));
     assert!(caution().is_null());
-    act(&["node", "list"]).must_fail(1, &["chain.confirm_endpoints", "next: "]);
+    let listed = act(&["node", "list"]);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+    let [node, said] = listed.lines()[..] else { panic!("one node, and how it is followed: {listed:?}") };
+    assert!(node.starts_with("ws://127.0.0.1:") && node.contains(": ready, head "), "{node}");
+    assert_eq!(said, "followed alone: its word is compared with nobody's");
+    for refused in [act(&["node", "remove", "ws://127.0.0.1"]), act(&["node", "add", endpoint])] {
+        refused.must_fail(1, &["follows one node alone", "next: ", "chain.confirm_endpoints"]);
+        assert!(!refused.stderr.contains("hunter2"), "{refused:?}");
+    }
     act(&["disconnect", "nobody"]).must_fail(1, &["no connection of that name", "next: "]);
     let ended = act(&["disconnect", &subscriber.to_string()]);
     assert_eq!((ended.code, ended.lines()), (Some(0), vec!["connections ended: 1"]), "{ended:?}");

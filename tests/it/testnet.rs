@@ -1,8 +1,15 @@
-//! `testnet validate` and `replay` of what it recorded.
+//! `testnet validate` and `replay` of what it recorded; `testnet serve` and the commands that its configuration is for.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use alphapulse_engine::config::{Environment, load};
 use serde_json::Value;
 
-use crate::command::{folder, run};
+use crate::command::{Ran, alphapulse, file, folder, run};
+use crate::running::{PATIENCE, Running};
 
 #[test]
 fn a_recorded_validation_replays_to_the_same_decisions() {
@@ -46,4 +53,82 @@ fn check_decisions(journal: &str, opportunities: u64) {
     assert!(lines.iter().filter(|line| line["verdict_on"].is_u64()).count() >= found);
     let reason = lines.iter().find(|line| line["is_approved"] == false).expect("not all are worth their gas");
     assert!(reason["reason"].is_string(), "{reason}");
+}
+
+/// The commands of a page's section, as they stand there.
+fn commands_of(heading: &str) -> Vec<Vec<String>> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATING.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let section = page.split(&format!("\n### {heading}\n")).nth(1).expect("the section is there");
+    let section = section.split("\n#").next().expect("a text");
+    let commands = section.lines().filter_map(|line| line.strip_prefix("    alphapulse "));
+    commands.map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+}
+
+/// A command of the page, where whoever reads it stands.
+fn as_written(words: &[String], folder: &Path) -> Command {
+    let mut command = alphapulse();
+    command.args(words).current_dir(folder);
+    command
+}
+
+#[test]
+fn a_relay_over_a_dev_chain_takes_three_commands() {
+    let folder = folder();
+    let at = folder.path();
+    let commands = commands_of("A relay over a dev chain in three commands");
+    let [serve, relay, run, look @ ..] = &commands[..] else { panic!("three commands: {commands:?}") };
+
+    let mut chain = as_written(serve, at).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut lines = BufReader::new(chain.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    // It names the commands that go on from there, as the page does.
+    for command in [relay, run] {
+        let text = format!("alphapulse {}", command.join(" "));
+        assert!(lines.any(|line| line.trim() == text), "it does not say {text:?}");
+    }
+    let mut relay = Running::start(as_written(relay, at));
+    relay.must_say("relaying");
+    let mut node = Running::start(as_written(run, at));
+    node.must_say("trading on paper");
+
+    let config = load(&at.join("dev/alphapulse.toml"), &Environment::default()).expect("a valid configuration");
+    assert_eq!((config.chain.id.0, config.pools.len(), config.relay.factories.len()), (31_337, 18, 3));
+    let [look] = look else { panic!("one command to look: {commands:?}") };
+    let started = Instant::now();
+    loop {
+        let ran: Ran = as_written(look, at).output().expect("it starts").into();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let status: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        if status["stats"]["blocks"].as_u64() >= Some(3) {
+            assert!(status["problem"].is_null(), "{status}");
+            assert_eq!(status["subscribers"].as_array().map(Vec::len), Some(1), "{status}");
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "no blocks: {status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for ran in [node.interrupt(), relay.interrupt()] {
+        assert_eq!(ran.code, Some(130), "{ran:?}");
+        assert!(!ran.stderr.contains("ERROR"), "{ran:?}");
+    }
+    let kill = format!("kill -INT {}", chain.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    assert_eq!(chain.wait().expect("it ends").code(), Some(130));
+    assert!(at.join("dev/alphapulse.toml").exists(), "what it wrote stays");
+}
+
+#[test]
+fn a_dev_chain_ends_after_its_blocks_and_leaves_a_folder_that_is_not_written_over() {
+    let folder = folder();
+    let dir = folder.path().join("dev").display().to_string();
+    let arguments = ["testnet", "serve", &dir, "--blocks", "2", "--block-time", "0", "--chain-id", "4242"];
+    let ran = run(arguments);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("chain 4242 at ws://127.0.0.1:"), "{ran:?}");
+    let shown = run(["config", "show", &format!("{dir}/alphapulse.toml")]);
+    assert!(shown.stdout.lines().any(|line| line.starts_with("chain.id ") && line.ends_with("= 4242")), "{shown:?}");
+    // Its keys are of this chain alone, and a second chain has others.
+    run(arguments).must_fail(1, &["is not empty", "next: "]);
+    let plain = file(&folder, "plain", "").display().to_string();
+    run(["testnet", "serve", &plain]).must_fail(1, &["plain", "next: "]);
 }

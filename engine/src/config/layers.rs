@@ -1,6 +1,8 @@
 //! From text to one tree: the file, the chosen profile over it, the environment over both. Each value keeps its span.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -16,6 +18,10 @@ pub const ENVIRONMENT_PREFIX: &str = "ALPHAPULSE__";
 
 /// Table of the profiles; not a section of the configuration itself.
 const PROFILE: &str = "profile";
+/// What the parser says of a key or table that was there before.
+const DUPLICATE_KEY: &str = "duplicate key";
+/// Problems of one kind that are listed: who corrects so many checks again anyway, and each costs another reading.
+const PROBLEMS_MAX: usize = 64;
 
 type Root<'a> = Spanned<DeTable<'a>>;
 
@@ -36,19 +42,14 @@ pub(super) fn read<'a>(
     variables: &'a [(String, String)],
 ) -> Result<Layered, Vec<Problem>> {
     let mut sources = Sources::new(path, text);
-    let root = DeTable::parse(text).map_err(|error| vec![syntax_problem(&error, &sources)])?;
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(syntax_problems(text, &Spans::of(root.get_ref()), &errors, &sources));
+    }
     let (mut root, profiles) = split_profiles(root, &sources)?;
     // What is wrong with the file itself is not a profile's fault.
-    deserialize(&root, &sources).map_err(|problem| vec![problem])?;
-    for (name, table) in &profiles {
-        // A profile that is not chosen must be right as well: it will be, on another day.
-        let mut other = root.clone();
-        merge(other.get_mut(), table.clone());
-        deserialize(&other, &sources).map_err(|mut problem| {
-            problem.message = format!("in profile `{name}`: {}", problem.message);
-            vec![problem]
-        })?;
-    }
+    deserialize(&root, &sources)?;
+    check_profiles(&root, &profiles, &sources)?;
     if let Some(name) = profile {
         let chosen = profiles.into_iter().find(|known| known.0 == name);
         merge(root.get_mut(), chosen.ok_or_else(|| vec![unknown_profile(name, &sources)])?.1);
@@ -60,18 +61,66 @@ pub(super) fn read<'a>(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let raw = deserialize(&root, &sources).map_err(|problem| vec![problem])?;
+    let raw = deserialize(&root, &sources)?;
     let table = plain_table(root.get_ref());
     Ok(Layered { raw, spans: Spans::of(root.get_ref()), sources, table })
 }
 
-fn syntax_problem(error: &toml::de::Error, sources: &Sources) -> Problem {
-    Problem {
-        origin: sources.origin(&error.span().unwrap_or(0..0)),
-        key: String::new(),
-        message: format!("this is not TOML: {}", error.message()),
-        next: "correct the line".to_owned(),
+/// What the parser stumbled over. Keys that are set twice it finds in a tree that it could read, and all of those are told; after
+/// anything else, of which it speaks first, it may see errors that are none.
+fn syntax_problems(text: &str, spans: &Spans, errors: &[toml::de::Error], sources: &Sources) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for error in errors.iter().take(PROBLEMS_MAX) {
+        let span = error.span().unwrap_or(0..0);
+        if error.message() == DUPLICATE_KEY
+            && let Some(problem) = duplicate_problem(text, spans, &span, sources)
+        {
+            problems.push(problem);
+            continue;
+        }
+        if problems.is_empty() {
+            problems.push(Problem {
+                origin: sources.origin(&span),
+                key: String::new(),
+                message: format!("this is not TOML: {}", error.message()),
+                next: "correct the line".to_owned(),
+            });
+        }
+        break;
     }
+    problems
+}
+
+/// A key or section that is there before. `span` is that of its last word, where it comes again.
+fn duplicate_problem(text: &str, spans: &Spans, span: &Range<usize>, sources: &Sources) -> Option<Problem> {
+    let key = key_at(text, spans, span)?;
+    // The tree of the whole text may hold either of the two; what stands before has the first alone.
+    let (before, _) = DeTable::parse_recoverable(text.get(..span.start)?);
+    let first = match Spans::of(before.get_ref()).key(&key).map(|at| sources.origin(at)) {
+        Some(Origin::File { line, .. }) => format!("is set in line {line} already"),
+        _ => "is set twice".to_owned(),
+    };
+    Some(Problem { origin: sources.origin(span), key, message: first, next: "keep one of the two".to_owned() })
+}
+
+/// Path of the key whose last word is at `span`, also where the tree does not have it there.
+fn key_at(text: &str, spans: &Spans, span: &Range<usize>) -> Option<String> {
+    let (before, rest) = (text.get(..span.start)?, text.get(span.start..)?);
+    let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
+    let rest = rest.lines().next()?;
+    if line.trim_start().starts_with('[') && !line.contains('{') {
+        let header = format!("{line}{rest}");
+        let inner = header.trim_start().trim_start_matches('[').split(']').next()?;
+        return Some(inner.trim().to_owned());
+    }
+    // A dotted key begins in front of its last word.
+    let start = line.rfind([' ', '\t', '{', ',']).map_or(0, |at| at + 1);
+    let end = rest.find(|letter: char| letter == '=' || letter.is_whitespace()).unwrap_or(rest.len());
+    let written = format!("{}{}", &line[start..], &rest[..end]).replace(['"', '\''], "");
+    Some(match spans.section_at(text, span.start) {
+        Some(section) => format!("{section}.{written}"),
+        None => written,
+    })
 }
 
 fn unknown_profile(name: &str, sources: &Sources) -> Problem {
@@ -86,7 +135,7 @@ fn unknown_profile(name: &str, sources: &Sources) -> Problem {
 type Profiles<'a> = Vec<(String, DeTable<'a>)>;
 
 fn split_profiles<'a>(mut root: Root<'a>, sources: &Sources) -> Result<(Root<'a>, Profiles<'a>), Vec<Problem>> {
-    let not_a_table = |span: &std::ops::Range<usize>, key: String| {
+    let not_a_table = |span: &Range<usize>, key: String| {
         let message = "a profile is a table that holds sections".to_owned();
         vec![Problem {
             origin: sources.origin(span),
@@ -128,19 +177,81 @@ fn merge<'a>(base: &mut DeTable<'a>, over: DeTable<'a>) {
     }
 }
 
-fn deserialize(root: &Root<'_>, sources: &Sources) -> Result<RawConfig, Problem> {
-    RawConfig::deserialize(toml::de::Deserializer::from(root.clone())).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let key = Spans::of(root.get_ref()).path_at(&span).unwrap_or_default().to_owned();
-        let message = error.message().trim_end().to_owned();
-        let next = if message.starts_with("unknown field") {
-            "correct the spelling or remove the key"
-        } else if message.contains("expected a string") {
-            "write it in quotes; quantities with their unit, such as \"100 gwei\""
-        } else {
-            "write it as expected"
+/// A profile that is not chosen must be right as well: it will be, on another day.
+fn check_profiles(root: &Root<'_>, profiles: &Profiles<'_>, sources: &Sources) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    for (name, table) in profiles {
+        let mut other = root.clone();
+        merge(other.get_mut(), table.clone());
+        let found = deserialize(&other, sources).err().unwrap_or_default();
+        problems.extend(found.into_iter().map(|mut problem| {
+            problem.message = format!("in profile `{name}`: {}", problem.message);
+            problem
+        }));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Reads the tree. The reader stops at the first value that it cannot take, so that one is put aside and the rest read
+/// again: every key may be absent here. Gives all problems in the order of the text.
+fn deserialize(root: &Root<'_>, sources: &Sources) -> Result<RawConfig, Vec<Problem>> {
+    let spans = Spans::of(root.get_ref());
+    let mut rest = root.clone();
+    let mut problems = BTreeMap::new();
+    loop {
+        let error = match RawConfig::deserialize(toml::de::Deserializer::from(rest.clone())) {
+            Ok(raw) if problems.is_empty() => return Ok(raw),
+            Ok(_) => break,
+            Err(error) => error,
         };
-        Problem { origin: sources.origin(&span), key, message, next: next.to_owned() }
+        let span = error.span().unwrap_or(0..0);
+        problems.insert((span.start, span.end), value_problem(&error, &span, &spans, sources));
+        if problems.len() == PROBLEMS_MAX || !put_aside(rest.get_mut(), &span) {
+            break;
+        }
+    }
+    Err(problems.into_values().collect())
+}
+
+fn value_problem(error: &toml::de::Error, span: &Range<usize>, spans: &Spans, sources: &Sources) -> Problem {
+    let key = spans.path_at(span).unwrap_or_default().to_owned();
+    let message = without_text(error.message().trim_end());
+    let next = if message.starts_with("unknown field") {
+        "correct the spelling or remove the key"
+    } else if message.contains("expected a string") {
+        "write it in quotes; quantities with their unit, such as \"100 gwei\""
+    } else {
+        "write it as expected"
+    };
+    Problem { origin: sources.origin(span), key, message, next: next.to_owned() }
+}
+
+/// The reader's words without the text that it found, which may be an endpoint with a key in it.
+fn without_text(message: &str) -> String {
+    match message.strip_prefix("invalid type: string \"").and_then(|rest| rest.rsplit_once("\", expected ")) {
+        Some((_, expected)) => format!("invalid type: text, expected {expected}"),
+        None => message.to_owned(),
+    }
+}
+
+/// Removes the key that is at `span`, or whose value is or holds it. Tells whether there was one.
+fn put_aside(table: &mut DeTable<'_>, span: &Range<usize>) -> bool {
+    let holds = |value: &Spanned<DeValue<'_>>| {
+        value.span() == *span
+            || value.get_ref().as_array().is_some_and(|array| array.iter().any(|entry| entry.span() == *span))
+    };
+    let found = table.iter().find(|(key, value)| key.span() == *span || holds(value));
+    if let Some(key) = found.map(|(key, _)| key.get_ref().to_string()) {
+        table.remove(key.as_str());
+        return true;
+    }
+    table.iter_mut().any(|(_, value)| match value.get_mut() {
+        DeValue::Table(inner) => put_aside(inner, span),
+        DeValue::Array(array) => array.iter_mut().any(|entry| match entry.get_mut() {
+            DeValue::Table(inner) => put_aside(inner, span),
+            _ => false,
+        }),
+        _ => false,
     })
 }
 
@@ -182,12 +293,7 @@ fn variable_path(name: &str) -> Vec<String> {
     path
 }
 
-fn insert<'a>(
-    table: &mut DeTable<'a>,
-    path: &[&str],
-    value: &DeValue<'a>,
-    span: &std::ops::Range<usize>,
-) -> Option<()> {
+fn insert<'a>(table: &mut DeTable<'a>, path: &[&str], value: &DeValue<'a>, span: &Range<usize>) -> Option<()> {
     let (first, rest) = path.split_first()?;
     let key = Spanned::new(span.clone(), Cow::Owned((*first).to_owned()));
     if rest.is_empty() {

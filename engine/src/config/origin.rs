@@ -85,6 +85,8 @@ impl Sources {
 pub(super) struct Spans {
     keys: BTreeMap<String, Range<usize>>,
     values: BTreeMap<String, Range<usize>>,
+    /// Of a table its header, or its braces; of one that no header names, the key that made it.
+    tables: BTreeMap<String, Range<usize>>,
 }
 
 impl Spans {
@@ -105,7 +107,10 @@ impl Spans {
 
     fn add_value(&mut self, path: String, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(table) => self.add_table(&path, table),
+            DeValue::Table(table) => {
+                self.tables.insert(path.clone(), value.span());
+                self.add_table(&path, table);
+            }
             DeValue::Array(array) => {
                 for (index, entry) in array.iter().enumerate() {
                     self.add_value(format!("{path}[{index}]"), entry);
@@ -119,6 +124,23 @@ impl Spans {
     /// Where the value at `path` is.
     pub(super) fn value(&self, path: &str) -> Option<&Range<usize>> {
         self.values.get(path)
+    }
+
+    /// Where the key of `path` is.
+    pub(super) fn key(&self, path: &str) -> Option<&Range<usize>> {
+        self.keys.get(path)
+    }
+
+    /// The table that a key at `offset` of `text` belongs to: the innermost one in braces around it, else that of the header
+    /// above.
+    pub(super) fn section_at(&self, text: &str, offset: usize) -> Option<&str> {
+        let is_around = |at: &Range<usize>| match text.as_bytes().get(at.start) {
+            Some(b'{') => at.contains(&offset),
+            Some(b'[') => at.start < offset && text.get(at.clone()).is_some_and(|header| header.ends_with(']')),
+            _ => false,
+        };
+        let tables = self.tables.iter().filter(|(_, at)| is_around(at));
+        tables.max_by_key(|(_, at)| at.start).map(|(path, _)| path.as_str())
     }
 
     /// The path whose key or value is at `span`: the key itself if it is one, else the innermost value.

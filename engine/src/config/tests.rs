@@ -111,6 +111,90 @@ fn a_quantity_without_unit_is_refused_as_number_and_as_text() {
     refused("profit_min = \"0.0001 WETH\"", "profit_min = \"0.0001\"", "strategies[0].profit_min", "WETH");
 }
 
+/// Line of the example that begins like this, from 1; the last of several.
+fn line_of(text: &str, start: &str) -> usize {
+    1 + text.lines().collect::<Vec<_>>().iter().rposition(|line| line.trim_start().starts_with(start)).unwrap()
+}
+
+/// Asserts that the example with `again` in front of `before` has one problem: `key` is there twice.
+fn refused_twice(before: &str, again: &str, key: &str) {
+    let text = RawConfig::example().replacen(before, &format!("{again}\n{before}"), 1);
+    assert_ne!(text, RawConfig::example(), "{before}");
+    let error = from_toml(&text).expect_err(key);
+    let [problem] = error.problems() else { panic!("one problem expected: {error}") };
+    assert_eq!(problem.key, key, "{error}");
+    let word = again.split(['=', '\n']).next().unwrap().trim();
+    let lines: Vec<_> = text.lines().zip(1..).filter(|(line, _)| line.starts_with(word)).map(|(_, at)| at).collect();
+    let [first, .., second] = lines[..] else { panic!("{word} is not there twice") };
+    let origin = Origin::File { path: PathBuf::from("config"), line: second };
+    assert_eq!(problem.origin, origin, "{error}");
+    assert_eq!(problem.message, format!("is set in line {first} already"));
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_named_with_its_section_and_both_lines() {
+    refused_twice("[execution]", "gas_max = 7", "risk.gas_max");
+    refused_twice("native_token", "id = 5", "chain.id");
+    refused_twice("[relay]", "base = 5", "execution.gas.base");
+    refused_twice("[journal]", "[risk]", "risk");
+    refused_twice("[journal]", "[execution.gas]", "execution.gas");
+    refused_twice("[journal]", "[profile.cautious.risk]", "profile.cautious.risk");
+    let pools = "venue = \"uniswap_v3\"\n# known";
+    let twice = edited(pools, &format!("address = \"0x\"\n{pools}")).unwrap_err();
+    assert_eq!(twice.problems()[0].key, "pools[2].address", "{twice}");
+    let inline = edited("{ WETH = \"5\" }", "{ WETH = \"5\", WETH = \"6\" }").unwrap_err();
+    assert_eq!(inline.problems()[0].key, "risk.notional_max.WETH", "{inline}");
+    let top = from_toml("relay = {}\nrelay = {}\n").unwrap_err();
+    assert_eq!(
+        top.to_string(),
+        "the configuration config has a problem: config:2: `relay`: is set in line 1 already; keep one of the two"
+    );
+    // All of them are told, but for a text that is no TOML in the first place.
+    let again = "gas_max = 1\nfee_max = \"1 gwei\"\ngas_max = 2\n";
+    let several = edited("[execution]", &format!("{again}[execution]")).unwrap_err();
+    let keys: Vec<_> = several.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["risk.gas_max", "risk.fee_max", "risk.gas_max"]);
+    refused("[execution]", &format!("{again}this is not TOML\n[execution]"), "", "this is not TOML");
+}
+
+#[test]
+fn every_value_of_a_wrong_type_is_told_and_none_is_repeated() {
+    let text = RawConfig::example()
+        .replacen("id = 1 ", "id = \"wss://canary\" ", 1)
+        .replacen("fee_max = \"100 gwei\"", "fee_max = 100", 1)
+        .replacen("gas_max = 1_500_000", "gas_maximum = 1", 1)
+        .replacen("{ WETH = \"5\" }", "{ WETH = 5 }", 1)
+        .replacen("tokens = [\"WETH\"]", "tokens = [\"WETH\", 7]", 1)
+        .replacen("embedded = true", "embedded = \"wss://canary\"", 1);
+    let error = from_toml(&text).unwrap_err();
+    let found: Vec<_> = error.problems().iter().map(|problem| (problem.key.as_str(), problem.origin.clone())).collect();
+    let at = |key: &'static str, line: &str| {
+        let origin = Origin::File { path: PathBuf::from("config"), line: line_of(&text, line) };
+        (key, origin)
+    };
+    let expected = [
+        at("chain.id", "id = \"wss"),
+        at("strategies[0].tokens[1]", "tokens = [\"WETH\", 7]"),
+        at("risk.notional_max.WETH", "notional_max = { WETH = 5"),
+        at("risk.fee_max", "fee_max = 100"),
+        at("risk.gas_maximum", "gas_maximum"),
+        at("relay.embedded", "embedded"),
+    ];
+    assert_eq!(found, expected, "in the order of the file");
+    assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+
+    // No more than can be read at once.
+    let many: String = (0..200).map(|number| format!("key_{number} = 1\n")).collect();
+    let error = edited("[execution]", &format!("{many}[execution]")).unwrap_err();
+    assert_eq!(error.problems().len(), 64);
+
+    // Also of a profile that nobody chose, and of a variable.
+    let profile = edited("loss_day_max = \"0.02 ether\"", "loss_day_max = 1\nfee_max = 2").unwrap_err();
+    let keys: Vec<_> = profile.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    assert!(profile.problems().iter().all(|problem| problem.message.starts_with("in profile `cautious`")), "{profile}");
+}
+
 #[test]
 fn addresses_and_hashes_are_checked_to_the_letter() {
     let weth = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2";

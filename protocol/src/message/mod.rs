@@ -6,6 +6,7 @@
 mod access;
 mod admin;
 mod chain;
+mod fields;
 mod ledger;
 mod market;
 mod session;
@@ -19,6 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 pub use self::access::{Challenge, NAME_BYTES_MAX, Proof, Publish, Role, VERSION_ACCESS};
 pub use self::admin::{ADMIN_TEXT_BYTES_MAX, AdminAction, AdminReply, AdminRequest, AdminStatus};
 pub use self::chain::{Block, BlockContext, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd};
+pub use self::fields::{Field, FieldValue};
 pub use self::ledger::{
     Clock, Halt, HopRecord, NonceLease, OPPORTUNITY_HOPS_MAX, Opportunity, Outcome, OutcomeStatus, SegmentBegin,
     Simulation, SimulationStatus, Submission, Submitted, SubmittedStatus, Verdict,

@@ -1,6 +1,7 @@
 //! The wire as others rely on it: the page that describes it, the golden bytes, hostile bytes, and the state a stream describes.
 
 mod domains;
+mod fields;
 mod frames;
 mod golden;
 mod hostile;

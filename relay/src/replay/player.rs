@@ -46,7 +46,6 @@ impl Player {
         let mut held = None;
         // Reading blocks this task for the time that a segment takes, some ten milliseconds, which delays nobody else.
         while let Some(event) = self.events.next().map_err(RelayError::Journal)? {
-            self.count(&event);
             if matches!(event, ChainEvent::Reorg { .. }) {
                 if let Some(earlier) = held.replace(event)
                     && self.tell(earlier).await.is_err()
@@ -74,28 +73,6 @@ impl Player {
         // When nobody listens any more there is nothing to wait for either.
         let _ = self.drain().await;
         Ok(())
-    }
-
-    /// Counts an event as the follower of a chain would.
-    fn count(&self, event: &ChainEvent) {
-        let metrics = &self.metrics;
-        match event {
-            ChainEvent::Snapshot(image) => {
-                metrics.resnapshots.add(1);
-                metrics.head_number.set(image.context.number.get());
-            }
-            ChainEvent::Reorg { ancestor, old_head } => {
-                metrics.reorgs.add(1);
-                metrics.reorg_depth_max_seen.raise_to(old_head.number.0.saturating_sub(ancestor.number.0));
-                metrics.head_number.set(ancestor.number.0);
-            }
-            ChainEvent::Block { context, .. } => {
-                metrics.blocks.add(1);
-                metrics.head_number.set(context.number.get());
-            }
-            // A recording has no source to lose.
-            ChainEvent::Lost | ChainEvent::Found => {}
-        }
     }
 
     async fn tell(&self, event: ChainEvent) -> Result<(), Unheard> {

@@ -1,20 +1,16 @@
 //! A running relay is changed by administrators, and by nobody else.
 
 use std::io::{Read as _, Write as _};
-use std::path::Path;
-use std::time::Duration;
 
-use alphapulse_protocol::ChainId;
 use alphapulse_protocol::frame;
 use alphapulse_protocol::message::{AdminAction, AdminRequest, CautionCause, CloseReason, Hello, Message};
-use alphapulse_relay::{
-    AdminAct, AdminAnswer, FeedError, Relay, RelayConfig, RelayError, administer_tcp, administer_unix,
-};
+use alphapulse_relay::{AdminAct, AdminAnswer, FeedError, Relay, RelayError, administer_tcp, administer_unix};
 
+use super::fake_chain::Faults;
 use super::log::Log;
 use super::race_nodes;
 use super::scene::{Scene, blocking, is_unauthorized, with_key};
-use super::subscriber::{Subscriber, config};
+use super::subscriber::Subscriber;
 
 /// Asks on the unix socket of a relay, as its own user.
 async fn ask(relay: &Relay, act: AdminAct<'static>) -> Result<AdminAnswer, FeedError> {
@@ -122,31 +118,29 @@ async fn a_subscriber_is_disconnected_by_its_key_also_from_a_full_relay() {
 }
 
 #[tokio::test]
-async fn a_relay_of_one_node_says_what_it_needs_to_take_another() {
+async fn a_relay_of_one_node_lists_it_and_says_what_it_needs_to_take_another() {
     let scene = Scene::new(|_, _| {}).await;
+    scene.mine(7);
+    let head = scene.chain.head().number;
+    scene.wait_for("the block", |relay| relay.stats().head_number == head.get()).await;
+    let listed = done(&scene.relay, AdminAct::ListNodes).await;
+    assert_eq!(listed.items, [format!("fake: ready, head {head}")]);
+    assert_eq!(listed.said, "followed alone: its word is compared with nobody's");
+    scene.chain.set_faults(Faults { refuse_connections: 1000, ..Faults::default() });
+    scene.chain.disconnect();
+    scene.wait_for("the loss", |relay| relay.stats().connection_losses > 0).await;
+    let listed = done(&scene.relay, AdminAct::ListNodes).await;
+    assert_eq!(listed.items, [format!("fake: starting, head {head}")]);
+    refused(&scene.relay, AdminAct::RemoveNode("fake")).await;
     let said = refused(&scene.relay, AdminAct::AddNode("ws://127.0.0.1:1/secret")).await;
     assert!(said.contains("chain.confirm_endpoints") && !said.contains("secret"), "{said}");
 }
 
-async fn race_of_two(folder: &Path) -> Relay {
-    let config = RelayConfig {
-        chain_id: ChainId(1),
-        endpoint: race_nodes::plain(folder, "one"),
-        confirm_endpoints: vec![race_nodes::plain(folder, "two")],
-        quorum: 2,
-        silence: Duration::from_millis(50),
-        listen_unix: Some(folder.join("relay.sock")),
-        ..config()
-    };
-    Relay::start(config).await.unwrap()
-}
-
 #[tokio::test]
 async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
-    let log = Log::default();
-    let _logging = log.take();
+    let (log, _logging) = Log::start();
     let folder = tempfile::tempdir().unwrap();
-    let relay = race_of_two(folder.path()).await;
+    let relay = race_nodes::two(folder.path()).await;
     let listed = done(&relay, AdminAct::ListNodes).await;
     assert_eq!(listed.items.len(), 2, "{listed:?}");
 

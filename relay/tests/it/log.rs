@@ -49,15 +49,22 @@ fn install() {
 }
 
 impl Log {
-    /// Takes what this thread logs from now on, until what is returned is dropped.
-    pub(crate) fn take(&self) -> Logging {
+    /// Takes what this thread logs from now on, until the guard is dropped.
+    pub(crate) fn start() -> (Self, Logging) {
         INSTALLED.call_once(install);
-        KEPT.set(Some(self.clone()));
-        Logging(())
+        let log = Self::default();
+        KEPT.set(Some(log.clone()));
+        (log, Logging(()))
     }
 
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Lines of this level.
+    pub(crate) fn at(&self, level: tracing::Level) -> Vec<String> {
+        let has_level = |line: &&str| line.split_whitespace().nth(1) == Some(level.as_str());
+        self.text().lines().filter(has_level).map(str::to_owned).collect()
     }
 
     /// The lines with this in them.

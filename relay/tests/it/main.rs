@@ -35,6 +35,7 @@ mod race_heads;
 mod race_nodes;
 mod race_safety;
 mod race_scene;
+mod race_start;
 mod random_chains;
 mod random_liars;
 mod recovery;

@@ -168,6 +168,52 @@ async fn it_joins_late_follows_is_cut_off_recovers_and_holds_the_relays_state() 
     assert_eq!(stats.evicted, 0);
 }
 
+/// Runs the client until it has followed so much.
+async fn followed(more: &[&str]) -> std::process::Output {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("relay.sock");
+    let chain = FakeChain::new();
+    let config = RelayConfig { listen_unix: Some(socket.clone()), ..following() };
+    let relay = Relay::start_from(config, chain.clone()).await.unwrap();
+    let mut mirror = Subscriber::join(&relay);
+    let mut command = client();
+    command.arg("--unix").arg(&socket).args(["--messages", "300"]).args(more);
+    let mut client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("the client's join", || relay.stats().joins == 2).await;
+    let mut salt = 0;
+    while client.try_wait().unwrap().is_none() {
+        mine(&chain, &mut mirror, salt).await;
+        salt += 1;
+        assert!(salt < 10_000, "the client does not end: {:?}", relay.stats());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    relay.stop().await.unwrap();
+    let output = tokio::task::spawn_blocking(move || client.wait_with_output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+#[tokio::test]
+async fn it_tells_how_far_it_is_on_stderr_unless_it_is_to_be_quiet() {
+    if !has_python() {
+        return;
+    }
+    // A line for each message: a test waits for no clock.
+    let output = followed(&["--progress", "0"]).await;
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("joined: chain 31337, "), "{said}");
+    let lines: Vec<_> = said.lines().filter(|line| line.starts_with("block ")).collect();
+    let counts: Vec<u64> =
+        lines.iter().map(|line| line.split(", ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(counts.is_sorted() && counts.last().is_some_and(|last| *last >= 290), "{said}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(printed["live_messages"].as_u64().unwrap() >= 300, "{printed}");
+
+    let quiet = followed(&["--progress", "0", "--quiet"]).await;
+    assert_eq!(String::from_utf8(quiet.stderr).unwrap(), "");
+    serde_json::from_slice::<Value>(&quiet.stdout).unwrap();
+}
+
 /// Runs the client against a relay that wants a key, in TLS, until it has followed a little.
 fn spawn_with_key(address: SocketAddr, folder: &Path, key: &str) -> Child {
     let mut command = client();

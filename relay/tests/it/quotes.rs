@@ -196,8 +196,7 @@ async fn a_lost_exchange_is_connected_to_again_and_may_not_tell_old_news() {
 
 #[tokio::test]
 async fn an_exchange_that_counts_anew_is_heard_again_and_that_is_said_once() {
-    let log = Log::default();
-    let _logging = log.take();
+    let (log, _logging) = Log::start();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let relay = Relay::start_from(config(), FakeChain::new()).await.unwrap();
     let mut feed = listening(&relay, TEMPLATE);

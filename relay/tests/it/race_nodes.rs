@@ -79,6 +79,20 @@ pub(crate) fn plain(folder: &Path, name: &str) -> Endpoint {
     start(folder, name, Recorded { head: header.clone(), header, receipts: Value::Null })
 }
 
+/// A relay of two nodes of which both are needed.
+pub(crate) async fn two(folder: &Path) -> Relay {
+    let config = RelayConfig {
+        chain_id: ChainId(1),
+        endpoint: plain(folder, "one"),
+        confirm_endpoints: vec![plain(folder, "two")],
+        quorum: 2,
+        silence: Duration::from_millis(50),
+        listen_unix: Some(folder.join("relay.sock")),
+        ..config()
+    };
+    Relay::start(config).await.unwrap()
+}
+
 fn read(kind: &str) -> Option<Value> {
     let path = data::path(&format!("blocks/replayable/{NUMBER}.{kind}.json.gz"))?;
     Some(serde_json::from_str(&data::read_gz(&path)).unwrap())

@@ -136,6 +136,9 @@ async fn a_replay_in_its_own_time_waits_for_the_timestamps_and_can_be_stopped() 
     let heartbeats = subscriber.heartbeats;
     subscriber.until(&chain, "signs of life", |subscriber| subscriber.heartbeats > heartbeats + 2).await;
     assert_eq!(subscriber.seen.iter().filter(|name| **name == "BlockEnd").count(), 1);
+    let served = subscriber.replica.context().unwrap().number.get();
+    let stats = relay.stats();
+    assert_eq!((stats.blocks, stats.reorgs, stats.head_number), (1, 0, served), "the one that waits is not served");
     relay.stop().await.unwrap();
     assert!(matches!(subscriber.ending(&chain).await, FeedError::Closed(CloseReason::Shutdown)));
 

@@ -37,13 +37,15 @@ pub(crate) async fn run(kit: &Kit, arguments: &DemoArguments) -> Outcome {
     let story = Story::new(Legend::new(&market, pools), pools, arguments.seed, arguments.blocks);
     let mut show = Showing::new(arguments.show(), story, interrupt)?;
     let is_stopped = show.rounds(&mut session, arguments).await?;
+    let blocks = show.story.rounds;
     show.close(&mut session).await?;
-    let rounds = show.story.rounds;
+    let closing_blocks = show.story.rounds - blocks;
     drop(show);
     let (testnet, status) = session.stop().await.map_err(failure)?;
     let after = testnet.accounts().await.map_err(failure)?;
     let summary = Summary {
-        blocks: rounds,
+        blocks,
+        closing_blocks,
         seed: arguments.seed,
         status,
         accounts: [before, after],

@@ -12,7 +12,10 @@ use crate::screen::{ETHER_DECIMALS, exact, nanos};
 /// What a demo came to.
 #[derive(Debug)]
 pub(crate) struct Summary {
+    /// Blocks with traders.
     pub(crate) blocks: u32,
+    /// Blocks behind them.
+    pub(crate) closing_blocks: u32,
     pub(crate) seed: u64,
     pub(crate) status: NodeStatus,
     /// The chain's word before and after.
@@ -54,7 +57,7 @@ impl Summary {
         let totals = &self.status.totals;
         let [before, after] = &self.accounts;
         json!({
-            "blocks": self.blocks, "seed": self.seed,
+            "blocks": self.blocks, "closing_blocks": self.closing_blocks, "seed": self.seed,
             "opportunities": totals.opportunities, "approved": totals.approved, "rejected": totals.rejected,
             "rejected_by_reason": totals.rejected_by_reason,
             "submitted": totals.submitted, "included": totals.included, "reverted": totals.reverted,
@@ -73,7 +76,10 @@ impl Summary {
     fn print(&self, output: &mut Output) -> Result<(), Failure> {
         let totals = &self.status.totals;
         let ether = |wei: U256| exact(wei, ETHER_DECIMALS);
-        output.line(format!("\nAlphaPulse demo: {} blocks, seed {}\n", self.blocks, self.seed))?;
+        output.line(format!(
+            "\nAlphaPulse demo: {} blocks with traders, and {} after them in which the last trades landed, seed {}\n",
+            self.blocks, self.closing_blocks, self.seed
+        ))?;
         output.line(format!("  opportunities   {}", totals.opportunities))?;
         output.line(format!("  approved        {}", totals.approved))?;
         output.line(format!("  rejected        {}{}", totals.rejected, self.reasons()))?;

@@ -210,14 +210,13 @@ fn act(arguments: &DoorArguments, act: AdminAct<'_>) -> Outcome {
             administer_tcp(address, tls.as_ref(), &key, act)
         }
     };
-    show(&answer.map_err(failure)?)
+    show(&answer.map_err(failure)?, act)
 }
 
-fn show(answer: &AdminAnswer) -> Outcome {
+fn show(answer: &AdminAnswer, act: AdminAct<'_>) -> Outcome {
     if !answer.is_done {
         let error = anyhow::anyhow!("the relay refuses: {}", foreign(&answer.said));
-        return Err(Failure::new(Exit::Failure, error)
-            .next("`alphapulse relay node list` and `relay status` show what there is"));
+        return Err(Failure::new(Exit::Failure, error).next(after_refusal(act)));
     }
     let mut output = Output::new();
     for item in &answer.items {
@@ -226,6 +225,18 @@ fn show(answer: &AdminAnswer) -> Outcome {
     output.line(foreign(&answer.said))?;
     output.finish()?;
     Ok(Exit::Ok)
+}
+
+/// What can be done about a refusal. Never the very act that was refused.
+const fn after_refusal(act: AdminAct<'_>) -> &'static str {
+    match act {
+        AdminAct::AddNode(_) | AdminAct::RemoveNode(_) => {
+            "`alphapulse relay node list` shows the nodes; they come and go where the relay's configuration sets \
+             `chain.confirm_endpoints` and `chain.quorum` at its start"
+        }
+        AdminAct::Disconnect(_) => "`alphapulse relay status` shows who is connected",
+        _ => "look into the relay's log, and whether the relay is of this version",
+    }
 }
 
 fn failure(error: FeedError) -> Failure {

@@ -1,6 +1,7 @@
 //! The configuration of a node that trades on a deployment, as an operator would write it.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use alphapulse_engine::execution::calldata::VenueKind;
 
@@ -51,17 +52,58 @@ base = 66_000
 v2_leg = 38_000
 v3_leg = 62_000
 
-[relay]
-embedded = true
-silence = "500ms"
-
 [journal]
 dir = "runs"
+
+[relay]
+silence = "500ms"
 "#;
 
+/// Where the node of a configuration hears of the market.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Market {
+    /// From the chain's node, by itself.
+    Embedded,
+    /// From a relay of its own, which this configuration is for as well.
+    Relay {
+        /// Where that relay is watched.
+        page: SocketAddr,
+    },
+}
+
+impl Market {
+    const fn heading(self) -> &'static str {
+        match self {
+            Self::Embedded => "",
+            Self::Relay { .. } => {
+                "# A relay over the dev chain of `alphapulse testnet serve`, and a node that listens to it. The chain is gone when that\n\
+                 # command ends; keys and addresses are of this chain alone.\n\n"
+            }
+        }
+    }
+
+    fn text(self, deployment: &Deployment) -> String {
+        let Self::Relay { page } = self else { return "embedded = true\n".to_owned() };
+        let mut text = format!("unix = \"relay.sock\"\nlisten_unix = \"relay.sock\"\nlisten_http = \"{page}\"\n");
+        for index in 0..deployment.venues.len() {
+            let name = venue_name(index);
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "\n[[relay.factories]]\nvenue = \"{name}\"\ntokens = [\"WETH\"]\npools_max = {FACTORY_POOLS_MAX}\n"
+            );
+        }
+        text
+    }
+}
+
+/// New pools of a factory that are followed.
+const FACTORY_POOLS_MAX: u32 = 100;
+
 /// Configuration of a live node at `endpoint`. Paths in it are relative to the folder that holds it.
-pub(super) fn text(chain_id: u64, endpoint: &str, deployment: &Deployment) -> String {
-    let mut text = format!("[chain]\nid = {chain_id}\nendpoint = \"{endpoint}\"\nnative_token = \"WETH\"\n");
+pub(super) fn text(chain_id: u64, endpoint: &str, deployment: &Deployment, market: Market) -> String {
+    let mut text = market.heading().to_owned();
+    text += &format!("[chain]\nid = {chain_id}\nendpoint = \"{endpoint}\"\nnative_token = \"WETH\"\n");
     // Writing to a string cannot fail.
     for (index, venue) in deployment.venues.iter().enumerate() {
         let (kind, fee) = match venue.kind {
@@ -85,7 +127,7 @@ pub(super) fn text(chain_id: u64, endpoint: &str, deployment: &Deployment) -> St
     text.push_str(RULES);
     let _ = writeln!(text, "executor = \"{}\"", deployment.executor);
     let _ = writeln!(text, "profit_address = \"{}\"", deployment.profit_recipient);
-    text + TABLES_AFTER_EXECUTION
+    text + TABLES_AFTER_EXECUTION + &market.text(deployment)
 }
 
 /// By the order of [`Deployment::venues`].

@@ -62,6 +62,9 @@ pub enum SessionError {
     /// The session's folder failed.
     #[error("cannot use the session's folder")]
     Io(#[from] io::Error),
+    /// A folder that is to be kept holds something already.
+    #[error("folder {} is not empty", .0.display())]
+    NotEmpty(PathBuf),
     /// The dev node has no newest block.
     #[error("the dev node has no newest block")]
     NoBlock,

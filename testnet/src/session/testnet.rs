@@ -1,6 +1,7 @@
 //! A chain with everything on it that a node needs, and traders that move it.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use rand::rngs::OsRng;
 use tempfile::TempDir;
 
 use super::SessionError;
+use super::config::Market;
 use crate::actor::{self, Actors, Move};
 use crate::contracts::abi::ITestToken;
 use crate::deploy::Deployment;
@@ -69,7 +71,25 @@ pub struct Testnet {
     actors: Actors,
     reader: StateReader,
     config: DevNodeConfig,
-    folder: TempDir,
+    folder: Folder,
+}
+
+/// Where a testnet keeps its configuration and key.
+#[derive(Debug)]
+enum Folder {
+    /// Gone with the testnet.
+    Temporary(TempDir),
+    /// Stays.
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(path) => path,
+        }
+    }
 }
 
 impl Testnet {
@@ -80,13 +100,41 @@ impl Testnet {
     /// # Errors
     /// [`SessionError`] with the step that failed.
     pub async fn start(kit: &Kit, config: DevNodeConfig, layout: &Layout, seed: u64) -> Result<Self, SessionError> {
+        let folder = tempfile::Builder::new().prefix("alphapulse-testnet-").tempdir()?;
+        Self::start_with(kit, config, layout, seed, Folder::Temporary(folder)).await
+    }
+
+    /// The same with a folder that stays when the testnet ends. It is made where it is not there, and must be empty.
+    ///
+    /// # Errors
+    /// [`SessionError::NotEmpty`]; else as [`Testnet::start`].
+    pub async fn start_in(
+        folder: &Path,
+        kit: &Kit,
+        config: DevNodeConfig,
+        layout: &Layout,
+        seed: u64,
+    ) -> Result<Self, SessionError> {
+        fs::create_dir_all(folder)?;
+        if fs::read_dir(folder)?.next().is_some() {
+            return Err(SessionError::NotEmpty(folder.to_owned()));
+        }
+        Self::start_with(kit, config, layout, seed, Folder::Kept(folder.to_owned())).await
+    }
+
+    async fn start_with(
+        kit: &Kit,
+        config: DevNodeConfig,
+        layout: &Layout,
+        seed: u64,
+        folder: Folder,
+    ) -> Result<Self, SessionError> {
         let node = DevNode::start(kit, config.clone()).await?;
         let deployment = Deployment::create(kit, &node, layout).await?;
         let actors = Actors::new(&node, &deployment, seed).await?;
         // A reorg undoes cheats below it: the traders' one must lie deeper than any to come.
         node.mine().await?;
         let reader = StateReader::of(&node, &deployment);
-        let folder = tempfile::Builder::new().prefix("alphapulse-testnet-").tempdir()?;
         write_key(folder.path(), &deployment)?;
         Ok(Self { node, deployment, actors, reader, config, folder })
     }
@@ -123,9 +171,35 @@ impl Testnet {
     /// # Errors
     /// [`SessionError::Config`] when the engine refuses it.
     pub fn config(&self, endpoint: &str) -> Result<NodeConfig, SessionError> {
-        let path = self.folder().join("alphapulse.toml");
-        fs::write(&path, super::config::text(self.config.chain_id, endpoint, &self.deployment))?;
+        self.write_config(endpoint, Market::Embedded)
+    }
+
+    /// Writes a configuration for a relay of this chain, watched at a port that was free, and for a live node that listens to that
+    /// relay, and reads it back.
+    ///
+    /// # Errors
+    /// As [`Testnet::config`].
+    pub fn relay_config(&self) -> Result<NodeConfig, SessionError> {
+        let page = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        self.write_config(&self.node.ws_url(), Market::Relay { page })
+    }
+
+    fn write_config(&self, endpoint: &str, market: Market) -> Result<NodeConfig, SessionError> {
+        let path = self.config_path();
+        fs::write(&path, super::config::text(self.config.chain_id, endpoint, &self.deployment, market))?;
         Ok(config::load(&path, &Environment::default())?)
+    }
+
+    /// File that the configuration is written to.
+    #[must_use]
+    pub fn config_path(&self) -> PathBuf {
+        self.folder().join("alphapulse.toml")
+    }
+
+    /// Id of the chain.
+    #[must_use]
+    pub const fn chain_id(&self) -> u64 {
+        self.config.chain_id
     }
 
     /// Options of a live start that records in `run_dir`, or in a folder of the testnet's own.
@@ -182,6 +256,14 @@ impl Testnet {
     /// [`SessionError::DevNode`] when the node does not answer.
     pub async fn mine(&self, head: &Head) -> Result<BlockRef, SessionError> {
         self.node.set_next_timestamp(head.timestamp + BLOCK_SECONDS).await?;
+        self.mine_now().await
+    }
+
+    /// Makes the next block, by the clock of this host: for who watches the chain as it goes.
+    ///
+    /// # Errors
+    /// As [`Testnet::mine`].
+    pub async fn mine_now(&self) -> Result<BlockRef, SessionError> {
         self.node.mine().await?;
         let header = self.header(BlockId::latest()).await?;
         Ok(BlockRef { number: BlockNumber(header.number), hash: header.hash.0 })

@@ -52,7 +52,8 @@ pub(crate) use self::word::{Word, WordWatch};
 
 /// Comparisons of late answers under way at once; each is bounded in time by its source. Beyond, late answers are let go.
 const COMPARISONS_MAX: usize = 32;
-/// Longest wait for enough nodes before a connection attempt counts as failed.
+/// Longest wait for enough nodes before a connection attempt counts as failed; so long nodes that do not agree yet are met for
+/// the first time, and no error.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 
 /// When nodes count as agreeing, and how long they may take.
@@ -108,10 +109,11 @@ impl<D: Dial> Race<D> {
     fn update<T>(&self, change: impl FnOnce(&mut Tally) -> T) -> T {
         let mut tally = lock(&self.tally);
         let result = change(&mut tally);
-        let standing = tally.standing(Instant::now());
+        let now = Instant::now();
+        let standing = tally.standing(now);
         tally.tell_words();
         // Under the lock, so that an older finding cannot overwrite a newer one.
-        self.watch.publish(standing, tally.reports());
+        self.watch.publish(standing, tally.reports(), now);
         drop(tally);
         self.changed.notify_one();
         result
@@ -138,7 +140,7 @@ impl<D: Dial> Race<D> {
         name
     }
 
-    /// Looks after the nodes: who is behind, apart or silent shows only when time passes.
+    /// Looks after the nodes: who is behind, apart or silent shows only when time passes, and so does that a start is over.
     async fn supervise(self: Arc<Self>) {
         loop {
             sleep(self.terms.confirm_wait / 2).await;
@@ -171,7 +173,7 @@ impl<D: Dial> RaceDial<D> {
             seats: Mutex::default(),
             tasks: Mutex::new(Some(JoinSet::new())),
             comparisons: Arc::new(Semaphore::new(COMPARISONS_MAX)),
-            watch: SourceWatch::new(metrics),
+            watch: SourceWatch::new(metrics, Instant::now() + CONNECT_WAIT),
             changed: Notify::new(),
             is_mended: AtomicBool::new(false),
         });
@@ -272,11 +274,6 @@ impl<D: Dial> RaceControl<D> {
     /// The word of the first node.
     pub(crate) fn first_word(&self) -> Option<WordWatch> {
         lock(&self.race.tally).nodes.first().map(|node| node.word.watch())
-    }
-
-    /// The nodes, in the same order.
-    pub(crate) fn reports(&self) -> Vec<SourceReport> {
-        lock(&self.race.tally).reports()
     }
 
     /// Takes a node away: it is asked nothing more, what it was asked is still awaited, and then its connection ends. It goes

@@ -8,6 +8,7 @@ use alloy::primitives::B256;
 use alphapulse_protocol::BlockRef;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::word::{Word, WordWatch};
 use crate::metrics::{Counter, Metrics};
@@ -198,16 +199,29 @@ struct Book {
     metrics: Arc<Metrics>,
     /// Makes the follower begin anew; there is none before a relay has taken the source.
     resync: OnceLock<Arc<Notify>>,
+    /// Until when nodes that do not agree yet are met for the first time; `None` once they did, or the time is over.
+    start_max: Mutex<Option<Instant>>,
+}
+
+/// The time in which the nodes are met for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    UnderWay,
+    /// It is over with this look.
+    RanOut,
+    Over,
 }
 
 impl SourceWatch {
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+    /// `start_max` is the end of the time in which the nodes may come to agree for the first time.
+    pub(super) fn new(metrics: Arc<Metrics>, start_max: Instant) -> Self {
         // Nothing is known before the first nodes agree.
         let unknown = Safety::of(Some(UnsafeCause::Unconfirmed));
         let (safety, _) = watch::channel(unknown);
         let (standing, _) = watch::channel(Standing { safety: unknown, head: None });
         let (alarms, reports, words, resync) = Default::default();
-        Self(Arc::new(Book { safety, standing, alarms, reports, words, metrics, resync }))
+        let start_max = Mutex::new(Some(start_max));
+        Self(Arc::new(Book { safety, standing, alarms, reports, words, metrics, resync, start_max }))
     }
 
     /// Whether the nodes may be believed, now and whenever that changes. After something that was relayed is refuted, this is said
@@ -270,19 +284,38 @@ impl SourceWatch {
         alarms.push_back(alarm);
     }
 
-    pub(super) fn publish(&self, standing: Standing, reports: Vec<SourceReport>) {
+    pub(super) fn publish(&self, standing: Standing, reports: Vec<SourceReport>, now: Instant) {
         *lock(&self.0.reports) = reports;
         self.0.standing.send_if_modified(|old| core::mem::replace(old, standing) != standing);
         let safety = standing.safety;
         let has_changed = self.0.safety.send_if_modified(|old| core::mem::replace(old, safety) != safety);
+        let start = self.note_start(safety, now);
         match safety.cause {
-            Some(cause) if has_changed => {
+            // What is missing while the nodes are met is no failure of theirs.
+            Some(cause) if has_changed && start == Start::UnderWay => {
+                tracing::info!(%cause, "not safe to trade on yet");
+            }
+            Some(cause) if has_changed || start == Start::RanOut => {
                 self.0.metrics.unsafe_spells.add(1);
                 tracing::error!(%cause, "the chain is not safe to trade on");
             }
             None if has_changed => tracing::info!("the nodes agree"),
             _ => {}
         }
+    }
+
+    /// How far the start is, of which the end is noted.
+    fn note_start(&self, safety: Safety, now: Instant) -> Start {
+        let mut end = lock(&self.0.start_max);
+        let found = match *end {
+            None => Start::Over,
+            Some(end) if now >= end => Start::RanOut,
+            Some(_) => Start::UnderWay,
+        };
+        if safety.is_safe || found == Start::RanOut {
+            *end = None;
+        }
+        found
     }
 
     pub(super) fn resync(&self) {
@@ -295,4 +328,39 @@ impl SourceWatch {
 /// No code panics while it holds one of these locks.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nobody panics while holding the lock")
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    const START: Duration = Duration::from_secs(5);
+
+    /// A watch that is told of these causes at these times after its beginning; gives the errors counted after each.
+    fn errors(told: &[(u64, Option<UnsafeCause>)]) -> Vec<u64> {
+        let (metrics, begin) = (Arc::<Metrics>::default(), Instant::now());
+        let watch = SourceWatch::new(Arc::clone(&metrics), begin + START);
+        let publish = |(millis, cause): &(u64, _)| {
+            let standing = Standing { safety: Safety::of(*cause), head: None };
+            watch.publish(standing, Vec::new(), begin + Duration::from_millis(*millis));
+            metrics.unsafe_spells.get()
+        };
+        told.iter().map(publish).collect()
+    }
+
+    const NONE: Option<UnsafeCause> = Some(UnsafeCause::BelowQuorum { nodes: 0, quorum: 2 });
+    const ONE: Option<UnsafeCause> = Some(UnsafeCause::BelowQuorum { nodes: 1, quorum: 2 });
+
+    #[test]
+    fn what_is_missing_at_a_start_is_an_error_once_the_nodes_agreed_or_the_time_is_over() {
+        assert_eq!(errors(&[(0, NONE), (100, ONE), (200, None), (300, ONE), (301, ONE)]), [0, 0, 0, 1, 1]);
+        // Nothing changes but the time: the error is told once.
+        assert_eq!(errors(&[(0, NONE), (4_999, NONE), (5_000, NONE), (5_001, NONE)]), [0, 0, 1, 1]);
+        assert_eq!(errors(&[(0, NONE), (5_000, ONE), (5_001, NONE)]), [0, 1, 2]);
+        // Who agrees just in time, or late, is no error for that.
+        assert_eq!(errors(&[(4_999, None), (6_000, None)]), [0, 0]);
+        assert_eq!(errors(&[(5_000, None), (6_000, ONE)]), [0, 1]);
+    }
 }
