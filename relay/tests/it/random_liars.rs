@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use alphapulse_protocol::message::BlockContext;
 use alphapulse_relay::Relay;
-use alphapulse_relay::source::race::{Alarm, RaceDial, SourceState};
+use alphapulse_relay::source::race::{Alarm, RaceControl, RaceDial, SourceState};
 use futures_util::stream::{self, StreamExt};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -105,6 +105,24 @@ impl Run {
         self.relay.alarms().into_iter().filter(|alarm| is_accusation(alarm.kind)).collect()
     }
 
+    /// Puts an honest node in the liar's place, if it is out. Tells how many were replaced.
+    async fn replace_liar(&self, control: &RaceControl<FakeNode>) -> u32 {
+        let is_out = self.is_quarantined();
+        if is_out {
+            control.remove(LIAR).await.unwrap();
+            control.add(FakeNode::new("a node in its place", &self.chain));
+        }
+        u32::from(is_out)
+    }
+
+    /// Whether the subscriber stands on this block, and may trade on it.
+    fn is_settled(&self, block: &BlockContext) -> bool {
+        let replica = &self.subscriber.replica;
+        replica.is_tradable()
+            && replica.context().is_some_and(|context| context.hash == block.hash)
+            && self.relay.safety().unwrap().borrow().is_safe
+    }
+
     fn is_quarantined(&self) -> bool {
         self.relay.sources().iter().any(|source| source.name == LIAR && source.state == SourceState::Quarantined)
     }
@@ -146,19 +164,18 @@ async fn run(seed: u64) -> Sums {
     if is_calm && told.logs > 0 {
         run.until("the liar's quarantine", Run::is_quarantined).await;
     }
-    let quarantines = u32::from(run.is_quarantined());
-    if quarantines > 0 {
-        control.remove(LIAR).await.unwrap();
-        control.add(FakeNode::new("a node in its place", &run.chain));
-    }
     let block = run.mine();
     run.chain.announce(block);
-    run.until("the head", |run| {
-        run.subscriber.replica.is_tradable()
-            && run.subscriber.replica.context().is_some_and(|context| context.hash == block.hash)
-    })
-    .await;
-    run.until("safety", |run| run.relay.safety().unwrap().borrow().is_safe).await;
+    let mut quarantines = run.replace_liar(&control).await;
+    while quarantines == 0 {
+        // What it said last may be found out only now: then the others need one in its place.
+        run.until("the head or a quarantine", |run| run.is_settled(&block) || run.is_quarantined()).await;
+        if run.is_settled(&block) {
+            break;
+        }
+        quarantines = run.replace_liar(&control).await;
+    }
+    run.until("the head and safety", |run| run.is_settled(&block)).await;
     finish(run, told, quarantines).await
 }
 
