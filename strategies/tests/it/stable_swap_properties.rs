@@ -49,7 +49,7 @@ fn ways(pool: &StablePool, pick: u8) -> Way {
 /// An amount of the coin, from one unit to ten times what the pool holds.
 fn amount(pool: &StablePool, way: Way, share: u32) -> U256 {
     let held = U256::from(pool.balances[usize::from(way.token_in)]);
-    (held * U256::from(10) >> (share % 100) as usize) + U256::ONE
+    ((held * U256::from(10)) >> (share % 100) as usize) + U256::ONE
 }
 
 fn any_word() -> impl Strategy<Value = U256> {
