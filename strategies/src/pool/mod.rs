@@ -11,6 +11,7 @@
 //! | [`tick_math`], [`tick_bitmap`] | `TickMath`, `TickBitmap` |
 //! | [`sqrt_price_math`], [`swap_math`] | `SqrtPriceMath`, `SwapMath` |
 //! | [`concentrated_liquidity`] | `UniswapV3Pool.swap`, `QuoterV2` |
+//! | [`stable_swap`] | Curve's StableSwap contracts, `get_dy`, `get_dx`, `exchange` |
 //!
 //! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
 //!
@@ -24,6 +25,7 @@ pub mod full_math;
 pub mod ladder;
 pub mod mobius;
 pub mod sqrt_price_math;
+pub mod stable_swap;
 pub mod swap_math;
 pub mod tick_bitmap;
 pub mod tick_math;

@@ -19,7 +19,7 @@ pub(crate) fn workspace() -> PathBuf {
 }
 
 /// Text of a data file, unpacked by its ending; `None` and a loud line when it is absent.
-fn text(path: &str) -> Option<String> {
+pub(crate) fn text(path: &str) -> Option<String> {
     let full = data_root().join(path);
     if !full.exists() {
         ignored(&format!("{} is absent (set ALPHAPULSE_DATA to the data folder)", full.display()));

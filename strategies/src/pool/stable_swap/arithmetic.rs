@@ -1,0 +1,44 @@
+//! 256-bit arithmetic that refuses where the contracts revert.
+
+use ruint::aliases::U256;
+
+use super::super::QuoteError;
+use super::FEE_ONE;
+
+/// One, in rates and virtual prices.
+pub(super) const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
+
+const FEE_DENOMINATOR: U256 = U256::from_limbs([FEE_ONE, 0, 0, 0]);
+
+pub(super) fn add(a: U256, b: U256) -> Result<U256, QuoteError> {
+    a.checked_add(b).ok_or(QuoteError::AmountOverflow)
+}
+
+pub(super) fn mul(a: U256, b: U256) -> Result<U256, QuoteError> {
+    a.checked_mul(b).ok_or(QuoteError::AmountOverflow)
+}
+
+/// Below zero is a balance that the pool does not have.
+pub(super) fn sub(a: U256, b: U256) -> Result<U256, QuoteError> {
+    a.checked_sub(b).ok_or(QuoteError::InsufficientLiquidity)
+}
+
+/// Rounds down. A divisor of zero is a coin, or a pool, of which there is nothing.
+pub(super) fn div(a: U256, b: U256) -> Result<U256, QuoteError> {
+    a.checked_div(b).ok_or(QuoteError::InsufficientLiquidity)
+}
+
+/// Raw units to the common unit of all coins, rounded down.
+pub(super) fn scale(amount: U256, rate: U256) -> Result<U256, QuoteError> {
+    Ok(mul(amount, rate)?.wrapping_div(ONE))
+}
+
+/// The common unit back to raw units, rounded down.
+pub(super) fn unscale(amount: U256, rate: U256) -> Result<U256, QuoteError> {
+    div(mul(amount, ONE)?, rate)
+}
+
+/// Part `fee` of `amount`, of [`FEE_ONE`], rounded down: for the trader.
+pub(super) fn part(amount: U256, fee: U256) -> Result<U256, QuoteError> {
+    Ok(mul(amount, fee)?.wrapping_div(FEE_DENOMINATOR))
+}
