@@ -8,6 +8,8 @@ mod chain;
 mod conformance;
 mod contracts;
 mod cow_auction;
+mod crypto_contracts;
+mod crypto_vectors;
 mod data;
 mod incremental_search;
 mod known_arbitrage;
