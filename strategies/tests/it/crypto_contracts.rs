@@ -400,9 +400,10 @@ impl Followed {
         counts.in_a_ramp += u32::from(self.view.state.future_time > self.at);
         counts.too_small_for_a_price += u32::from(amount <= U256::from(100_000));
         self.view.state = swapped.after;
-        for (slot, word) in self.contract.state_slots(&self.view) {
-            assert_eq!(self.chain.storage(self.contract.pool, slot), word, "slot {slot:#x} after {place}");
-        }
+        let ours = self.contract.state_slots(&self.view);
+        let theirs: Vec<_> =
+            ours.iter().map(|&(slot, _)| (slot, self.chain.storage(self.contract.pool, slot))).collect();
+        assert_eq!(ours, theirs, "after {place}");
     }
 
     fn random_amount(&self, balance: u128, random: &mut StdRng) -> U256 {

@@ -233,31 +233,20 @@ fn divider_of_two(least: U256) -> U256 {
 /// Prices of coins 1 and 2 in coin 0 at these balances, over the price scale, of 10^18.
 pub(super) fn prices_of_three(curvature: Curvature, xp: [U256; 3], d: U256) -> Result<[U256; 2], QuoteError> {
     check_d(d)?;
-    let (amplification, gamma, d) = (Int::try_of(curvature.a)?, Int::try_of(curvature.gamma)?, Int::try_of(d)?);
-    let (x, y, z) = (Int::try_of(xp[0])?, Int::try_of(xp[1])?, Int::try_of(xp[2])?);
-    let e36 = int(E36);
-    let sum = x.wrapping_add(y).wrapping_add(z);
-    let weight = TWENTY_SEVEN.times(amplification)?.wrapping_mul(gamma.wrapping_mul(gamma));
-    let k = TWENTY_SEVEN.times(x)?.times(y)?.over(d).times(z)?.over(d).times(e36)?.over(d);
-    let six = int(uint!(6_U256)).wrapping_mul(e36);
-    let slope = FOUR.times(gamma)?.wrapping_mul(ONE).wrapping_add(six);
-    let g = THREE.times(k.times(k)?)?.over(e36).minus(k.times(slope)?.over(e36))?;
-    let g = g.plus(weight.times(sum.minus(d)?)?.over(d).over(TWENTY_SEVEN).over(int(A_ONE)))?;
-    let product = gamma.wrapping_add(ONE).wrapping_mul(gamma.wrapping_add(THREE.wrapping_mul(ONE)));
-    let g = g.plus(product)?;
-    let g_3 = g.times(d)?.over(weight).times(ONE)?.times(TWENTY_SEVEN)?.times(int(A_ONE))?.over(ONE);
-    let price = |other: Int| {
-        let part = x.times(g_3.plus(other)?)?.over(other).times(ONE)?;
-        part.over(g_3.plus(x)?).word()
-    };
-    Ok([price(y)?, price(z)?])
+    let k0 = (of(uint!(27_U256)) * xp[0] * xp[1] / d * xp[2] / d * E36 / d).get()?;
+    Ok([price(curvature, k0, xp[0], xp[1], d)?, price(curvature, k0, xp[0], xp[2], d)?])
 }
 
 /// Price of coin 1 in coin 0 at these balances, over the price scale, of 10^18: NG v2.0.0.
 pub(super) fn price_of_two(curvature: Curvature, xp: [U256; 2], d: U256) -> Result<U256, QuoteError> {
     check_d(d)?;
+    let k0 = (of(uint!(4_U256)) * xp[0] * xp[1] / d * E36 / d).get()?;
+    price(curvature, k0, xp[0], xp[1], d)
+}
+
+/// Ratio of the invariant's derivatives by `y` and by `x`, which is that of coin 0.
+fn price(curvature: Curvature, k0: U256, x: U256, y: U256, d: U256) -> Result<U256, QuoteError> {
     let Curvature { a, gamma } = curvature;
-    let k0 = over((of(U256::from(4)) * xp[0] * xp[1] / d * E36).get()?, d);
     let two = U256::from(2);
     let cube = of(two) * k0 * k0 / E36 * k0 / E36;
     let one_and_gamma = gamma.wrapping_add(E18);
@@ -266,8 +255,8 @@ pub(super) fn price_of_two(curvature: Curvature, xp: [U256; 2], d: U256) -> Resu
     let g_k0 = cube + one_and_gamma.wrapping_mul(one_and_gamma) - square;
     let weight = over(a.wrapping_mul(gamma.wrapping_mul(gamma)), A_ONE);
     let side = |x: U256| g_k0 + of(weight) * x / d * k0 / E36;
-    let numerator = (of(xp[0]) * side(xp[1]) / xp[1] * E18).get()?;
-    Ok(over(numerator, side(xp[0]).get()?))
+    let numerator = (of(x) * side(y) / y * E18).get()?;
+    Ok(over(numerator, side(x).get()?))
 }
 
 #[cfg(test)]

@@ -45,9 +45,9 @@ const LN_2: Int = Int::positive(uint!(54_916_777_467_707_473_351_141_471_128_U25
 
 /// `10^18 * e^(power / 10^18)`: a rational approximation after the powers of two are taken out.
 ///
-/// Coefficients: the (6, 7)-term one of Remco Bloemen's "exp-ln", which both contracts use. Divisions by 2^96 round
-/// down, also where tricrypto-NG's source writes a division: its compiler makes a shift of it, as the deployed code
-/// shows near `k + 1/2` powers of two, where the other rounding takes another `k`.
+/// Coefficients: the (6, 7)-term one of Remco Bloemen's "exp-ln", which both contracts use. Divisions by 2^96 are
+/// shifts and round down. An early source of tricrypto-NG divides towards zero, which takes another `k` near halves of
+/// powers of two; the deployed code shifts.
 pub(super) fn exponential(power: Int) -> Result<U256, QuoteError> {
     if power <= POWER_MIN.negated() {
         return Ok(U256::ZERO);
