@@ -9,6 +9,7 @@ mod conformance;
 mod contracts;
 mod cow_auction;
 mod crypto_contracts;
+mod crypto_properties;
 mod crypto_vectors;
 mod data;
 mod incremental_search;
