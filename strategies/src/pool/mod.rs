@@ -12,6 +12,7 @@
 //! | [`sqrt_price_math`], [`swap_math`] | `SqrtPriceMath`, `SwapMath` |
 //! | [`concentrated_liquidity`] | `UniswapV3Pool.swap`, `QuoterV2` |
 //! | [`stable_swap`] | Curve's StableSwap contracts, `get_dy`, `get_dx`, `exchange` |
+//! | [`crypto_swap`] | Curve's CryptoSwap pools of two and three coins, and their maths contracts |
 //!
 //! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
 //!
@@ -20,6 +21,7 @@
 pub mod concentrated_liquidity;
 pub mod consistency;
 pub mod constant_product;
+pub mod crypto_swap;
 mod error;
 pub mod full_math;
 pub mod ladder;

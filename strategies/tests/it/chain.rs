@@ -6,6 +6,7 @@ use revm::context::result::{ExecutionResult, HaltReason};
 use revm::context::{Context, TxEnv};
 use revm::database::{CacheDB, EmptyDB};
 use revm::handler::{MainnetContext, MainnetEvm};
+use revm::state::{AccountInfo, Bytecode};
 use revm::{DatabaseRef, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext};
 
 /// Sender of every transaction, and owner of everything deployed.
@@ -73,6 +74,18 @@ impl Chain {
         let result =
             self.evm.transact_commit(transaction(TxKind::Create, data)).expect("the in-memory chain does not fail");
         result.created_address().unwrap_or_else(|| panic!("the contract deploys: {result}"))
+    }
+
+    /// Puts deployed code at an address, with as much ether as it may want to spend.
+    pub(crate) fn install(&mut self, address: Address, code: Vec<u8>) {
+        let code = Bytecode::new_raw(Bytes::from(code));
+        let account = AccountInfo { balance: U256::ONE << 192, ..AccountInfo::from_bytecode(code) };
+        self.evm.ctx.journaled_state.database.insert_account_info(address, account);
+    }
+
+    /// Unix second of the calls that follow.
+    pub(crate) fn set_time(&mut self, at: u64) {
+        self.evm.ctx.block.timestamp = U256::from(at);
     }
 
     /// Calls without keeping what changed.

@@ -1,0 +1,241 @@
+//! The contracts' 256-bit arithmetic: checked where their compiler checks, wrapping where their source asks for it.
+
+use core::cmp::Ordering;
+use core::ops::{Add, Div, Mul, Sub};
+
+use ruint::aliases::U256;
+use ruint::uint;
+
+use crate::pool::QuoteError;
+
+/// One, in the precision of prices, gamma and most ratios.
+pub(super) const E18: U256 = uint!(1_000_000_000_000_000_000_U256);
+/// One, in the precision of the cubic's coefficients.
+pub(super) const E36: U256 = uint!(1_000_000_000_000_000_000_000_000_000_000_000_000_U256);
+/// One, in the precision of fees.
+pub(super) const E10: U256 = uint!(10_000_000_000_U256);
+/// One, in the precision of the amplification (`A_MULTIPLIER`).
+pub(super) const A_ONE: U256 = uint!(10_000_U256);
+
+/// An unsigned word, or why an operation before it reverts. Operators check as the compiler's do, so that a formula
+/// reads as it is written and the first failure is what comes out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Checked(Result<U256, QuoteError>);
+
+impl Checked {
+    pub(super) fn get(self) -> Result<U256, QuoteError> {
+        self.0
+    }
+
+    fn both(self, other: Self, operation: impl Fn(U256, U256) -> Option<U256>, error: QuoteError) -> Self {
+        Self(self.0.and_then(|left| other.0.and_then(|right| operation(left, right).ok_or(error))))
+    }
+}
+
+impl From<U256> for Checked {
+    fn from(word: U256) -> Self {
+        Self(Ok(word))
+    }
+}
+
+/// Starts a checked formula.
+pub(super) fn of(word: U256) -> Checked {
+    Checked(Ok(word))
+}
+
+impl<T: Into<Checked>> Add<T> for Checked {
+    type Output = Self;
+
+    fn add(self, other: T) -> Self {
+        self.both(other.into(), U256::checked_add, QuoteError::AmountOverflow)
+    }
+}
+
+impl<T: Into<Checked>> Sub<T> for Checked {
+    type Output = Self;
+
+    fn sub(self, other: T) -> Self {
+        self.both(other.into(), U256::checked_sub, QuoteError::UnsafeValue)
+    }
+}
+
+impl<T: Into<Checked>> Mul<T> for Checked {
+    type Output = Self;
+
+    fn mul(self, other: T) -> Self {
+        self.both(other.into(), U256::checked_mul, QuoteError::AmountOverflow)
+    }
+}
+
+/// Rounds down, as the contracts do everywhere.
+impl<T: Into<Checked>> Div<T> for Checked {
+    type Output = Self;
+
+    fn div(self, other: T) -> Self {
+        self.both(other.into(), U256::checked_div, QuoteError::UnsafeValue)
+    }
+}
+
+/// The machine's own division, which the contracts' `unsafe_div` is: by zero it gives zero.
+pub(super) fn over(numerator: U256, denominator: U256) -> U256 {
+    numerator.checked_div(denominator).unwrap_or(U256::ZERO)
+}
+
+/// Refuses what lies outside `low..=high`, as the contracts' assertions do.
+pub(super) fn within(value: U256, low: U256, high: U256) -> Result<(), QuoteError> {
+    if value < low || value > high { Err(QuoteError::UnsafeValue) } else { Ok(()) }
+}
+
+/// A signed word in two's complement.
+///
+/// `plus`, `minus`, `times` and `divided` revert as the compiler's operators do; `wrapping_*` and [`Int::over`] are
+/// the machine's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Int(U256);
+
+impl Int {
+    const MIN: Self = Self(U256::from_limbs([0, 0, 0, 1 << 63]));
+
+    /// For constants: the word must be below 2^255.
+    pub(super) const fn positive(word: U256) -> Self {
+        Self(word)
+    }
+
+    /// As the contracts convert: a word of 2^255 or more reverts.
+    pub(super) fn try_of(word: U256) -> Result<Self, QuoteError> {
+        if Self(word).is_negative() { Err(QuoteError::AmountOverflow) } else { Ok(Self(word)) }
+    }
+
+    /// As the contracts convert back: a negative number reverts.
+    pub(super) fn word(self) -> Result<U256, QuoteError> {
+        if self.is_negative() { Err(QuoteError::UnsafeValue) } else { Ok(self.0) }
+    }
+
+    pub(super) const fn is_negative(self) -> bool {
+        self.0.as_limbs()[3] >> 63 == 1
+    }
+
+    pub(super) fn is_positive(self) -> bool {
+        !self.is_negative() && !self.0.is_zero()
+    }
+
+    /// Distance from zero; 2^255 for the least number.
+    pub(super) fn magnitude(self) -> U256 {
+        if self.is_negative() { self.0.wrapping_neg() } else { self.0 }
+    }
+
+    pub(super) fn negated(self) -> Self {
+        Self(self.0.wrapping_neg())
+    }
+
+    /// The least number has no absolute value and reverts.
+    pub(super) fn abs(self) -> Result<Self, QuoteError> {
+        if self == Self::MIN { Err(QuoteError::AmountOverflow) } else { Ok(Self(self.magnitude())) }
+    }
+
+    pub(super) fn wrapping_add(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+
+    pub(super) fn wrapping_sub(self, other: Self) -> Self {
+        Self(self.0.wrapping_sub(other.0))
+    }
+
+    pub(super) fn wrapping_mul(self, other: Self) -> Self {
+        Self(self.0.wrapping_mul(other.0))
+    }
+
+    pub(super) fn plus(self, other: Self) -> Result<Self, QuoteError> {
+        let sum = self.wrapping_add(other);
+        let is_over = self.is_negative() == other.is_negative() && sum.is_negative() != self.is_negative();
+        if is_over { Err(QuoteError::AmountOverflow) } else { Ok(sum) }
+    }
+
+    pub(super) fn minus(self, other: Self) -> Result<Self, QuoteError> {
+        let difference = self.wrapping_sub(other);
+        let is_over = self.is_negative() != other.is_negative() && difference.is_negative() != self.is_negative();
+        if is_over { Err(QuoteError::AmountOverflow) } else { Ok(difference) }
+    }
+
+    pub(super) fn times(self, other: Self) -> Result<Self, QuoteError> {
+        let magnitude = self.magnitude().checked_mul(other.magnitude()).ok_or(QuoteError::AmountOverflow)?;
+        Self::signed(self.is_negative() != other.is_negative(), magnitude)
+    }
+
+    pub(super) fn divided(self, other: Self) -> Result<Self, QuoteError> {
+        let magnitude = self.magnitude().checked_div(other.magnitude()).ok_or(QuoteError::UnsafeValue)?;
+        Self::signed(self.is_negative() != other.is_negative(), magnitude)
+    }
+
+    /// The machine's own division: towards zero, and zero by zero.
+    pub(super) fn over(self, other: Self) -> Self {
+        let magnitude = Self(over(self.magnitude(), other.magnitude()));
+        if self.is_negative() == other.is_negative() { magnitude } else { magnitude.negated() }
+    }
+
+    /// Division by 2^96 towards minus infinity: the machine's own shift.
+    pub(super) fn shifted_96(self) -> Self {
+        Self(self.0.arithmetic_shr(96))
+    }
+
+    fn signed(is_negative: bool, magnitude: U256) -> Result<Self, QuoteError> {
+        let number = if is_negative { Self(magnitude.wrapping_neg()) } else { Self(magnitude) };
+        let is_sound = number.0.is_zero() || number.is_negative() == is_negative;
+        if is_sound { Ok(number) } else { Err(QuoteError::AmountOverflow) }
+    }
+}
+
+impl PartialOrd for Int {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Int {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.is_negative().cmp(&self.is_negative()).then(self.0.cmp(&other.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn int(value: i64) -> Int {
+        let magnitude = Int::positive(U256::from(value.unsigned_abs()));
+        if value < 0 { magnitude.negated() } else { magnitude }
+    }
+
+    #[test]
+    fn signed_arithmetic_is_that_of_small_integers() {
+        let values = [-9_i64, -7, -3, -1, 0, 1, 2, 7, 10];
+        for (a, b) in values.into_iter().flat_map(|a| values.map(|b| (a, b))) {
+            assert_eq!(int(a).plus(int(b)), Ok(int(a + b)));
+            assert_eq!(int(a).minus(int(b)), Ok(int(a - b)));
+            assert_eq!(int(a).times(int(b)), Ok(int(a * b)));
+            assert_eq!(int(a).over(int(b)), int(a.checked_div(b).unwrap_or(0)));
+            assert_eq!(int(a).divided(int(b)), a.checked_div(b).map(int).ok_or(QuoteError::UnsafeValue));
+            assert_eq!(int(a).cmp(&int(b)), a.cmp(&b));
+        }
+    }
+
+    #[test]
+    fn signed_results_past_255_bits_revert() {
+        let max = Int::positive(U256::MAX >> 1_usize);
+        assert_eq!(Int::MIN.minus(max), Err(QuoteError::AmountOverflow));
+        assert_eq!(max.plus(int(1)), Err(QuoteError::AmountOverflow));
+        assert_eq!(Int::MIN.times(int(-1)), Err(QuoteError::AmountOverflow));
+        assert_eq!(Int::MIN.divided(int(-1)), Err(QuoteError::AmountOverflow));
+        assert_eq!(Int::MIN.over(int(-1)), Int::MIN);
+        assert_eq!(Int::MIN.abs(), Err(QuoteError::AmountOverflow));
+        assert_eq!(Int::MIN.times(int(1)), Ok(Int::MIN));
+        assert_eq!(max.plus(int(-1)), max.minus(int(1)));
+    }
+
+    #[test]
+    fn first_failure_of_a_formula_comes_out() {
+        let failed = of(U256::ONE) / U256::ZERO * U256::MAX * U256::MAX;
+        assert_eq!(failed.get(), Err(QuoteError::UnsafeValue));
+        assert_eq!((of(U256::MAX) * U256::MAX / U256::ZERO).get(), Err(QuoteError::AmountOverflow));
+    }
+}
