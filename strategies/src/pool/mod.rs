@@ -11,11 +11,13 @@
 //! | [`tick_math`], [`tick_bitmap`] | `TickMath`, `TickBitmap` |
 //! | [`sqrt_price_math`], [`swap_math`] | `SqrtPriceMath`, `SwapMath` |
 //! | [`concentrated_liquidity`] | `UniswapV3Pool.swap`, `QuoterV2` |
+//! | [`balancer`] | `WeightedPool`, `StablePool`, `MetaStablePool`, `ComposableStablePool` of Balancer V2, `Vault.swap` |
 //!
 //! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
 //!
 //! Nothing here allocates, blocks, or panics on any input.
 
+pub mod balancer;
 pub mod concentrated_liquidity;
 pub mod consistency;
 pub mod constant_product;
