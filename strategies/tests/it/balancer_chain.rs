@@ -35,6 +35,16 @@ sol! {
             address[] rateProviders, uint256 swapFeePercentage, address owner) external returns (address);
     }
 
+    interface FirstWeightedFactory {
+        function create(string name, string symbol, address[] tokens, uint256[] weights,
+            uint256 swapFeePercentage, address owner) external returns (address);
+    }
+
+    interface FirstStableFactory {
+        function create(string name, string symbol, address[] tokens, uint256 amplificationParameter,
+            uint256 swapFeePercentage, address owner) external returns (address);
+    }
+
     interface StableFactory {
         function create(string name, string symbol, address[] tokens, uint256 amplificationParameter,
             address[] rateProviders, uint256[] tokenRateCacheDurations, bool[] exemptFromYieldProtocolFeeFlags,
@@ -51,6 +61,11 @@ sol! {
         function updateTokenRateCache(address token) external;
         function getAmplificationParameter() external view returns (uint256 value, bool isUpdating, uint256 precision);
     }
+}
+
+/// How many cases to run: `ALPHAPULSE_CASES` times as many as the normal run has.
+pub(crate) fn cases(count: u32) -> u32 {
+    count * std::env::var("ALPHAPULSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// Time of the chain's blocks unless it is set otherwise.
@@ -105,6 +120,7 @@ impl Deployment {
         let vault = chain.deploy(&vault, &(authorizer, weth, window, buffer).abi_encode_params());
         let half = U256::from(500_000_000_000_000_000_u64);
         let fees = chain.deploy(&fees, &(vault, half, half).abi_encode_params());
+        // The first factories take the vault alone and do not look further.
         let factory = chain.deploy(&factory, &(vault, fees, "factory", "pool").abi_encode_params());
         let queries = chain.deploy(&queries, &vault.abi_encode());
         let mut tokens: Vec<(Address, u8)> =

@@ -10,7 +10,10 @@ use alphapulse_strategies::pool::{QuoteError, Swapped, Way};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::balancer_chain::{Deployment, Given, Pool, StableFactory, TIME, WeightedFactory, assert_same, deploy_rate};
+use crate::balancer_chain::{
+    Deployment, FirstStableFactory, FirstWeightedFactory, Given, Pool, StableFactory, TIME, WeightedFactory,
+    assert_same, cases, deploy_rate,
+};
 use crate::chain::{Chain, OWNER};
 use crate::data::{report, seed};
 use crate::v3_state::log_uniform;
@@ -18,11 +21,6 @@ use crate::v3_state::log_uniform;
 const POOLS: u32 = 40;
 const SWAPS_PER_POOL: u32 = 24;
 const ONE: u64 = 1_000_000_000_000_000_000;
-
-/// How many pools to follow.
-fn pools() -> u32 {
-    POOLS * std::env::var("ALPHAPULSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
-}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -181,24 +179,24 @@ fn random_weights(random: &mut StdRng, count: usize) -> Vec<u64> {
 
 #[test]
 fn weighted_pools_swap_as_quoted() {
-    let Some((mut base, deployment)) = Deployment::new("BalancerWeightedPoolFactoryV3") else { return };
-    let mut random = StdRng::seed_from_u64(seed("balancer weighted contracts", 11));
+    follow_weighted("BalancerWeightedPoolFactoryV3", Powers::SpecialCases, 11);
+}
+
+#[test]
+fn first_weighted_pools_swap_as_quoted() {
+    follow_weighted("BalancerWeightedPoolFactoryV1", Powers::LogExp, 14);
+}
+
+fn follow_weighted(factory: &str, powers: Powers, default_seed: u64) {
+    let Some((mut base, deployment)) = Deployment::new(factory) else { return };
+    let mut random = StdRng::seed_from_u64(seed(factory, default_seed));
     let mut counts = Counts::default();
-    for _ in 0..pools() {
+    for _ in 0..cases(POOLS) {
         let count = random.random_range(2..=8);
         let tokens = random_tokens(&mut random, &deployment, count);
         let weights = random_weights(&mut random, count);
         let swap_fee = random_fee(&mut random);
-        let call = WeightedFactory::createCall {
-            name: "pool".into(),
-            symbol: "POOL".into(),
-            tokens: tokens.iter().map(|(token, _)| *token).collect(),
-            normalizedWeights: weights.iter().copied().map(U256::from).collect(),
-            rateProviders: vec![Address::ZERO; count],
-            swapFeePercentage: U256::from(swap_fee),
-            owner: OWNER,
-        };
-        let pool = base.send(deployment.factory, &call).expect("the factory takes the parameters").value;
+        let pool = create_weighted(&mut base, &deployment, powers, &tokens, &weights, swap_fee);
         let mut followed = Followed::new(&deployment, base.fork(), pool);
         if !followed.initialise(&mut random) {
             continue;
@@ -207,19 +205,14 @@ fn weighted_pools_swap_as_quoted() {
         let scales: Vec<u128> = tokens.iter().map(|(_, decimals)| 10_u128.pow(u32::from(36 - decimals))).collect();
         let mut is_paused = false;
         for index in 0..SWAPS_PER_POOL {
-            if index == SWAPS_PER_POOL - 1 {
+            // The first pools have another way to be paused.
+            if index == SWAPS_PER_POOL - 1 && powers == Powers::SpecialCases {
                 deployment.pause(&mut followed.chain, pool);
                 is_paused = true;
             }
             let balances = followed.balances.clone();
-            let view = WeightedView {
-                balances: &balances,
-                scales: &scales,
-                weights: &weights,
-                swap_fee,
-                powers: Powers::SpecialCases,
-                is_paused,
-            };
+            let view =
+                WeightedView { balances: &balances, scales: &scales, weights: &weights, swap_fee, powers, is_paused };
             let way = random_way(&mut random, count, None);
             let answer = if random.random() {
                 let amount = random_amount(&mut random, balances[usize::from(way.token_in)]);
@@ -235,17 +228,61 @@ fn weighted_pools_swap_as_quoted() {
             assert!(!is_paused || answer.is_err());
         }
     }
-    report(&format!("weighted pools on real bytecode: {counts:?}"));
+    report(&format!("{factory} on real bytecode: {counts:?}"));
     assert!(counts.pools >= POOLS / 2 && counts.exact_in >= 150 && counts.exact_out >= 150, "{counts:?}");
-    assert!(counts.ratio_exceeded >= 20 && counts.paused >= 10, "{counts:?}");
+    assert!(counts.ratio_exceeded >= 20 && (counts.paused >= 10 || powers == Powers::LogExp), "{counts:?}");
+}
+
+fn create_weighted(
+    chain: &mut Chain,
+    deployment: &Deployment,
+    powers: Powers,
+    tokens: &[(Address, u8)],
+    weights: &[u64],
+    swap_fee: u64,
+) -> Address {
+    let (name, symbol, owner) = ("pool".to_owned(), "POOL".to_owned(), OWNER);
+    let tokens: Vec<Address> = tokens.iter().map(|(token, _)| *token).collect();
+    let weights: Vec<U256> = weights.iter().copied().map(U256::from).collect();
+    let swap_fee = U256::from(swap_fee);
+    let created = match powers {
+        Powers::LogExp => {
+            let call =
+                FirstWeightedFactory::createCall { name, symbol, tokens, weights, swapFeePercentage: swap_fee, owner };
+            chain.send(deployment.factory, &call).map(|sent| sent.value)
+        }
+        Powers::SpecialCases => {
+            let call = WeightedFactory::createCall {
+                name,
+                symbol,
+                rateProviders: vec![Address::ZERO; tokens.len()],
+                tokens,
+                normalizedWeights: weights,
+                swapFeePercentage: swap_fee,
+                owner,
+            };
+            chain.send(deployment.factory, &call).map(|sent| sent.value)
+        }
+    };
+    created.expect("the factory takes the parameters")
 }
 
 #[test]
 fn composable_stable_pools_swap_as_quoted() {
-    let Some((mut base, deployment)) = Deployment::new("BalancerComposableStablePoolFactoryV3") else { return };
-    let mut random = StdRng::seed_from_u64(seed("balancer stable contracts", 12));
+    follow_stable("BalancerComposableStablePoolFactoryV3", InvariantRounding::Down, 12);
+}
+
+#[test]
+fn first_stable_pools_swap_as_quoted() {
+    follow_stable("BalancerStablePoolFactoryV1", InvariantRounding::Directed, 15);
+}
+
+fn follow_stable(factory: &str, rounding: InvariantRounding, default_seed: u64) {
+    let Some((mut base, deployment)) = Deployment::new(factory) else { return };
+    let is_composable = rounding == InvariantRounding::Down;
+    let mut random = StdRng::seed_from_u64(seed(factory, default_seed));
     let mut counts = Counts::default();
-    for _ in 0..pools() {
+    for _ in 0..cases(POOLS) {
         let count = random.random_range(2..=5);
         let tokens = random_tokens(&mut random, &deployment, count);
         let swap_fee = random_fee(&mut random);
@@ -254,15 +291,25 @@ fn composable_stable_pools_swap_as_quoted() {
             1 => 5_000,
             _ => random.random_range(1..=5_000),
         };
-        let mut rates: Vec<u64> = tokens.iter().map(|_| random_rate(&mut random)).collect();
+        let mut rates: Vec<u64> =
+            tokens.iter().map(|_| if is_composable { random_rate(&mut random) } else { ONE }).collect();
         let providers: Vec<Address> = rates
             .iter()
             .map(|rate| if *rate == ONE { Address::ZERO } else { deploy_rate(&mut base, U256::from(*rate)) })
             .collect();
-        let call = StableFactory::createCall {
+        let tokens_only: Vec<Address> = tokens.iter().map(|(token, _)| *token).collect();
+        let first = FirstStableFactory::createCall {
             name: "pool".into(),
             symbol: "POOL".into(),
-            tokens: tokens.iter().map(|(token, _)| *token).collect(),
+            tokens: tokens_only.clone(),
+            amplificationParameter: U256::from(amplification),
+            swapFeePercentage: U256::from(swap_fee),
+            owner: OWNER,
+        };
+        let composable = StableFactory::createCall {
+            name: "pool".into(),
+            symbol: "POOL".into(),
+            tokens: tokens_only,
             amplificationParameter: U256::from(amplification),
             rateProviders: providers.clone(),
             tokenRateCacheDurations: vec![U256::from(1_000_000); count],
@@ -270,10 +317,17 @@ fn composable_stable_pools_swap_as_quoted() {
             swapFeePercentage: U256::from(swap_fee),
             owner: OWNER,
         };
-        let pool = base.send(deployment.factory, &call).expect("the factory takes the parameters").value;
+        let created = if is_composable {
+            base.send(deployment.factory, &composable).map(|sent| sent.value)
+        } else {
+            base.send(deployment.factory, &first).map(|sent| sent.value)
+        };
+        let pool = created.expect("the factory takes the parameters");
         let mut followed = Followed::new(&deployment, base.fork(), pool);
-        let share = followed.chain.call(pool, &Pool::getBptIndexCall {}).expect("a composable pool");
-        let share = u8::try_from(share).expect("few tokens");
+        let share = is_composable.then(|| {
+            let share = followed.chain.call(pool, &Pool::getBptIndexCall {}).expect("a composable pool");
+            u8::try_from(share).expect("few tokens")
+        });
         if !followed.initialise(&mut random) {
             continue;
         }
@@ -314,7 +368,7 @@ fn composable_stable_pools_swap_as_quoted() {
                     let found = followed.chain.call(pool, &Pool::getAmplificationParameterCall {}).expect("a value");
                     assert_eq!(ramp.at(now).map(U256::from), Ok(found.value));
                 }
-                _ if index == SWAPS_PER_POOL - 1 => {
+                _ if index == SWAPS_PER_POOL - 1 && is_composable => {
                     deployment.pause(&mut followed.chain, pool);
                     is_paused = true;
                 }
@@ -325,21 +379,23 @@ fn composable_stable_pools_swap_as_quoted() {
                 .zip(&rates)
                 .map(|((_, decimals), rate)| scale(*decimals, U256::from(*rate)).expect("18 decimals at most"))
                 .collect();
-            scales.insert(usize::from(share), U256::from(ONE));
-            let found = followed.chain.call(pool, &Pool::getScalingFactorsCall {}).expect("the pool answers");
-            assert_eq!(scales, found);
+            if let Some(share) = share {
+                scales.insert(usize::from(share), U256::from(ONE));
+                let found = followed.chain.call(pool, &Pool::getScalingFactorsCall {}).expect("the pool answers");
+                assert_eq!(scales, found);
+            }
             let balances = followed.balances.clone();
             let view = StableView {
                 balances: &balances,
                 scales: &scales,
                 amplification: ramp,
                 swap_fee,
-                rounding: InvariantRounding::Down,
-                share: Some(share),
+                rounding,
+                share,
                 rates_valid_until: u64::MAX,
                 is_paused,
             };
-            let way = random_way(&mut random, count + 1, Some(share));
+            let way = random_way(&mut random, balances.len(), share);
             let answer = if random.random() {
                 let amount = random_amount(&mut random, balances[usize::from(way.token_in)]);
                 let swap = view.swap_exact_in(way, amount, now).map(|swapped| (amount, swapped));
@@ -354,9 +410,9 @@ fn composable_stable_pools_swap_as_quoted() {
             assert!(!is_paused || answer.is_err());
         }
     }
-    report(&format!("composable stable pools on real bytecode: {counts:?}"));
+    report(&format!("{factory} on real bytecode: {counts:?}"));
     assert!(counts.pools >= POOLS / 2 && counts.exact_in >= 150 && counts.exact_out >= 150, "{counts:?}");
-    assert!(counts.overflows >= 10 && counts.refused >= 10 && counts.paused >= 10, "{counts:?}");
+    assert!(counts.overflows >= 10 && counts.refused >= 10 && (counts.paused >= 10 || !is_composable), "{counts:?}");
 }
 
 /// Often none, else from a hundredth to ten.

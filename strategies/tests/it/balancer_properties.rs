@@ -10,6 +10,7 @@ use alphapulse_strategies::pool::balancer::{log_exp, stable};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use crate::balancer_chain::cases;
 use crate::data::seed;
 
 const ONE: u64 = 1_000_000_000_000_000_000;
@@ -17,10 +18,9 @@ const WAY: Way = Way { token_in: 0, token_out: 1 };
 const BACK: Way = Way { token_in: 1, token_out: 0 };
 
 /// The same cases on every run, unless `ALPHAPULSE_SEED` says otherwise; `ALPHAPULSE_CASES` multiplies them.
-fn config(cases: u32) -> ProptestConfig {
-    let factor = std::env::var("ALPHAPULSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+fn config(count: u32) -> ProptestConfig {
     ProptestConfig {
-        cases: cases * factor,
+        cases: cases(count),
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(seed("balancer properties", 13)),
         ..ProptestConfig::default()
