@@ -13,11 +13,13 @@
 //! | [`concentrated_liquidity`] | `UniswapV3Pool.swap`, `QuoterV2` |
 //! | [`stable_swap`] | Curve's StableSwap contracts, `get_dy`, `get_dx`, `exchange` |
 //! | [`crypto_swap`] | Curve's CryptoSwap pools of two and three coins, and their maths contracts |
+//! | [`balancer`] | `WeightedPool`, `StablePool`, `MetaStablePool`, `ComposableStablePool` of Balancer V2, `Vault.swap` |
 //!
 //! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
 //!
 //! Nothing here allocates, blocks, or panics on any input.
 
+pub mod balancer;
 pub mod concentrated_liquidity;
 pub mod consistency;
 pub mod constant_product;

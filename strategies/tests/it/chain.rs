@@ -106,6 +106,11 @@ impl Chain {
         store.storage_ref(address, slot).expect("the in-memory chain does not fail")
     }
 
+    /// Unix seconds of the blocks from here on.
+    pub(crate) fn set_time(&mut self, timestamp: u64) {
+        self.evm.ctx.block.timestamp = U256::from(timestamp);
+    }
+
     pub(crate) fn set_storage(&mut self, address: Address, slot: U256, value: U256) {
         let store = &mut self.evm.ctx.journaled_state.database;
         store.insert_account_storage(address, slot, value).expect("the in-memory chain does not fail");

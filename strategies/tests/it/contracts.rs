@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::data::{data_root, ignored, workspace};
 
 /// Where each contract lies in the npm packages, for when the data folder is absent.
-const NPM_ARTIFACTS: [(&str, &str); 11] = [
+const NPM_ARTIFACTS: [(&str, &str); 13] = [
     ("ERC20", "@uniswap/v2-periphery/build/ERC20.json"),
     ("WETH9", "@uniswap/v2-periphery/build/WETH9.json"),
     ("UniswapV2Factory", "@uniswap/v2-core/build/UniswapV2Factory.json"),
@@ -26,6 +26,14 @@ const NPM_ARTIFACTS: [(&str, &str); 11] = [
         "NonfungiblePositionManager",
         "@uniswap/v3-periphery/artifacts/contracts/NonfungiblePositionManager.sol/NonfungiblePositionManager.json",
     ),
+    (
+        "BalancerWeightedPoolFactoryV1",
+        "@balancer-labs/v2-deployments/dist/tasks/20210418-weighted-pool/bytecode/WeightedPoolFactory.json",
+    ),
+    (
+        "BalancerStablePoolFactoryV1",
+        "@balancer-labs/v2-deployments/dist/tasks/deprecated/20210624-stable-pool/bytecode/StablePoolFactory.json",
+    ),
 ];
 
 /// Creation bytecode of a contract, or `None` and a loud line when it is in neither place.
@@ -34,7 +42,9 @@ pub(crate) fn creation_code(name: &str) -> Option<Vec<u8>> {
         ignored(&format!("no bytecode of {name}: neither the data folder nor testkit/node_modules has it"));
         return None;
     };
-    let code = artifact.get("bytecode").and_then(Value::as_str).expect("the artifact has bytecode");
+    // Balancer's package calls it otherwise.
+    let code = artifact.get("bytecode").or_else(|| artifact.get("creationCode"));
+    let code = code.and_then(Value::as_str).expect("the artifact has bytecode");
     Some(hex::decode(code).expect("bytecode is hexadecimal"))
 }
 

@@ -4,6 +4,10 @@
 //! Bytecode and vectors are read from `../shared/data` beside the workspace (or `ALPHAPULSE_DATA`), bytecode also
 //! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes.
 
+mod balancer_chain;
+mod balancer_contracts;
+mod balancer_properties;
+mod balancer_vectors;
 mod chain;
 mod conformance;
 mod contracts;
