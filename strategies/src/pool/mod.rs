@@ -11,6 +11,7 @@
 //! | [`tick_math`], [`tick_bitmap`] | `TickMath`, `TickBitmap` |
 //! | [`sqrt_price_math`], [`swap_math`] | `SqrtPriceMath`, `SwapMath` |
 //! | [`concentrated_liquidity`] | `UniswapV3Pool.swap`, `QuoterV2` |
+//! | [`solidly`] | `Pair` of Solidly and Velodrome V1, `Pool` of Velodrome V2 and Aerodrome |
 //!
 //! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
 //!
@@ -23,6 +24,7 @@ mod error;
 pub mod full_math;
 pub mod ladder;
 pub mod mobius;
+pub mod solidly;
 pub mod sqrt_price_math;
 pub mod swap_math;
 pub mod tick_bitmap;

@@ -58,12 +58,15 @@ pub(crate) fn json(path: &str) -> Option<Value> {
 fn quote_integers(text: &str) -> String {
     let is_number = |character: char| character.is_ascii_digit() || matches!(character, '-' | '+' | '.' | 'e' | 'E');
     let mut quoted = String::with_capacity(text.len() + text.len() / 8);
+    let (mut is_inside, mut is_escaped) = (false, false);
     for (index, part) in text.split('"').enumerate() {
         if index > 0 {
             quoted.push('"');
+            // An escaped mark belongs to the string it stands in.
+            is_inside = !is_inside || is_escaped;
         }
-        // No string in the data escapes a quotation mark, so every other part is inside one.
-        if index % 2 == 1 {
+        is_escaped = is_inside && part.bytes().rev().take_while(|&byte| byte == b'\\').count() % 2 == 1;
+        if is_inside {
             quoted.push_str(part);
             continue;
         }

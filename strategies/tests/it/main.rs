@@ -19,6 +19,8 @@ mod onchain_goldens;
 mod pool_properties;
 mod sizing;
 mod sketch;
+mod solidly_properties;
+mod solidly_vectors;
 mod tycho_recordings;
 mod uniswap_v2_pair;
 mod uniswap_v2_vectors;
