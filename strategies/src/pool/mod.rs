@@ -11,6 +11,7 @@
 //! | [`tick_math`], [`tick_bitmap`] | `TickMath`, `TickBitmap` |
 //! | [`sqrt_price_math`], [`swap_math`] | `SqrtPriceMath`, `SwapMath` |
 //! | [`concentrated_liquidity`] | `UniswapV3Pool.swap`, `QuoterV2` |
+//! | [`v4`] | `PoolManager.swap`, `V4Quoter`, for pools whose hooks leave swaps alone |
 //! | [`solidly`] | `Pair` of Solidly and Velodrome V1, `Pool` of Velodrome V2 and Aerodrome |
 //!
 //! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
@@ -29,6 +30,7 @@ pub mod sqrt_price_math;
 pub mod swap_math;
 pub mod tick_bitmap;
 pub mod tick_math;
+pub mod v4;
 pub mod way;
 
 pub use concentrated_liquidity::{AmountSpecified, SwapResult, V3View};

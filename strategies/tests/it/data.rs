@@ -107,6 +107,11 @@ pub(crate) fn seed(test: &str, default: u64) -> u64 {
     seed
 }
 
+/// Times that a randomised test runs its cases: `ALPHAPULSE_CASES` as a multiple of the ordinary run's, or once.
+pub(crate) fn cases_factor() -> usize {
+    std::env::var("ALPHAPULSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
 /// A number that JSON holds as text or as digits, of any size.
 pub(crate) fn number<T: std::str::FromStr>(value: &Value) -> T {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

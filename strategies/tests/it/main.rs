@@ -2,7 +2,8 @@
 //! against enumeration.
 //!
 //! Bytecode and vectors are read from `../shared/data` beside the workspace (or `ALPHAPULSE_DATA`), bytecode also
-//! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes.
+//! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes. Random tests
+//! print their seed, which `ALPHAPULSE_SEED` sets; `ALPHAPULSE_CASES=50` runs those of V4 fifty times as long.
 
 mod chain;
 mod conformance;
@@ -27,6 +28,10 @@ mod uniswap_v2_vectors;
 mod uniswap_v3_quoter;
 mod uniswap_v3_swaps;
 mod uniswap_v3_vectors;
+mod uniswap_v4_properties;
+mod uniswap_v4_swaps;
+mod uniswap_v4_vectors;
 mod v3_chain;
 mod v3_quote_rows;
 mod v3_state;
+mod v4_chain;
