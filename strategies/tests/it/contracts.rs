@@ -8,7 +8,7 @@ use alloy::sol;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-pub(crate) use self::wide::{V4Key, V4Manager, V4ModifyTest, V4QuoterApi, V4StateViewApi, V4SwapTest};
+pub(crate) use self::wide::{PancakePool, V4Key, V4Manager, V4ModifyTest, V4QuoterApi, V4StateViewApi, V4SwapTest};
 use crate::data::{data_root, ignored, workspace};
 
 /// Where each contract lies in the npm packages, for when the data folder is absent.
@@ -171,6 +171,25 @@ mod wide {
             function getLiquidity(bytes32 poolId) external view returns (uint128 liquidity);
             function getTickLiquidity(bytes32 poolId, int24 tick) external view returns (uint128 liquidityGross,
                 int128 liquidityNet);
+        }
+
+        interface PancakePool {
+            event Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1,
+                uint160 sqrtPriceX96, uint128 liquidity, int24 tick, uint128 protocolFeesToken0,
+                uint128 protocolFeesToken1);
+            function initialize(uint160 sqrtPriceX96) external;
+            function mint(address recipient, int24 tickLower, int24 tickUpper, uint128 amount, bytes data)
+                external returns (uint256 amount0, uint256 amount1);
+            function burn(int24 tickLower, int24 tickUpper, uint128 amount)
+                external returns (uint256 amount0, uint256 amount1);
+            function swap(address recipient, bool zeroForOne, int256 amountSpecified, uint160 sqrtPriceLimitX96,
+                bytes data) external returns (int256 amount0, int256 amount1);
+            function liquidity() external view returns (uint128);
+            function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16 observationIndex,
+                uint16 observationCardinality, uint16 observationCardinalityNext, uint32 feeProtocol, bool unlocked);
+            function ticks(int24 tick) external view returns (uint128 liquidityGross, int128 liquidityNet,
+                uint256 feeGrowthOutside0X128, uint256 feeGrowthOutside1X128, int56 tickCumulativeOutside,
+                uint160 secondsPerLiquidityOutsideX128, uint32 secondsOutside, bool initialized);
         }
     }
 }
