@@ -1,6 +1,8 @@
 //! Swaps in a concentrated-liquidity pool: `UniswapV3Pool.swap` and the quotes of `QuoterV2`, bit for bit.
 //!
 //! The protocol's share of the fee does not appear: it divides what liquidity providers earn and changes no amount.
+//!
+//! [`super::v4`] runs the same loop under the rules of `PoolManager`.
 
 use alphapulse_protocol::replica::TickLiquidity;
 use ruint::aliases::U256;
@@ -81,6 +83,47 @@ pub const fn sqrt_price_limit_default(zero_for_one: bool) -> U256 {
     if zero_for_one { MIN_SQRT_RATIO.wrapping_add(U256::ONE) } else { MAX_SQRT_RATIO.wrapping_sub(U256::ONE) }
 }
 
+/// What the two generations of the contract do differently around the same loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// `UniswapV3Pool`: a fee below one, amounts of `int256`.
+    V3,
+    /// `PoolManager`: a fee up to one, amounts of `int128` once the swap is over, an exact input that is a negative
+    /// `int256` and so may be one more than a positive one.
+    V4,
+}
+
+impl Rules {
+    const fn fee_ppm_max(self) -> u32 {
+        match self {
+            Self::V3 => PPM - 1,
+            Self::V4 => PPM,
+        }
+    }
+
+    /// The contract's cast of what the caller asks for.
+    fn check_specified(self, specified: AmountSpecified) -> Result<(), QuoteError> {
+        const INT256_MIN: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
+        match (self, specified) {
+            (_, AmountSpecified::ExactIn(amount)) if amount.is_zero() => Err(QuoteError::InsufficientInputAmount),
+            (_, AmountSpecified::ExactOut(amount)) if amount.is_zero() => Err(QuoteError::InsufficientOutputAmount),
+            (Self::V4, AmountSpecified::ExactIn(INT256_MIN)) => Ok(()),
+            _ => fit_int256(specified.amount()).map(drop),
+        }
+    }
+
+    /// The contract's cast of what the swap came to.
+    fn check_result(self, result: &SwapResult) -> Result<(), QuoteError> {
+        // What the pool takes is negative to it, so `int128` would hold one unit more; but nobody can pay that at once.
+        let is_int128 = |amount: U256| amount.bit_len() <= 127;
+        match self {
+            Self::V3 => Ok(()),
+            Self::V4 if is_int128(result.amount_in) && is_int128(result.amount_out) => Ok(()),
+            Self::V4 => Err(QuoteError::AmountOverflow),
+        }
+    }
+}
+
 fn swap_to_the_end(
     view: &V3View<'_>,
     zero_for_one: bool,
@@ -108,37 +151,42 @@ pub fn swap(
     specified: AmountSpecified,
     sqrt_price_limit_x96: U256,
 ) -> Result<SwapResult, QuoteError> {
-    check_view(view)?;
-    check_amount(specified)?;
+    swap_by(Rules::V3, view, zero_for_one, specified, sqrt_price_limit_x96)
+}
+
+/// [`swap`] under either contract's rules.
+pub(super) fn swap_by(
+    rules: Rules,
+    view: &V3View<'_>,
+    zero_for_one: bool,
+    specified: AmountSpecified,
+    sqrt_price_limit_x96: U256,
+) -> Result<SwapResult, QuoteError> {
+    check_view(rules, view)?;
+    rules.check_specified(specified)?;
     check_limit(view, zero_for_one, sqrt_price_limit_x96)?;
     let mut run = Run::start(view, zero_for_one, specified, sqrt_price_limit_x96);
     while !run.remaining.is_zero() && run.sqrt_price != sqrt_price_limit_x96 {
         run.step()?;
     }
-    Ok(run.finish())
+    let result = run.finish();
+    rules.check_result(&result)?;
+    Ok(result)
 }
 
-fn check_view(view: &V3View<'_>) -> Result<(), QuoteError> {
+fn check_view(rules: Rules, view: &V3View<'_>) -> Result<(), QuoteError> {
     if view.sqrt_price_x96.is_zero() {
         return Err(QuoteError::UninitialisedPool);
     }
     let is_price_valid = view.sqrt_price_x96 >= MIN_SQRT_RATIO && view.sqrt_price_x96 < MAX_SQRT_RATIO;
     let is_tick_valid = (MIN_TICK..MAX_TICK).contains(&view.tick);
-    if !is_price_valid || !is_tick_valid || view.tick_spacing <= 0 || view.fee_ppm >= PPM {
+    if !is_price_valid || !is_tick_valid || view.tick_spacing <= 0 || view.fee_ppm > rules.fee_ppm_max() {
         return Err(QuoteError::InvalidPoolState);
     }
     if view.tick < view.known_ticks.0 || view.tick > view.known_ticks.1 {
         return Err(QuoteError::OutsideKnownTicks);
     }
     Ok(())
-}
-
-fn check_amount(specified: AmountSpecified) -> Result<(), QuoteError> {
-    match specified {
-        AmountSpecified::ExactIn(amount) if amount.is_zero() => Err(QuoteError::InsufficientInputAmount),
-        AmountSpecified::ExactOut(amount) if amount.is_zero() => Err(QuoteError::InsufficientOutputAmount),
-        _ => fit_int256(specified.amount()).map(drop),
-    }
 }
 
 fn check_limit(view: &V3View<'_>, zero_for_one: bool, limit: U256) -> Result<(), QuoteError> {

@@ -14,6 +14,8 @@
 //! | [`stable_swap`] | Curve's StableSwap contracts, `get_dy`, `get_dx`, `exchange` |
 //! | [`crypto_swap`] | Curve's CryptoSwap pools of two and three coins, and their maths contracts |
 //! | [`balancer`] | `WeightedPool`, `StablePool`, `MetaStablePool`, `ComposableStablePool` of Balancer V2, `Vault.swap` |
+//! | [`v4`] | `PoolManager.swap`, `V4Quoter`, for pools whose hooks leave swaps alone |
+//! | [`solidly`] | `Pair` of Solidly and Velodrome V1, `Pool` of Velodrome V2 and Aerodrome |
 //!
 //! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
 //!
@@ -28,11 +30,13 @@ mod error;
 pub mod full_math;
 pub mod ladder;
 pub mod mobius;
+pub mod solidly;
 pub mod sqrt_price_math;
 pub mod stable_swap;
 pub mod swap_math;
 pub mod tick_bitmap;
 pub mod tick_math;
+pub mod v4;
 pub mod way;
 
 pub use concentrated_liquidity::{AmountSpecified, SwapResult, V3View};

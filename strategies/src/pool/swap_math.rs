@@ -1,4 +1,4 @@
-//! One step of a swap inside one liquidity range: `SwapMath.computeSwapStep` of Uniswap V3, bit for bit.
+//! One step of a swap inside one liquidity range: `SwapMath.computeSwapStep` of Uniswap V3 and V4, bit for bit.
 
 use ruint::aliases::U256;
 
@@ -55,8 +55,10 @@ pub struct SwapStep {
 ///
 /// The direction is that of the prices: token 0 comes in when the target is not above the current price.
 ///
+/// A fee of the whole input, which only Uniswap V4 knows, takes an exact input and gives nothing for it.
+///
 /// # Errors
-/// [`QuoteError::InvalidPoolState`] for a price outside 1..2^160 or a fee of one or more;
+/// [`QuoteError::InvalidPoolState`] for a price outside 1..2^160, a fee above one, or a fee of one on an exact output;
 /// [`QuoteError::AmountOverflow`] when an amount needs more than 256 bits.
 pub fn compute_swap_step(
     sqrt_price_current_x96: U256,
@@ -65,10 +67,11 @@ pub fn compute_swap_step(
     remaining: AmountSpecified,
     fee_ppm: u32,
 ) -> Result<SwapStep, QuoteError> {
-    let kept_ppm = PPM.checked_sub(fee_ppm).filter(|&kept| kept > 0).ok_or(QuoteError::InvalidPoolState)?;
+    let kept_ppm = PPM.checked_sub(fee_ppm).ok_or(QuoteError::InvalidPoolState)?;
     let range = Range { current: sqrt_price_current_x96, target: sqrt_price_target_x96, liquidity };
     match remaining {
         AmountSpecified::ExactIn(amount) => range.exact_in(amount, fee_ppm, kept_ppm),
+        AmountSpecified::ExactOut(_) if kept_ppm == 0 => Err(QuoteError::InvalidPoolState),
         AmountSpecified::ExactOut(amount) => range.exact_out(amount, fee_ppm, kept_ppm),
     }
 }
@@ -141,5 +144,9 @@ impl Range {
 }
 
 fn fee_on(amount_in: U256, fee_ppm: u32, kept_ppm: u32) -> Result<U256, QuoteError> {
+    // Where the fee keeps nothing of an exact input, only a range that needs none is used whole.
+    if kept_ppm == 0 && amount_in.is_zero() {
+        return Ok(U256::ZERO);
+    }
     Ok(mul_div_ceil(amount_in, U256::from(fee_ppm), U256::from(kept_ppm))?)
 }

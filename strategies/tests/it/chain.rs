@@ -1,7 +1,7 @@
 //! An in-process EVM with no fees and no nonces: contracts in, results and logs out.
 
 use alloy::primitives::{Address, Bytes, Log, TxKind, U256};
-use alloy::sol_types::{SolCall, SolEvent};
+use alloy::sol_types::{SolCall, SolEvent, SolValue};
 use revm::context::result::{ExecutionResult, HaltReason};
 use revm::context::{Context, TxEnv};
 use revm::database::{CacheDB, EmptyDB};
@@ -99,6 +99,28 @@ impl Chain {
     pub(crate) fn send<C: SolCall>(&mut self, to: Address, call: &C) -> Result<Sent<C::Return>, Reverted> {
         let request = transaction(TxKind::Call(to), call.abi_encode());
         decode::<C>(self.evm.transact_commit(request).expect("the in-memory chain does not fail"))
+    }
+
+    /// Calls through a contract that takes an address, and passes the rest of its data on to it.
+    pub(crate) fn send_through<C: SolCall>(
+        &mut self,
+        forwarder: Address,
+        to: Address,
+        call: &C,
+    ) -> Result<Sent<C::Return>, Reverted> {
+        let data = [to.abi_encode(), call.abi_encode()].concat();
+        let request = transaction(TxKind::Call(forwarder), data);
+        decode::<C>(self.evm.transact_commit(request).expect("the in-memory chain does not fail"))
+    }
+
+    /// Creates through a contract that takes creation bytecode as its data, and answers the address.
+    pub(crate) fn create_through(&mut self, deployer: Address, creation: Vec<u8>) -> Address {
+        let request = transaction(TxKind::Call(deployer), creation);
+        let result = self.evm.transact_commit(request).expect("the in-memory chain does not fail");
+        let output = result.output().expect("the deployer answers");
+        let created = Address::abi_decode(output).expect("an address");
+        assert_ne!(created, Address::ZERO, "the contract deploys");
+        created
     }
 
     pub(crate) fn storage(&self, address: Address, slot: U256) -> U256 {

@@ -8,6 +8,7 @@ use alloy::sol;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
+pub(crate) use self::wide::{PancakePool, V4Key, V4Manager, V4ModifyTest, V4QuoterApi, V4StateViewApi, V4SwapTest};
 use crate::data::{data_root, ignored, workspace};
 
 /// Where each contract lies in the npm packages, for when the data folder is absent.
@@ -136,5 +137,69 @@ sol! {
         function mint(Mint params) external payable returns (uint256 tokenId, uint128 liquidity,
             uint256 amount0, uint256 amount1);
         function decreaseLiquidity(Decrease params) external payable returns (uint256 amount0, uint256 amount1);
+    }
+}
+
+/// Contracts with events of more fields than a function should have arguments.
+#[expect(clippy::too_many_arguments, reason = "constructors of the events, which nothing here calls")]
+mod wide {
+    use alloy::sol;
+
+    sol! {
+        #[derive(Debug)]
+        struct V4Key { address currency0; address currency1; uint24 fee; int24 tickSpacing; address hooks; }
+
+        interface V4Manager {
+            event Swap(bytes32 indexed id, address indexed sender, int128 amount0, int128 amount1,
+                uint160 sqrtPriceX96, uint128 liquidity, int24 tick, uint24 fee);
+            function initialize(V4Key key, uint160 sqrtPriceX96) external returns (int24 tick);
+            function setProtocolFeeController(address controller) external;
+            function setProtocolFee(V4Key key, uint24 newProtocolFee) external;
+        }
+
+        interface V4SwapTest {
+            struct SwapParams { bool zeroForOne; int256 amountSpecified; uint160 sqrtPriceLimitX96; }
+            struct TestSettings { bool takeClaims; bool settleUsingBurn; }
+            function swap(V4Key key, SwapParams params, TestSettings testSettings, bytes hookData)
+                external payable returns (int256 delta);
+        }
+
+        interface V4ModifyTest {
+            struct Modify { int24 tickLower; int24 tickUpper; int256 liquidityDelta; bytes32 salt; }
+            function modifyLiquidity(V4Key key, Modify params, bytes hookData) external payable returns (int256 delta);
+        }
+
+        interface V4QuoterApi {
+            struct ExactSingle { V4Key poolKey; bool zeroForOne; uint128 exactAmount; bytes hookData; }
+            function quoteExactInputSingle(ExactSingle params) external returns (uint256 amountOut, uint256 gasEstimate);
+            function quoteExactOutputSingle(ExactSingle params) external returns (uint256 amountIn, uint256 gasEstimate);
+        }
+
+        interface V4StateViewApi {
+            function getSlot0(bytes32 poolId) external view returns (uint160 sqrtPriceX96, int24 tick,
+                uint24 protocolFee, uint24 lpFee);
+            function getLiquidity(bytes32 poolId) external view returns (uint128 liquidity);
+            function getTickLiquidity(bytes32 poolId, int24 tick) external view returns (uint128 liquidityGross,
+                int128 liquidityNet);
+        }
+
+        interface PancakePool {
+            event Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1,
+                uint160 sqrtPriceX96, uint128 liquidity, int24 tick, uint128 protocolFeesToken0,
+                uint128 protocolFeesToken1);
+            function initialize(uint160 sqrtPriceX96) external;
+            function mint(address recipient, int24 tickLower, int24 tickUpper, uint128 amount, bytes data)
+                external returns (uint256 amount0, uint256 amount1);
+            function burn(int24 tickLower, int24 tickUpper, uint128 amount)
+                external returns (uint256 amount0, uint256 amount1);
+            function swap(address recipient, bool zeroForOne, int256 amountSpecified, uint160 sqrtPriceLimitX96,
+                bytes data) external returns (int256 amount0, int256 amount1);
+            function liquidity() external view returns (uint128);
+            function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16 observationIndex,
+                uint16 observationCardinality, uint16 observationCardinalityNext, uint32 feeProtocol, bool unlocked);
+            function ticks(int24 tick) external view returns (uint128 liquidityGross, int128 liquidityNet,
+                uint256 feeGrowthOutside0X128, uint256 feeGrowthOutside1X128, int56 tickCumulativeOutside,
+                uint160 secondsPerLiquidityOutsideX128, uint32 secondsOutside, bool initialized);
+        }
     }
 }

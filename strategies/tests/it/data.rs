@@ -58,12 +58,15 @@ pub(crate) fn json(path: &str) -> Option<Value> {
 fn quote_integers(text: &str) -> String {
     let is_number = |character: char| character.is_ascii_digit() || matches!(character, '-' | '+' | '.' | 'e' | 'E');
     let mut quoted = String::with_capacity(text.len() + text.len() / 8);
+    let (mut is_inside, mut is_escaped) = (false, false);
     for (index, part) in text.split('"').enumerate() {
         if index > 0 {
             quoted.push('"');
+            // An escaped mark belongs to the string it stands in.
+            is_inside = !is_inside || is_escaped;
         }
-        // No string in the data escapes a quotation mark, so every other part is inside one.
-        if index % 2 == 1 {
+        is_escaped = is_inside && part.bytes().rev().take_while(|&byte| byte == b'\\').count() % 2 == 1;
+        if is_inside {
             quoted.push_str(part);
             continue;
         }
@@ -102,6 +105,11 @@ pub(crate) fn seed(test: &str, default: u64) -> u64 {
     let seed = std::env::var("ALPHAPULSE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     report(&format!("{test}: seed {seed}"));
     seed
+}
+
+/// Times that a randomised test runs its cases: `ALPHAPULSE_CASES` as a multiple of the ordinary run's, or once.
+pub(crate) fn cases_factor() -> usize {
+    std::env::var("ALPHAPULSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// A number that JSON holds as text or as digits, of any size.

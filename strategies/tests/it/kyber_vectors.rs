@@ -27,13 +27,13 @@ fn v2_amounts_equal_kyber_s() {
     rows.finish(11);
 }
 
-fn cases(segment: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn cases(segment: &Value) -> impl Iterator<Item = &Value> {
     let groups = segment["cases"].as_array().into_iter().flatten();
     groups.flat_map(|group| group["rows"].as_array().into_iter().flatten())
 }
 
 /// Finds a named field in a list of one-key objects, to any depth; pools nest them.
-fn field<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
+pub(crate) fn field<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
     let entries = row.as_array()?;
     let own = entries.iter().find_map(|entry| entry.get(name));
     own.or_else(|| {

@@ -2,7 +2,9 @@
 //! against enumeration.
 //!
 //! Bytecode and vectors are read from `../shared/data` beside the workspace (or `ALPHAPULSE_DATA`), bytecode also
-//! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes.
+//! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes. Random tests
+//! print their seed, which `ALPHAPULSE_SEED` sets; `ALPHAPULSE_CASES=50` runs those of V4 and PancakeSwap fifty times
+//! as long.
 
 mod balancer_chain;
 mod balancer_contracts;
@@ -23,6 +25,7 @@ mod ladder;
 mod later_kinds;
 mod market;
 mod onchain_goldens;
+mod pancake_v3_swaps;
 mod pool_properties;
 mod sizing;
 mod sketch;
@@ -30,12 +33,18 @@ mod stable_swap_goldens;
 mod stable_swap_kyber;
 mod stable_swap_properties;
 mod stable_swap_state;
+mod solidly_properties;
+mod solidly_vectors;
 mod tycho_recordings;
 mod uniswap_v2_pair;
 mod uniswap_v2_vectors;
 mod uniswap_v3_quoter;
 mod uniswap_v3_swaps;
 mod uniswap_v3_vectors;
+mod uniswap_v4_properties;
+mod uniswap_v4_swaps;
+mod uniswap_v4_vectors;
 mod v3_chain;
 mod v3_quote_rows;
 mod v3_state;
+mod v4_chain;

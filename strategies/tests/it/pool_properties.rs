@@ -21,7 +21,7 @@ use crate::v3_chain::FEE_TIERS;
 use crate::v3_state::V3State;
 
 /// The same cases on every run, unless `ALPHAPULSE_SEED` says otherwise.
-fn config(cases: u32) -> ProptestConfig {
+pub(crate) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
         failure_persistence: None,
@@ -31,12 +31,12 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 /// Any 256-bit number, every length equally likely.
-fn any_word() -> impl Strategy<Value = U256> {
+pub(crate) fn any_word() -> impl Strategy<Value = U256> {
     (any::<[u64; 4]>(), 0_usize..=256).prop_map(|(limbs, shift)| U256::from_limbs(limbs) >> shift)
 }
 
 /// Any 128-bit number, every length equally likely.
-fn any_half() -> impl Strategy<Value = u128> {
+pub(crate) fn any_half() -> impl Strategy<Value = u128> {
     (any::<u128>(), 0_u32..128).prop_map(|(value, shift)| value >> shift)
 }
 

@@ -2,6 +2,7 @@
 
 use alloy::primitives::U256;
 use alphapulse_protocol::replica::TickLiquidity;
+use alphapulse_strategies::pool::concentrated_liquidity::sqrt_price_limit_default;
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
 use alphapulse_strategies::pool::{SwapResult, V3View};
 use rand::Rng;
@@ -75,6 +76,25 @@ impl V3State {
             state.modify(lower, upper, i128::try_from(liquidity).expect("a share of what a tick may hold"));
         }
         state
+    }
+
+    /// The domain's end, past it, the price itself, behind it, or the price of a tick or one beside it.
+    pub(crate) fn random_limit(&self, random: &mut StdRng, zero_for_one: bool) -> U256 {
+        let default = sqrt_price_limit_default(zero_for_one);
+        let steps = match random.random_range(0..16) {
+            0 => return if zero_for_one { default - U256::ONE } else { default + U256::ONE },
+            1 => return self.sqrt_price_x96,
+            2 => return sqrt_price_limit_default(!zero_for_one),
+            3..=8 => return default,
+            9..=12 => random.random_range(0..100),
+            _ => 256,
+        };
+        let slot = self.tick.div_euclid(self.tick_spacing);
+        let slot = if zero_for_one { slot - steps } else { slot + steps + 1 };
+        let slot = if steps == 256 { slot.div_euclid(256) * 256 } else { slot };
+        let target = (slot * self.tick_spacing).clamp(MIN_TICK + 1, MAX_TICK - 1);
+        let price = get_sqrt_ratio_at_tick(target).expect("in the domain");
+        price + U256::from(random.random_range(0..3_u32).saturating_sub(1))
     }
 
     /// A range that may be minted: near the price three times out of four.
