@@ -16,6 +16,7 @@ mod contracts;
 mod cow_auction;
 mod crypto_contracts;
 mod crypto_properties;
+mod crypto_two_coins;
 mod crypto_vectors;
 mod data;
 mod incremental_search;
