@@ -457,11 +457,70 @@ fn square_root(value: U256) -> U256 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixed_point::ONE;
+    use super::super::{BALANCE_MAX, fixed_point::ONE};
     use super::*;
 
     fn number(value: u128) -> U256 {
         U256::from(value)
+    }
+
+    const WAY: Way = Way { token_in: 0, token_out: 2 };
+
+    /// A pool of two and its share between them.
+    fn pool() -> StableView<'static> {
+        const BALANCES: [u128; 3] = [10_u128.pow(24), 1 << 111, 10_u128.pow(24)];
+        const SCALES: [U256; 3] = [ONE; 3];
+        StableView {
+            balances: &BALANCES,
+            scales: &SCALES,
+            amplification: Amplification::constant(100_000),
+            swap_fee: 1_000_000_000_000_000,
+            rounding: InvariantRounding::Down,
+            share: Some(1),
+            rates_valid_until: 1_000,
+            is_paused: false,
+        }
+    }
+
+    #[test]
+    fn rates_are_good_to_their_last_second() {
+        assert!(pool().quote_exact_in(WAY, ONE, 1_000).is_ok_and(|out| out < ONE && !out.is_zero()));
+        assert_eq!(pool().quote_exact_in(WAY, ONE, 1_001), Err(QuoteError::RatesExpired));
+        assert_eq!(pool().quote_exact_out(WAY, ONE, 1_001), Err(QuoteError::RatesExpired));
+    }
+
+    #[test]
+    fn share_is_left_out_and_not_traded() {
+        let tokens = [pool().balances[0], pool().balances[2]];
+        let without = StableView { balances: &tokens, scales: &[ONE; 2], share: None, ..pool() };
+        let quote = without.quote_exact_in(Way { token_in: 0, token_out: 1 }, ONE, 0);
+        assert_eq!(pool().quote_exact_in(WAY, ONE, 0), quote);
+        for (token_in, token_out) in [(0, 1), (1, 0), (1, 2), (0, 0), (0, 3), (3, 0)] {
+            let way = Way { token_in, token_out };
+            assert_eq!(pool().quote_exact_in(way, ONE, 0), Err(QuoteError::TokenNotInPool), "{way:?}");
+        }
+    }
+
+    #[test]
+    fn pool_that_cannot_swap_says_why() {
+        let paused = StableView { is_paused: true, ..pool() };
+        assert_eq!(paused.quote_exact_in(WAY, ONE, 0), Err(QuoteError::Paused));
+        assert_eq!(pool().quote_exact_in(WAY, U256::ZERO, 0), Err(QuoteError::InsufficientInputAmount));
+        assert_eq!(pool().quote_exact_out(WAY, U256::ZERO, 0), Err(QuoteError::InsufficientOutputAmount));
+        let all = U256::from(pool().balances[2]);
+        assert_eq!(pool().quote_exact_out(WAY, all + U256::ONE, 0), Err(QuoteError::InsufficientLiquidity));
+        let torn = StableView { scales: &[ONE; 2], ..pool() };
+        assert_eq!(torn.quote_exact_in(WAY, ONE, 0), Err(QuoteError::InvalidPoolState));
+    }
+
+    #[test]
+    fn vault_holds_112_bits_and_the_whole_input() {
+        let room = U256::from(BALANCE_MAX - pool().balances[0]);
+        let swap = pool().swap_exact_in(WAY, room, 0).expect("the vault is filled to the brim");
+        assert_eq!(swap.after[0], BALANCE_MAX);
+        assert_eq!(U256::from(swap.after[2]) + swap.amount_out, U256::from(pool().balances[2]));
+        assert_eq!((swap.after[1], swap.after[3]), (pool().balances[1], 0));
+        assert_eq!(pool().quote_exact_in(WAY, room + U256::ONE, 0), Err(QuoteError::ReserveOverflow));
     }
 
     #[test]

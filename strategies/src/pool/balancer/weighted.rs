@@ -189,3 +189,54 @@ fn power_up(x: U256, y: U256, powers: Powers) -> Result<U256, QuoteError> {
     let raw = log_exp::pow(x, y)?;
     add(raw, add(mul_up(raw, POWER_ERROR_MAX)?, U256::ONE)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAY: Way = Way { token_in: 0, token_out: 1 };
+
+    fn pool() -> WeightedView<'static> {
+        WeightedView {
+            balances: &[1_000_000_000, 2_000_000_000],
+            scales: &[1_000_000_000_000_000_000; 2],
+            weights: &[500_000_000_000_000_000; 2],
+            swap_fee: 0,
+            powers: Powers::SpecialCases,
+            is_paused: false,
+        }
+    }
+
+    #[test]
+    fn pool_takes_and_gives_three_tenths_at_once() {
+        let (input, output) = (U256::from(300_000_000), U256::from(600_000_000));
+        assert!(pool().quote_exact_in(WAY, input).is_ok());
+        assert_eq!(pool().quote_exact_in(WAY, input + U256::ONE), Err(QuoteError::InputRatioExceeded));
+        assert!(pool().quote_exact_out(WAY, output).is_ok());
+        assert_eq!(pool().quote_exact_out(WAY, output + U256::ONE), Err(QuoteError::OutputRatioExceeded));
+    }
+
+    #[test]
+    fn pool_that_cannot_swap_says_why() {
+        let paused = WeightedView { is_paused: true, ..pool() };
+        assert_eq!(paused.quote_exact_in(WAY, ONE), Err(QuoteError::Paused));
+        assert_eq!(paused.quote_exact_in(WAY, U256::ZERO), Err(QuoteError::InsufficientInputAmount));
+        assert_eq!(pool().quote_exact_out(WAY, U256::ZERO), Err(QuoteError::InsufficientOutputAmount));
+        for (token_in, token_out) in [(0, 0), (0, 2), (2, 0)] {
+            let way = Way { token_in, token_out };
+            assert_eq!(pool().quote_exact_in(way, ONE), Err(QuoteError::TokenNotInPool), "{way:?}");
+        }
+        let torn = WeightedView { weights: &[1], ..pool() };
+        assert_eq!(torn.quote_exact_in(WAY, ONE), Err(QuoteError::InvalidPoolState));
+        let weightless = WeightedView { weights: &[0, 1], ..pool() };
+        assert_eq!(weightless.quote_exact_in(WAY, U256::ONE), Err(QuoteError::InvalidPoolState));
+    }
+
+    #[test]
+    fn whole_input_stays_in_the_pool() {
+        let pool = WeightedView { swap_fee: 100_000_000_000_000_000, ..pool() };
+        let swap = pool.swap_exact_in(WAY, U256::from(1_000_000)).expect("a sound pool");
+        assert_eq!(swap.after[0], 1_001_000_000);
+        assert_eq!(U256::from(swap.after[1]) + swap.amount_out, U256::from(2_000_000_000));
+    }
+}
