@@ -1,8 +1,11 @@
 //! V4 quotes read on mainnet, and tick maps after changes of liquidity.
 
+use std::collections::BTreeSet;
+
 use alloy::primitives::U256;
 use alphapulse_protocol::replica::TickLiquidity;
 use alphapulse_strategies::pool::check_consistency;
+use alphapulse_strategies::pool::tick_bitmap::word_edge;
 use alphapulse_strategies::pool::v4::V4View;
 use serde_json::Value;
 
@@ -109,4 +112,46 @@ fn v4_states_without_an_answer_load() {
         rows.skip(name, &format!("no amount of the chain to compare with; {soundness}"));
     }
     rows.finish(0);
+}
+
+/// Which bit of which word the contracts keep a tick in decides where a step ends.
+#[test]
+fn v4_ticks_lie_in_the_words_of_the_recorded_bitmaps() {
+    let Some(file) = json("vectors/onchain-goldens/liquidity_mapping_fixtures.json") else { return };
+    let mut rows = Rows::of("V4 tick bitmaps");
+    for row in file["flip"].as_array().expect("a list of rows") {
+        let mut ticks = BTreeSet::new();
+        for tick in row["ticks"].as_array().expect("a list of ticks").iter().map(number::<i32>) {
+            // A second flip takes the tick away.
+            if !ticks.insert(tick) {
+                ticks.remove(&tick);
+            }
+        }
+        check_bitmap(&ticks, number(&row["spacing"]), &row["result"], number);
+        rows.check();
+    }
+    // The file leaves out the spacing, which is the one that makes slots of its ticks.
+    for (name, spacing) in [("A", 1), ("B", 60), ("C", 1), ("D", 10), ("E", 10)] {
+        let state = &file["apply"][name];
+        let table = state["tick_data"].as_object().expect("a table of ticks");
+        let ticks = table.keys().map(|tick| tick.parse().expect("digits")).collect();
+        check_bitmap(&ticks, spacing, &state["tick_bitmap"], |word| number(&word["bitmap"]));
+        rows.check();
+    }
+    rows.finish(15);
+}
+
+fn check_bitmap(ticks: &BTreeSet<i32>, spacing: i32, words: &Value, read: impl Fn(&Value) -> U256) {
+    let mut expected = 0;
+    for (word, bits) in words.as_object().expect("a table of words") {
+        let first = word.parse::<i32>().expect("digits") * 256;
+        for bit in (0..256).filter(|&bit| read(bits).bit(bit)) {
+            let tick = (first + i32::try_from(bit).expect("in 0..256")) * spacing;
+            assert!(ticks.contains(&tick), "{tick} of {words}");
+            assert_eq!(word_edge(tick, spacing, true), first * spacing, "down from {tick}");
+            assert_eq!(word_edge(tick - 1, spacing, false), (first + 255) * spacing, "up to {tick}");
+            expected += 1;
+        }
+    }
+    assert_eq!(ticks.len(), expected, "{words}");
 }
