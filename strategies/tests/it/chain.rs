@@ -83,11 +83,6 @@ impl Chain {
         self.evm.ctx.journaled_state.database.insert_account_info(address, account);
     }
 
-    /// Unix second of the calls that follow.
-    pub(crate) fn set_time(&mut self, at: u64) {
-        self.evm.ctx.block.timestamp = U256::from(at);
-    }
-
     /// Calls without keeping what changed.
     pub(crate) fn call<C: SolCall>(&mut self, to: Address, call: &C) -> Result<C::Return, Reverted> {
         let request = transaction(TxKind::Call(to), call.abi_encode());
