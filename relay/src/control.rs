@@ -5,12 +5,12 @@ use core::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alphapulse_protocol::message::{AdminAction, AdminReply, AdminRequest, AdminStatus, CautionCause};
-use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::caution::Cautions;
 use crate::config::Endpoint;
 use crate::error::RelayError;
-use crate::hub::Command;
 use crate::metrics::Metrics;
 use crate::roster::Roster;
 use crate::source::race::{RaceControl, SourceReport, SourceState, SourceWatch};
@@ -64,7 +64,7 @@ impl fmt::Debug for Nodes {
 /// A running relay's controls, shared by its owner and its doors.
 #[derive(Debug)]
 pub(crate) struct Control {
-    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) cautions: Arc<Cautions>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) nodes: Option<Nodes>,
     pub(crate) sources: Option<SourceWatch>,
@@ -91,33 +91,30 @@ impl Control {
         self.nodes.as_ref().ok_or_else(|| RelayError::Nodes(alone.into()))
     }
 
-    pub(crate) fn caution(&self, cause: CautionCause) -> Result<(), RelayError> {
-        self.commands.send(Command::Caution(cause)).map_err(|_| RelayError::Stopped)
-    }
-
     /// Does what an administrator asks for. The answers hold no secret; the log says who asked, for what, and how it went.
     pub(crate) async fn administer(&self, request: &AdminRequest, by: &str) -> Vec<AdminReply> {
-        let (action, cause) = (request.action(), request.cause());
-        let done = timeout(ACT_MAX, self.act(request)).await.unwrap_or_else(|_| {
-            Err(RelayError::Nodes(format!("not done within {ACT_MAX:?}, and still under way: list the nodes")))
+        let act = words(request);
+        let done = timeout(ACT_MAX, self.act(request, by)).await.unwrap_or_else(|_| {
+            let next = "`relay status` and `relay node list` show how it went";
+            Err(RelayError::Nodes(format!("not done within {ACT_MAX:?}, and still under way: {next}")))
         });
         match done {
             Ok((items, said)) => {
                 self.metrics.admin_acts.add(1);
-                tracing::warn!(by, ?action, ?cause, said = ?said, "an administrator's act");
+                tracing::warn!(by, act, said, "an administrator's act");
                 let items = items.iter().map(|item| AdminReply::new(AdminStatus::Item, item));
                 items.chain([AdminReply::new(AdminStatus::Done, &said)]).collect()
             }
             Err(error) => {
                 self.metrics.admin_refusals.add(1);
                 let why = error.to_string();
-                tracing::warn!(by, ?action, ?cause, why = ?why, "an administrator's act is refused");
+                tracing::warn!(by, act, why, "an administrator's act is refused");
                 vec![AdminReply::new(AdminStatus::Refused, &why)]
             }
         }
     }
 
-    async fn act(&self, request: &AdminRequest) -> Result<Said, RelayError> {
+    async fn act(&self, request: &AdminRequest, by: &str) -> Result<Said, RelayError> {
         let text = request.text();
         let say = |said: String| Ok((Vec::new(), said));
         match request.action() {
@@ -129,11 +126,10 @@ impl Control {
             Some(AdminAction::ListNodes) => Ok((self.lines(), self.outlook())),
             Some(AdminAction::Caution) => {
                 let cause = request.cause().unwrap_or(CautionCause::Divergence);
-                self.caution(cause)?;
-                say(match cause {
-                    CautionCause::None => "the caution is lifted".to_owned(),
-                    _ => "subscribers are told not to trade".to_owned(),
-                })
+                let (cautions, by) = (Arc::clone(&self.cautions), by.to_owned());
+                // The disk may take its time, and must end what it began even if nobody waits any more.
+                let done = spawn_blocking(move || caution(&cautions, cause, &by)).await;
+                say(done.unwrap_or(Err(RelayError::Stopped))?)
             }
             Some(AdminAction::Disconnect) => match self.roster.disconnect(text) {
                 0 => Err(RelayError::Unknown("connection of that name or number")),
@@ -161,6 +157,36 @@ impl Control {
             Some(cause) => format!("not safe to trade on: {cause}"),
             None => "the nodes agree".to_owned(),
         }
+    }
+}
+
+/// Sets or lifts an operator's caution, and says what that means.
+fn caution(cautions: &Cautions, cause: CautionCause, by: &str) -> Result<String, RelayError> {
+    if cause == CautionCause::None {
+        return Ok(match cautions.lift()? {
+            Some(order) => format!("the caution is lifted: it was {order}"),
+            None => "no caution was set, so that none is lifted; what the nodes' state asks for stays".to_owned(),
+        });
+    }
+    Ok(if cautions.set(cause, by)? {
+        "subscribers are told not to trade, also after a restart, until the caution is lifted".to_owned()
+    } else {
+        "subscribers are told not to trade until the caution is lifted or the relay ends: a restart forgets it, because this relay \
+         keeps no journal; start it with `journal.dir` or `--journal DIR` to have it kept"
+            .to_owned()
+    })
+}
+
+/// An act as it is typed.
+fn words(request: &AdminRequest) -> &'static str {
+    match (request.action(), request.cause()) {
+        (Some(AdminAction::AddNode), _) => "node add",
+        (Some(AdminAction::RemoveNode), _) => "node remove",
+        (Some(AdminAction::ListNodes), _) => "node list",
+        (Some(AdminAction::Caution), Some(CautionCause::None)) => "caution lift",
+        (Some(AdminAction::Caution), _) => "caution set",
+        (Some(AdminAction::Disconnect), _) => "disconnect",
+        _ => "unknown",
     }
 }
 

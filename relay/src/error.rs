@@ -137,6 +137,9 @@ pub enum RelayError {
     /// There is no such node to take away, or nothing to add one to.
     #[error("nodes: {0}")]
     Nodes(String),
+    /// An operator's caution could not be kept, or not be forgotten.
+    #[error("caution: {0}")]
+    Caution(String),
     /// There is no such source of side messages to take away.
     #[error("there is no side source `{0}`; the status names those that run")]
     SideSource(String),

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::archive::{Archive, Desks};
+use crate::caution::Order;
 use crate::clock::now;
 use crate::config::RelayConfig;
 use crate::error::{JournalError, RelayError};
@@ -36,8 +37,8 @@ const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
 pub(crate) enum Command {
     /// Serve a lane.
     Join(Box<Joining>),
-    /// Tell everyone whether the nodes can be believed.
-    Caution(CautionCause),
+    /// An operator's caution, or that there is none any more.
+    Caution(Option<Order>),
     /// Say how the stream stands.
     Report(oneshot::Sender<Report>),
     /// End in order.
@@ -68,7 +69,7 @@ pub(crate) struct Hub {
     desks: Desks,
     /// What subscribers were told last, and what it follows from.
     caution: CautionCause,
-    caution_said: CautionCause,
+    order: Option<Order>,
     caution_seen: CautionCause,
     /// Whether the source is out of reach, or the stream not yet where the source is.
     is_lost: bool,
@@ -100,7 +101,7 @@ impl Hub {
             recorded: Sequence(0),
             desks: Desks::default(),
             caution: CautionCause::None,
-            caution_said: CautionCause::None,
+            order: None,
             caution_seen: CautionCause::None,
             is_lost: false,
             is_in_doubt: false,
@@ -116,6 +117,11 @@ impl Hub {
     /// Bytes of the whole state as it is sent.
     pub(crate) fn snapshot_bytes(&self) -> usize {
         self.sequencer.snapshot().map_or(0, |snapshot| snapshot.len())
+    }
+
+    /// Begins with an operator's caution that an earlier process was given: nobody is served before it holds.
+    pub(crate) fn begin_under(&mut self, order: Option<Order>) {
+        self.on_caution(order);
     }
 
     /// What doors tell of the stream.
@@ -177,7 +183,7 @@ impl Hub {
                 },
                 command = commands.recv() => match command {
                     Some(Command::Join(joining)) => self.on_join(*joining),
-                    Some(Command::Caution(cause)) => self.on_caution(cause),
+                    Some(Command::Caution(order)) => self.on_caution(order),
                     // Who asked may have left meanwhile.
                     Some(Command::Report(asked)) => drop(asked.send(self.report())),
                     Some(Command::Stop) | None => return Ok(()),
@@ -323,6 +329,8 @@ impl Hub {
             head: self.sequencer.head(),
             head_at: self.head_at,
             caution: self.caution,
+            order: self.order.clone(),
+            caution_of_nodes: self.caution_of_nodes(),
             journal: self.journal.as_ref().map(FeedWriter::status),
         }
     }
@@ -340,8 +348,8 @@ impl Hub {
     }
 
     /// The word of who stands outside: it holds whatever the nodes seem.
-    fn on_caution(&mut self, cause: CautionCause) {
-        self.caution_said = cause;
+    fn on_caution(&mut self, order: Option<Order>) {
+        self.order = order;
         self.weigh();
     }
 
@@ -383,11 +391,16 @@ impl Hub {
         }
     }
 
-    fn weigh(&mut self) {
+    /// What subscribers must be told whatever an operator says.
+    fn caution_of_nodes(&self) -> CautionCause {
         let doubt = if self.is_in_doubt { CautionCause::Divergence } else { CautionCause::None };
         let lost = if self.is_lost { CautionCause::BelowQuorum } else { CautionCause::None };
-        let causes = [self.caution_said, self.caution_seen, doubt, lost];
-        let cause = causes.into_iter().find(|cause| *cause != CautionCause::None).unwrap_or(CautionCause::None);
+        let causes = [self.caution_seen, doubt, lost];
+        causes.into_iter().find(|cause| *cause != CautionCause::None).unwrap_or(CautionCause::None)
+    }
+
+    fn weigh(&mut self) {
+        let cause = self.order.as_ref().map_or_else(|| self.caution_of_nodes(), |order| order.cause);
         if self.caution == cause {
             return;
         }

@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use crate::access::Roles;
+use crate::caution::{Cautions, Flag, Order};
 use crate::clock::now;
 use crate::config::{Endpoint, RelayConfig};
 use crate::control::{Control, Nodes};
@@ -72,6 +73,8 @@ struct Ready {
     lanes: Option<Lanes>,
     sources: Option<SourceWatch>,
     nodes: Option<Nodes>,
+    /// Where an operator's caution is kept, and what was found there.
+    kept: (Option<Flag>, Option<Order>),
     name: Arc<str>,
 }
 
@@ -162,7 +165,8 @@ impl Relay {
         let tls = prepare(&config)?;
         let name = format!("recording {}", recording.dir().display()).into();
         metrics.connected.set(1);
-        let ready = Ready { hub, events, listeners, tls, http, lanes: Some(lanes), sources: None, nodes: None, name };
+        let (lanes, kept) = (Some(lanes), (None, None));
+        let ready = Ready { hub, events, listeners, tls, http, lanes, sources: None, nodes: None, kept, name };
         Self::assemble(&config, ready, player.run())
     }
 
@@ -187,9 +191,20 @@ impl Relay {
             Follower::begin(dial, &config, events_in, Arc::clone(&resync), Arc::clone(&metrics)).await?;
 
         let journal = open_journal(&config)?;
+        let flag = config.journal_dir.as_deref().map(Flag::new);
+        let order = flag.as_ref().and_then(Flag::read);
         let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
+        if let Some(order) = &order {
+            let cause = format!("{:?}", order.cause);
+            tracing::warn!(
+                cause,
+                "subscribers are told not to trade by an operator's caution, {order}; `relay caution lift` ends it"
+            );
+        }
+        hub.begin_under(order.clone());
         hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
-        let ready = Ready { hub, events, listeners, tls, http, lanes: None, sources, nodes, name };
+        let kept = (flag, order);
+        let ready = Ready { hub, events, listeners, tls, http, lanes: None, sources, nodes, kept, name };
         Self::assemble(&config, ready, follower.run(source))
     }
 
@@ -199,7 +214,7 @@ impl Relay {
         ready: Ready,
         source: impl Future<Output = Option<RelayError>> + Send + 'static,
     ) -> Result<Self, RelayError> {
-        let Ready { hub, events, listeners, tls, http, lanes, sources, nodes, name } = ready;
+        let Ready { hub, events, listeners, tls, http, lanes, sources, nodes, kept: (flag, order), name } = ready;
         tell_cost(config, &hub);
         let metrics = Arc::clone(hub.metrics());
         let (commands_in, commands) = mpsc::unbounded_channel();
@@ -213,7 +228,7 @@ impl Relay {
         };
         let (sides, sides_out) = SidePublisher::new(Arc::clone(&metrics));
         let control = Arc::new(Control {
-            commands: joiner.commands.clone(),
+            cautions: Arc::new(Cautions::new(joiner.commands.clone(), flag, order)),
             roster: Arc::clone(&joiner.roster),
             nodes,
             sources: sources.clone(),
@@ -289,12 +304,17 @@ impl Relay {
     }
 
     /// Tells subscribers whether the nodes can be believed: while they cannot, no state may be traded on. For who knows
-    /// better than the relay, an operator or a watchdog.
+    /// better than the relay, an operator or a watchdog. Where a journal is kept it holds over a restart, and this waits for the disk.
     ///
     /// # Errors
-    /// [`RelayError::Stopped`].
+    /// [`RelayError::Stopped`]; [`RelayError::Caution`] when it cannot be kept, although subscribers are told, or when it cannot be
+    /// forgotten, and so stays.
     pub fn caution(&self, cause: CautionCause) -> Result<(), RelayError> {
-        self.control.caution(cause)
+        let cautions = &self.control.cautions;
+        match cause {
+            CautionCause::None => cautions.lift().map(drop),
+            _ => cautions.set(cause, "the relay's own process").map(drop),
+        }
     }
 
     /// Where side messages are handed in.

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use alphapulse_protocol::UnixNanos;
+use alphapulse_relay::utc;
+
 /// A folder in `parent` that does not exist yet, named by the time in UTC: `20260301-080000`, with `-2` and so on for
 /// runs that start in the same second.
 pub(crate) fn new_in(parent: &Path) -> PathBuf {
@@ -15,22 +18,7 @@ pub(crate) fn new_in(parent: &Path) -> PathBuf {
 
 /// Unix seconds as `YYYYMMDD-HHMMSS`.
 fn stamp(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
-    format!("{year:04}{month:02}{day:02}-{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60)
-}
-
-/// Gregorian date of a count of days since 1970-01-01, by eras of 400 years that start on 1 March (Howard Hinnant,
-/// "chrono-Compatible Low-Level Date Algorithms").
-const fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, year_later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    (era * 400 + year + year_later, month, day)
+    utc(UnixNanos(seconds.saturating_mul(1_000_000_000))).replace(['-', ':', 'Z'], "").replace('T', "-")
 }
 
 #[cfg(test)]

@@ -197,6 +197,29 @@ fn tail_tells_hashes_in_hexadecimal_and_codes_in_words() {
 }
 
 #[test]
+fn an_operators_caution_beside_the_segments_is_no_part_of_the_journal() {
+    let (plain, cautioned) = (Recorded::new(), Recorded::new());
+    for name in ["caution", "caution.tmp"] {
+        std::fs::write(cautioned.feed.join(name), "00000000.apj").expect("ours");
+    }
+    for (verb, more) in [("verify", &["--json"][..]), ("stat", &["--json"]), ("tail", &["--json", "-n", "5000"])] {
+        let [one, other] = [&plain, &cautioned].map(|recorded| {
+            let ran = recorded.journal(verb, more);
+            assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{verb}");
+            ran.stdout.replace(recorded.folder.path().to_str().expect("UTF-8"), "")
+        });
+        assert_eq!(one, other, "{verb}");
+    }
+    let out = cautioned.folder.path().join("part");
+    assert_eq!(cautioned.journal("cut", &["--to", out.to_str().expect("UTF-8")]).code, Some(0));
+    let names = |dir: &Path| {
+        let names = std::fs::read_dir(dir).expect("it is there").map(|entry| entry.expect("an entry").file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(!names(&out).contains("caution".as_ref() as &std::ffi::OsStr), "{:?}", names(&out));
+}
+
+#[test]
 fn a_part_is_cut_out_and_what_cannot_be_is_named() {
     let recorded = Recorded::new();
     let out = recorded.folder.path().join("part");

@@ -166,15 +166,8 @@ async fn a_relay_whose_log_nobody_reads_any_more_serves_on_and_ends_in_order() {
 fn administer(socket: &Path, page: &str, subscriber: &Value, endpoint: &str) {
     let socket = socket.display().to_string();
     let act = |arguments: &[&str]| run(["relay"].iter().chain(arguments).copied().chain(["--unix", &socket]));
-    let caution = || {
-        let told = run(["relay", "status", "--json", "--http", page]);
-        let status: Value = serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"));
-        status["caution"].clone()
-    };
-    assert_eq!(act(&["caution", "set"]).code, Some(0));
-    assert!(caution().is_string());
-    assert_eq!(act(&["caution", "lift"]).code, Some(0));
-    assert!(caution().is_null());
+    assert!(status_of(page)["caution"].is_null());
+    assert_eq!(act(&["caution", "lift"]).lines().join("").split(',').next(), Some("no caution was set"));
     let listed = act(&["node", "list"]);
     assert_eq!(listed.code, Some(0), "{listed:?}");
     let [node, said] = listed.lines()[..] else { panic!("one node, and how it is followed: {listed:?}") };
@@ -187,6 +180,51 @@ fn administer(socket: &Path, page: &str, subscriber: &Value, endpoint: &str) {
     act(&["disconnect", "nobody"]).must_fail(1, &["no connection of that name", "next: "]);
     let ended = act(&["disconnect", &subscriber.to_string()]);
     assert_eq!((ended.code, ended.lines()), (Some(0), vec!["connections ended: 1"]), "{ended:?}");
+}
+
+fn status_of(page: &str) -> Value {
+    let told = run(["relay", "status", "--json", "--http", page]);
+    serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caution_outlives_the_relays_process_and_ends_where_it_is_lifted() {
+    let chain = Chain::start().await;
+    let (socket, dir) = (chain.path("relay.sock"), chain.path("feed"));
+    let page: &Path = "127.0.0.1:0".as_ref();
+    let settings = [("RELAY__LISTEN_UNIX", socket.as_path()), ("RELAY__LISTEN_HTTP", page)];
+    let start = || {
+        let arguments = ["relay", "--journal", dir.to_str().expect("UTF-8")];
+        let mut relay = Running::start(chain.command(&arguments, &settings));
+        relay.must_say("relaying");
+        let page = relay.said.split("http=\"").nth(1).and_then(|said| said.split('"').next()).map(str::to_owned);
+        (relay, page.expect("it is named"))
+    };
+    let unix = socket.display().to_string();
+    let act = |verb| {
+        let ran = run(["relay", "caution", verb, "--unix", &unix]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    };
+    let (relay, _) = start();
+    let said = act("set");
+    assert!(said.contains("also after a restart"), "{said}");
+    // Killed, and not told to stop.
+    drop(relay);
+
+    let (relay, page) = start();
+    assert!(relay.said.contains("an operator's caution, set by uid "), "{}", relay.said);
+    let by = status_of(&page)["operator_caution"]["by"].clone();
+    assert!(by.as_str().is_some_and(|by| by.starts_with("uid ")), "{by}");
+    let shown = run(["relay", "status", "--http", &page]);
+    let line = format!("an operator's: {} at 20", by.as_str().expect("text"));
+    assert!(shown.stdout.contains(&line) && shown.stdout.contains("caution   Divergence"), "{shown:?}");
+    let said = act("lift");
+    assert!(said.contains("is lifted") && said.contains("uid "), "{said}");
+    assert!(status_of(&page)["caution"].is_null());
+    drop(relay);
+    let (relay, page) = start();
+    assert!(status_of(&page)["problem"].is_null() && !relay.said.contains("operator"), "{}", relay.said);
 }
 
 #[tokio::test(flavor = "multi_thread")]

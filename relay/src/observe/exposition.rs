@@ -78,10 +78,16 @@ impl Page {
             epoch,
         );
         self.gauge("sequence", "Number of the stream's last message.", status.sequence);
-        self.gauge("healthy", "Whether the state is whole and a node connected.", u8::from(status.problem.is_none()));
+        self.gauge(
+            "healthy",
+            "Whether the state is whole, a node connected, and no caution told.",
+            u8::from(status.problem.is_none()),
+        );
         self.gauge("whole", "Whether the state is that of a whole block.", u8::from(status.is_whole));
         let is_careful = u8::from(status.caution.is_some());
         self.gauge("caution", "Whether subscribers are told not to trade.", is_careful);
+        let is_said = u8::from(status.operator_caution.is_some());
+        self.gauge("caution_by_operator", "Whether an operator's caution is set.", is_said);
         self.family(
             "head_age_seconds",
             "gauge",

@@ -10,7 +10,7 @@ mod observer;
 mod stages;
 mod status;
 
-pub use self::status::{HeadStatus, JournalStatus, RelayStatus, SourceStatus, StageStatus};
+pub use self::status::{HeadStatus, JournalStatus, OperatorCaution, RelayStatus, SourceStatus, StageStatus};
 
 pub(crate) use self::http::{HttpDoor, HttpServer};
 pub(crate) use self::observer::{Observer, Report, millis};

@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::histogram::Reading;
-use super::status::{HeadStatus, JournalStatus, RelayStatus, SourceStatus, StageStatus};
+use super::status::{HeadStatus, JournalStatus, OperatorCaution, RelayStatus, SourceStatus, StageStatus};
+use crate::caution::Order;
 use crate::error::RelayError;
 use crate::hub::Command;
 use crate::metrics::Metrics;
@@ -30,7 +31,25 @@ pub(crate) struct Report {
     pub(crate) head: Option<BlockRef>,
     pub(crate) head_at: Instant,
     pub(crate) caution: CautionCause,
+    /// What an operator said.
+    pub(crate) order: Option<Order>,
+    /// What would be told without him.
+    pub(crate) caution_of_nodes: CautionCause,
     pub(crate) journal: Option<JournalStatus>,
+}
+
+impl Report {
+    /// Why subscribers are told not to trade. Who lifts an operator's caution should know whether that ends it.
+    fn caution_words(&self) -> Option<String> {
+        let nodes = (self.caution_of_nodes != CautionCause::None).then(|| format!("{:?}", self.caution_of_nodes));
+        match (&self.order, nodes) {
+            (Some(order), None) => Some(format!("an operator's caution, {order}")),
+            (Some(order), Some(nodes)) => {
+                Some(format!("an operator's caution, {order}; and the nodes' state, {nodes}"))
+            }
+            (None, nodes) => nodes,
+        }
+    }
 }
 
 /// Whoever may ask how the relay is doing.
@@ -82,10 +101,7 @@ impl Observer {
         let problem = match report.head {
             None => Some("the state is not whole: the next snapshot is waited for".to_owned()),
             Some(_) if !is_connected => Some(format!("node {} is not connected", self.source)),
-            Some(_) if report.caution != CautionCause::None => {
-                Some(format!("subscribers are told not to trade: {:?}", report.caution))
-            }
-            Some(_) => None,
+            Some(_) => report.caution_words().map(|why| format!("subscribers are told not to trade: {why}")),
         };
         let head = report.head.map(|head| HeadStatus {
             number: head.number.0,
@@ -101,6 +117,7 @@ impl Observer {
             sequence: report.position.sequence.0,
             is_whole: head.is_some(),
             caution: (report.caution != CautionCause::None).then(|| format!("{:?}", report.caution)),
+            operator_caution: report.order.map(|Order { by, at, .. }| OperatorCaution { by, at }),
             head,
             stats,
             stages: stages.iter().map(|(name, read)| StageStatus::new(name, read)).collect(),

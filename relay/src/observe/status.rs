@@ -25,8 +25,11 @@ pub struct RelayStatus {
     pub sequence: u64,
     /// Whether the state is that of a whole block.
     pub is_whole: bool,
-    /// Why subscribers are told not to trade; `None` while the nodes are believed.
+    /// Why subscribers are told not to trade; `None` while they are not.
     pub caution: Option<String>,
+    /// The caution that an operator set, whatever the nodes seem; `None` while none is set.
+    #[serde(default)]
+    pub operator_caution: Option<OperatorCaution>,
     /// The newest block; `None` while the state is not whole.
     pub head: Option<HeadStatus>,
     /// Counters since the start.
@@ -42,6 +45,16 @@ pub struct RelayStatus {
     pub side_sources: Vec<SideReport>,
     /// The journal, if one is kept.
     pub journal: Option<JournalStatus>,
+}
+
+/// A caution that an operator set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct OperatorCaution {
+    /// Who, by the name that the log has him by; or why nobody knows, where what an earlier process left cannot be read.
+    pub by: String,
+    /// When, as RFC 3339 has it; `None` where nobody knows.
+    pub at: Option<String>,
 }
 
 /// The newest block.

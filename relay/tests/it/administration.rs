@@ -163,9 +163,13 @@ async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
     assert_eq!((relay.stats().admin_acts, relay.stats().admin_refusals), (4, 4));
     relay.stop().await.unwrap();
 
-    let log = log.text();
+    let (log, acts) = (log.text(), log.lines("an administrator's act"));
     let act = AdminAct::AddNode(endpoint);
     assert!(!log.contains("hunter2") && !format!("{act:?}").contains("hunter2"));
     let uid = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(folder.path()).unwrap());
-    assert!(log.contains(&format!("uid {uid} pid")) && log.contains("RemoveNode"), "{log}");
+    assert!(log.contains(&format!("uid {uid} pid")) && !acts.is_empty(), "{log}");
+    for act in ["node add", "node list", "node remove"] {
+        assert!(acts.iter().any(|line| line.contains(&format!("act=\"{act}\""))), "{acts:?}");
+    }
+    assert!(acts.iter().all(|line| !line.contains("Some(") && !line.contains("None")), "{acts:?}");
 }

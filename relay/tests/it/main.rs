@@ -10,6 +10,7 @@ mod archive;
 mod base_fee;
 mod beside;
 mod caution;
+mod caution_kept;
 mod chain_faults;
 mod data;
 mod discovery;

@@ -44,7 +44,7 @@ Examples:
   alphapulse relay caution set --config node.toml
   alphapulse relay caution lift --config node.toml
 
-While it is set no subscriber trades, whatever the nodes seem.";
+While it is set no subscriber trades, whatever the nodes seem. A relay that keeps a journal keeps it over restarts, too.";
 
 const DISCONNECT_EXAMPLES: &str = "\
 Examples:

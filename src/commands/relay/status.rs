@@ -96,6 +96,10 @@ fn show(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
     output.line(format_args!("relay {} on chain {}, up {up}", foreign(&status.version), status.chain_id))?;
     output.line(format_args!("problem   {}", status.problem.as_deref().map_or("none".to_owned(), foreign)))?;
     output.line(format_args!("caution   {}", status.caution.as_deref().map_or("none".to_owned(), foreign)))?;
+    if let Some(said) = &status.operator_caution {
+        let at = said.at.as_deref().map_or_else(String::new, |at| format!(" at {}", foreign(at)));
+        output.line(format_args!("          an operator's: {}{at}", foreign(&said.by)))?;
+    }
     if let Some(head) = &status.head {
         let age = millis(head.age_ms);
         output.line(format_args!("head      {} {}, {age} ago", head.number, foreign(&head.hash)))?;
