@@ -13,9 +13,12 @@
 //!   `y` is `r + 1` or `r`. `f(r + 1) >= r + 1` would need `q(r + 1) <= 0`, and `f(r) >= r + 1` would need
 //!   `q(r + 1) <= 1`, so either way the step ends at `r`.
 //!
-//! So the contract returns `r` unless `q(r + 1) = 1`, and then, and where numbers are so small or so large that one of
-//! these steps would not hold, its loop is run as it is. `r` itself is `(d - b + s) / 2`, floored, with `s` the floored
-//! root of the discriminant: `q(y) <= 0` is `2y - (d - b) <= s` for integers.
+//! The denominator at `r` is `s` or `s - 1`, with `s` the floored root of the discriminant. It is positive but for `b = d`
+//! and `c = 0`, where `q(r + 1) = 1`: an `s` of one means `b - d` is one either way, and then the denominator is one.
+//!
+//! So the contract returns `r` unless `q(r + 1) = 1`, and then, and where numbers are so large that one of these steps
+//! would not hold, its loop is run as it is. `r` itself is `(d - b + s) / 2`, floored: `q(y) <= 0` is
+//! `2y - (d - b) <= s` for integers.
 
 use ruint::aliases::U256;
 
@@ -100,10 +103,6 @@ impl Quadratic {
         let distance = d.abs_diff(b);
         let discriminant = distance.checked_mul(distance)?.checked_add(c.checked_mul(U256::from(4))?)?;
         let root_of_discriminant = sqrt(discriminant);
-        // Below two a denominator may be zero.
-        if root_of_discriminant <= U256::ONE {
-            return None;
-        }
         let twice = if d >= b {
             distance.wrapping_add(root_of_discriminant)
         } else {

@@ -16,7 +16,7 @@ impl StableSwapView<'_> {
     /// [`QuoteError::InsufficientLiquidity`] when there are no shares; else as [`StableSwapView::solve`].
     pub fn virtual_price(&self, at: u64) -> Result<U256, QuoteError> {
         let mut fresh = None;
-        let solved = self.solved(at, &mut fresh)?;
+        let solved = self.invariant_at(at, &mut fresh)?;
         div(mul(solved.invariant(), ONE)?, U256::from(self.supply))
     }
 
@@ -37,7 +37,7 @@ impl StableSwapView<'_> {
             return Err(QuoteError::TokenNotInPool);
         }
         let mut fresh = None;
-        let solved = self.solved(at, &mut fresh)?;
+        let solved = self.invariant_at(at, &mut fresh)?;
         let mut scaled = [U256::ZERO; COINS_MAX];
         for (coin, ((&before, &amount), scaled)) in self.balances.iter().zip(amounts).zip(&mut scaled).enumerate() {
             let before = U256::from(before);
@@ -65,7 +65,7 @@ impl StableSwapView<'_> {
             Rules::First | Rules::Ng | Rules::Offpeg => return Err(QuoteError::UnknownVariant),
         }
         let mut fresh = None;
-        let solved = self.solved(at, &mut fresh)?;
+        let solved = self.invariant_at(at, &mut fresh)?;
         let index = usize::from(index);
         let before = solved.scaled_of(index)?;
         let invariant_after = less_shares(solved.invariant(), shares, U256::from(self.supply))?;

@@ -73,7 +73,7 @@ impl StableSwapView<'_> {
             return base.pool.quote_exact_in(Way { token_in, token_out }, amount_in, at);
         }
         let mut fresh = None;
-        let solved = self.solved(at, &mut fresh)?;
+        let solved = self.invariant_at(at, &mut fresh)?;
         let (token_in, added) = match from {
             Place::Own(coin) => (coin, scale(amount_in, solved.rate(coin)?)?),
             Place::Base(coin) => (last, scale(base.deposit(coin, amount_in, at)?, solved.rate(last)?)?),

@@ -156,7 +156,7 @@ impl StableSwapView<'_> {
     }
 
     /// The invariant held, when it fits, or else one put into `fresh`.
-    pub(super) fn solved<'s>(&'s self, at: u64, fresh: &'s mut Option<Solved>) -> Result<&'s Solved, QuoteError> {
+    pub(super) fn invariant_at<'s>(&'s self, at: u64, fresh: &'s mut Option<Solved>) -> Result<&'s Solved, QuoteError> {
         if let Some(solved) = self.solved {
             let (amplification, rates) = self.moving_parts(at)?;
             let is_fitting = solved.rules == self.rules
@@ -182,7 +182,7 @@ impl StableSwapView<'_> {
     /// [`QuoteError::InvalidPoolState`].
     pub fn quote_exact_in(&self, way: Way, amount_in: U256, at: u64) -> Result<U256, QuoteError> {
         let mut fresh = None;
-        let solved = self.solved(at, &mut fresh)?;
+        let solved = self.invariant_at(at, &mut fresh)?;
         let trade = self.trade(solved, way, amount_in)?;
         if self.rules.quotes_fee_of_raw() {
             let raw = unscale(trade.gross, trade.rate_out)?;
@@ -208,7 +208,7 @@ impl StableSwapView<'_> {
             return Err(QuoteError::InsufficientInputAmount);
         }
         let mut fresh = None;
-        let solved = self.solved(at, &mut fresh)?;
+        let solved = self.invariant_at(at, &mut fresh)?;
         let trade = self.trade(solved, way, amount_in)?;
         let amount_out = trade.amount_out()?;
         let mut balances = solved.balances;
@@ -262,7 +262,7 @@ impl StableSwapView<'_> {
     /// As [`StableSwapView::quote_exact_in`].
     pub fn input_by_first_formula(&self, way: Way, amount_out: U256, at: u64) -> Result<U256, QuoteError> {
         let mut fresh = None;
-        let solved = self.solved(at, &mut fresh)?;
+        let solved = self.invariant_at(at, &mut fresh)?;
         let (token_in, token_out) = self.coins(way)?;
         let with_fee = with_fee(amount_out, U256::from(self.fee))?;
         self.input_for(solved, token_in, token_out, scale(with_fee, solved.rate(token_out)?)?)
@@ -270,7 +270,7 @@ impl StableSwapView<'_> {
 
     fn input_by_ng_formula(&self, way: Way, amount_out: U256, at: u64) -> Result<U256, QuoteError> {
         let mut fresh = None;
-        let solved = self.solved(at, &mut fresh)?;
+        let solved = self.invariant_at(at, &mut fresh)?;
         let (token_in, token_out) = self.coins(way)?;
         let fee = self.fee_between(solved.scaled_of(token_in)?, solved.scaled_of(token_out)?)?;
         // One more, against the rounding.
