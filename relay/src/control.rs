@@ -165,7 +165,7 @@ fn caution(cautions: &Cautions, cause: CautionCause, by: &str) -> Result<String,
     if cause == CautionCause::None {
         return Ok(match cautions.lift()? {
             Some(order) => format!("the caution is lifted: it was {order}"),
-            None => "no caution was set, so that none is lifted; what the nodes' state asks for stays".to_owned(),
+            None => "no caution was set, and nothing is taken back; what the nodes' state asks for stays".to_owned(),
         });
     }
     Ok(if cautions.set(cause, by)? {

@@ -63,11 +63,6 @@ sol! {
     }
 }
 
-/// How many cases to run: `ALPHAPULSE_CASES` times as many as the normal run has.
-pub(crate) fn cases(count: u32) -> u32 {
-    count * std::env::var("ALPHAPULSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
-}
-
 /// Time of the chain's blocks unless it is set otherwise.
 pub(crate) const TIME: u64 = 1_700_000_000;
 

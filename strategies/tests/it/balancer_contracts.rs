@@ -12,19 +12,19 @@ use rand::{Rng, SeedableRng};
 
 use crate::balancer_chain::{
     Deployment, FirstStableFactory, FirstWeightedFactory, Given, Pool, StableFactory, TIME, WeightedFactory,
-    assert_same, cases, deploy_rate,
+    assert_same, deploy_rate,
 };
 use crate::chain::{Chain, OWNER};
-use crate::data::{report, seed};
+use crate::data::{cases_factor, report, seed};
 use crate::v3_state::log_uniform;
 
-const POOLS: u32 = 40;
+const POOLS: usize = 40;
 const SWAPS_PER_POOL: u32 = 24;
 const ONE: u64 = 1_000_000_000_000_000_000;
 
 #[derive(Debug, Default)]
 struct Counts {
-    pools: u32,
+    pools: usize,
     exact_in: u32,
     exact_out: u32,
     refused: u32,
@@ -191,7 +191,7 @@ fn follow_weighted(factory: &str, powers: Powers, default_seed: u64) {
     let Some((mut base, deployment)) = Deployment::new(factory) else { return };
     let mut random = StdRng::seed_from_u64(seed(factory, default_seed));
     let mut counts = Counts::default();
-    for _ in 0..cases(POOLS) {
+    for _ in 0..POOLS * cases_factor() {
         let count = random.random_range(2..=8);
         let tokens = random_tokens(&mut random, &deployment, count);
         let weights = random_weights(&mut random, count);
@@ -282,7 +282,7 @@ fn follow_stable(factory: &str, rounding: InvariantRounding, default_seed: u64) 
     let is_composable = rounding == InvariantRounding::Down;
     let mut random = StdRng::seed_from_u64(seed(factory, default_seed));
     let mut counts = Counts::default();
-    for _ in 0..cases(POOLS) {
+    for _ in 0..POOLS * cases_factor() {
         let count = random.random_range(2..=5);
         let tokens = random_tokens(&mut random, &deployment, count);
         let swap_fee = random_fee(&mut random);

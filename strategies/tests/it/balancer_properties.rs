@@ -10,8 +10,7 @@ use alphapulse_strategies::pool::balancer::{log_exp, stable};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use crate::balancer_chain::cases;
-use crate::data::seed;
+use crate::data::{cases_factor, seed};
 
 const ONE: u64 = 1_000_000_000_000_000_000;
 const WAY: Way = Way { token_in: 0, token_out: 1 };
@@ -20,7 +19,7 @@ const BACK: Way = Way { token_in: 1, token_out: 0 };
 /// The same cases on every run, unless `ALPHAPULSE_SEED` says otherwise; `ALPHAPULSE_CASES` multiplies them.
 fn config(count: u32) -> ProptestConfig {
     ProptestConfig {
-        cases: cases(count),
+        cases: count * u32::try_from(cases_factor()).expect("few"),
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(seed("balancer properties", 13)),
         ..ProptestConfig::default()

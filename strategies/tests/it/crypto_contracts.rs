@@ -1,7 +1,7 @@
 //! CryptoSwap pools on the chain's own code: amount, refusal and every word of state, swap after swap.
 //!
 //! The code and the state around which pools are made up come from a genesis file of mainnet block 18,884,864.
-//! `ALPHAPULSE_CASES` says how many pools of each kind to follow; a few run without it.
+//! `ALPHAPULSE_CASES` multiplies how many pools are followed.
 
 use alloy::primitives::{Address, U256, address, hex};
 use alloy::sol;
@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 use crate::chain::{Chain, Reverted};
-use crate::data::{json, report, seed};
+use crate::data::{cases_factor, json, report, seed};
 
 sol! {
     interface Legacy {
@@ -54,7 +54,7 @@ const TOKENS: [Address; 4] = [
 ];
 const ONE: u128 = 1_000_000_000_000_000_000;
 const SWAPS_PER_POOL: usize = 8;
-const POOLS_DEFAULT: usize = 60;
+const POOLS: usize = 60;
 
 /// A contract of the genesis, and where it keeps what.
 struct Contract {
@@ -426,7 +426,7 @@ fn log_uniform(random: &mut StdRng, low: f64, high: f64) -> u64 {
 
 fn follow(contract: &'static Contract, test: &str, default_seed: u64) -> Option<Counts> {
     let (base, time) = genesis()?;
-    let pools = std::env::var("ALPHAPULSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(POOLS_DEFAULT);
+    let pools = POOLS * cases_factor();
     let mut random = StdRng::seed_from_u64(seed(test, default_seed));
     let mut counts = Counts::default();
     for _ in 0..pools {

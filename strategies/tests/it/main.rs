@@ -3,8 +3,8 @@
 //!
 //! Bytecode and vectors are read from `../shared/data` beside the workspace (or `ALPHAPULSE_DATA`), bytecode also
 //! from the npm packages of `testkit/`; a test whose data is absent says so on standard error and passes. Random tests
-//! print their seed, which `ALPHAPULSE_SEED` sets; `ALPHAPULSE_CASES=50` runs those of V4 and PancakeSwap fifty times
-//! as long.
+//! print their seed, which `ALPHAPULSE_SEED` sets; `ALPHAPULSE_CASES=50` runs those that compare with bytecode
+//! fifty times as long.
 
 mod balancer_chain;
 mod balancer_contracts;
