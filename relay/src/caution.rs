@@ -7,7 +7,7 @@ use core::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alphapulse_protocol::message::CautionCause;
 use tokio::sync::mpsc;
@@ -116,10 +116,16 @@ impl Flag {
         self.sync_dir()
     }
 
-    /// Gone for good when this returns. Says whether it was there.
+    /// Gone when this returns. Says whether it was there.
     fn remove(&self) -> io::Result<bool> {
         match fs::remove_file(self.path()) {
-            Ok(()) => self.sync_dir().map(|()| true),
+            Ok(()) => {
+                if let Err(error) = self.sync_dir() {
+                    // A caution too many, and no trade: no reason to call it kept.
+                    tracing::warn!(%error, "a power loss may bring back the caution that is lifted");
+                }
+                Ok(true)
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
@@ -149,26 +155,38 @@ pub(crate) struct Cautions {
     commands: mpsc::UnboundedSender<Command>,
     /// `None` where no journal is kept.
     flag: Option<Flag>,
+    /// Held over the disk.
     order: Mutex<Option<Order>>,
+    /// Orders that the writer was told and that are not kept yet. Never held over anything that takes long: whoever sets a
+    /// caution does not wait for a disk that another waits for.
+    unsettled: Mutex<usize>,
 }
 
 impl Cautions {
     /// `order` is what the writer was told already.
     pub(crate) fn new(commands: mpsc::UnboundedSender<Command>, flag: Option<Flag>, order: Option<Order>) -> Self {
-        Self { commands, flag, order: Mutex::new(order) }
+        Self { commands, flag, order: Mutex::new(order), unsettled: Mutex::new(0) }
     }
 
     /// Tells subscribers first, and then keeps it. Waits for the disk. Says whether it is kept.
     ///
     /// # Errors
-    /// [`RelayError::Caution`] when subscribers are told and it cannot be kept; [`RelayError::Stopped`].
+    /// [`RelayError::Caution`] when subscribers are told and it cannot be kept; [`RelayError::Stopped`] when nobody can be told, and it
+    /// is kept for the next start if it can be.
     pub(crate) fn set(&self, cause: CautionCause, by: &str) -> Result<bool, RelayError> {
         let order = Order::new(cause, by);
-        let mut present = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        self.commands.send(Command::Caution(Some(order.clone()))).map_err(|_| RelayError::Stopped)?;
-        *present = Some(order.clone());
-        let Some(flag) = &self.flag else { return Ok(false) };
-        flag.write(&order).map(|()| true).map_err(|error| {
+        let told = {
+            let mut unsettled = lock(&self.unsettled);
+            *unsettled += 1;
+            self.commands.send(Command::Caution(Some(order.clone())))
+        };
+        let mut present = lock(&self.order);
+        let kept = self.flag.as_ref().map(|flag| flag.write(&order).map_err(|error| (flag, error))).transpose();
+        *present = Some(order);
+        *lock(&self.unsettled) -= 1;
+        drop(present);
+        told.map_err(|_| RelayError::Stopped)?;
+        kept.map(|kept| kept.is_some()).map_err(|(flag, error)| {
             let dir = flag.dir.display();
             RelayError::Caution(format!(
                 "subscribers are told not to trade, but a restart will forget it: nothing can be kept in {dir} ({error}); \
@@ -180,9 +198,9 @@ impl Cautions {
     /// Forgets it for good first, and then tells subscribers. Waits for the disk. Gives what was set.
     ///
     /// # Errors
-    /// [`RelayError::Caution`] when it cannot be forgotten, and so stays; [`RelayError::Stopped`].
+    /// [`RelayError::Caution`] when it cannot be forgotten, or another is set meanwhile, and so it stays; [`RelayError::Stopped`].
     pub(crate) fn lift(&self) -> Result<Option<Order>, RelayError> {
-        let mut present = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = lock(&self.order);
         if let Some(flag) = &self.flag {
             flag.remove().map_err(|error| {
                 let path = flag.path();
@@ -192,9 +210,19 @@ impl Cautions {
                 ))
             })?;
         }
+        let unsettled = lock(&self.unsettled);
+        if *unsettled > 0 {
+            // It was told already, and will be written where this was removed.
+            return Err(RelayError::Caution("it stays: another caution is being set".to_owned()));
+        }
         self.commands.send(Command::Caution(None)).map_err(|_| RelayError::Stopped)?;
         Ok(present.take())
     }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Neither is ever half done.
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -217,6 +245,36 @@ mod tests {
             assert!(changed.iter().all(|text| Order::parse(text).is_none()), "{changed:?}");
         }
         assert_eq!(Order::parse(&Order::new(CautionCause::None, "uid 7").text()), None);
+    }
+
+    #[test]
+    fn a_caution_that_nobody_can_be_told_is_kept_for_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let (commands, ended) = mpsc::unbounded_channel();
+        drop(ended);
+        let cautions = Cautions::new(commands, Some(Flag::new(dir.path())), None);
+        assert!(matches!(cautions.set(CautionCause::Divergence, "uid 7"), Err(RelayError::Stopped)));
+        assert_eq!(Flag::new(dir.path()).read().unwrap().by, "uid 7");
+    }
+
+    #[test]
+    fn who_sets_a_caution_waits_for_no_disk_before_it_is_told_and_is_not_lifted_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (commands, mut told) = mpsc::unbounded_channel();
+        let cautions = Cautions::new(commands, Some(Flag::new(dir.path())), None);
+        // Somebody waits for the disk.
+        let disk = lock(&cautions.order);
+        std::thread::scope(|scope| {
+            let setting = scope.spawn(|| cautions.set(CautionCause::Divergence, "uid 7"));
+            assert!(matches!(told.blocking_recv(), Some(Command::Caution(Some(_)))));
+            let lifting = scope.spawn(|| cautions.lift());
+            drop(disk);
+            assert!(setting.join().unwrap().unwrap());
+            // Behind it or before it: what the writer heard last is what is kept.
+            let is_lifted = lifting.join().unwrap().is_ok();
+            assert_eq!(told.try_recv().is_ok(), is_lifted);
+            assert_eq!(Flag::new(dir.path()).read().is_none(), is_lifted);
+        });
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn caution(cautions: &Cautions, cause: CautionCause, by: &str) -> Result<String,
         "subscribers are told not to trade, also after a restart, until the caution is lifted".to_owned()
     } else {
         "subscribers are told not to trade until the caution is lifted or the relay ends: a restart forgets it, because this relay \
-         keeps no journal; start it with `journal.dir` or `--journal DIR` to have it kept"
+         keeps no journal; a live one keeps it if it is started with `journal.dir` or `--journal DIR`"
             .to_owned()
     })
 }

@@ -120,12 +120,13 @@ impl Roster {
 
     /// A place among those who are served, for a peer of this name that may do what `roles` say.
     pub(crate) fn reserve(self: &Arc<Self>, peer: &str, roles: Roles) -> Result<Place, RelayError> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let entry = Arc::new(Entry { id, peer: peer.to_owned(), roles, ..Entry::default() });
+        // Held for as little as can be: who leaves a place waits for it on the stream's threads.
         let mut entries = self.entries();
         if entries.len() >= self.places_max {
             return Err(RelayError::Full(self.places_max));
         }
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let entry = Arc::new(Entry { id, peer: peer.to_owned(), roles, ..Entry::default() });
         entries.push(Arc::clone(&entry));
         self.taken.store(entries.len(), Ordering::Relaxed);
         drop(entries);

@@ -4,6 +4,7 @@
 use core::convert::Infallible;
 use core::future::Future;
 use std::io;
+use std::sync::mpsc;
 use std::thread;
 
 use tokio::runtime::Builder;
@@ -25,13 +26,19 @@ pub(super) struct Doors {
 impl Doors {
     /// Begins `work` on a thread of its own.
     pub(super) fn open(work: impl Future<Output = ()> + Send + 'static) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
         let (until, dropped) = oneshot::channel::<Infallible>();
         let (alive, ended) = oneshot::channel();
+        // Built where it is dropped: in the caller's runtime that would not be allowed.
+        let (built_in, built) = mpsc::sync_channel(1);
         thread::Builder::new().name(NAME.to_owned()).spawn(move || {
             if let Err(error) = rustix::process::nice(NICENESS) {
                 tracing::warn!(%error, "those at the doors have the same priority as the stream");
             }
+            let runtime = match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(built_in.send(Err(error))),
+            };
+            let _ = built_in.send(Ok(()));
             runtime.block_on(async {
                 tokio::select! {
                     _ = dropped => {}
@@ -41,6 +48,7 @@ impl Doors {
             drop(runtime);
             drop(alive);
         })?;
+        built.recv().unwrap_or(Err(io::ErrorKind::BrokenPipe.into()))?;
         Ok(Self { until, ended })
     }
 
