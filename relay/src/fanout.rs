@@ -74,6 +74,10 @@ impl Fanout {
         let before = Position { epoch: stream.position.epoch, sequence: Sequence(event.first.0 - 1) };
         self.sync_views(stream, event.ancestor.is_some());
         self.retain(|subscriber, view, metrics| {
+            // The event may hold the first pool of a kind that it cannot read.
+            if !subscriber.can_read(stream.since_version) {
+                return subscriber.close(CloseReason::Version);
+            }
             if !matches!(subscriber.standing, Standing::Live) {
                 return true;
             }
@@ -232,4 +236,138 @@ fn publish_to(
     }
     subscriber.lap(before, metrics);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use alphapulse_protocol::message::{BlockContext, CautionCause, PoolKind};
+    use alphapulse_protocol::replica::{PoolInfo, PoolState, TokenInfo};
+    use alphapulse_protocol::values::PoolDetails;
+    use alphapulse_protocol::{BlockNumber, ChainId, Epoch, FeePpm, PoolId, TokenId, VenueId};
+
+    use super::*;
+    use crate::access::Roles;
+    use crate::discovery::News;
+    use crate::joiner::Facts;
+    use crate::lane::{self, Ending, LaneReader, Wake};
+    use crate::recent::Recent;
+    use crate::roster::Roster;
+    use crate::sequencer::Sequencer;
+    use crate::source::MarketImage;
+
+    fn context(number: u8) -> BlockContext {
+        let (hash, parent_hash, base_fee) = ([number; 32], [number - 1; 32], 7.into());
+        let number = u64::from(number).into();
+        BlockContext { number, hash, parent_hash, timestamp: number, base_fee, gas_used: number, gas_limit: number }
+    }
+
+    fn pool(kind: PoolKind) -> PoolInfo {
+        PoolInfo {
+            kind,
+            venue: VenueId(0),
+            address: [9; 20],
+            tokens: [TokenId(0), TokenId(1)].into(),
+            fee: FeePpm(3_000),
+            tick_spacing: 0,
+            known_ticks: (0, 0),
+            details: PoolDetails::None,
+        }
+    }
+
+    /// A stream and those who read it, in one hand.
+    struct Desk {
+        sequencer: Sequencer,
+        recent: Recent,
+        facts: Facts,
+        fanout: Fanout,
+        roster: Arc<Roster>,
+    }
+
+    impl Desk {
+        /// At block 1 of a market of two tokens and no pool.
+        fn new() -> Self {
+            let token = |byte| TokenInfo { address: [byte; 20], symbol: "T".into(), decimals: 18 };
+            let image = MarketImage { context: context(1), tokens: vec![token(1), token(2)], pools: Vec::new() };
+            let mut sequencer = Sequencer::new(ChainId(1), 8);
+            sequencer.reset(&image, Epoch(1)).unwrap();
+            let facts = Facts::default();
+            facts.begin(Epoch(1), sequencer.replica().since_version());
+            let (recent, fanout) = (Recent::new(1 << 20), Fanout::new(Arc::default()));
+            Self { sequencer, recent, facts, fanout, roster: Roster::new(9) }
+        }
+
+        fn with_stream<T>(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>) -> T) -> T {
+            let Self { sequencer, recent, facts, fanout, .. } = self;
+            let mut taken = || sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
+            let stream = &mut Stream {
+                position: sequencer.position(),
+                told: 1 + sequencer.position().sequence.0,
+                recent,
+                archive: None,
+                sequencer,
+                caution: CautionCause::None,
+                since_version: facts.since_version(),
+                snapshot: &mut taken,
+            };
+            serve(fanout, stream)
+        }
+
+        fn join(&mut self, version: u16, position: Option<Position>) -> LaneReader {
+            let place = Arc::new(self.roster.reserve("peer", Roles::ALL).unwrap());
+            let terms = Terms { version, position, selection: Selection::everything(), place };
+            let (writer, reader) = lane::lane(1 << 16, 0, Wake::Task(Arc::default()));
+            self.with_stream(|fanout, stream| fanout.add(writer, terms, Some(stream)));
+            reader
+        }
+
+        /// The next block, which adds a pool of this kind. No source reads pools of later kinds as yet, and so the block itself is
+        /// without it.
+        fn add(&mut self, number: u8, kind: PoolKind) {
+            let news = News { pools: vec![(PoolId(0), pool(kind), PoolState::Unknown(kind))], ..News::default() };
+            let (before, mut frames) = (self.sequencer.position().sequence, Vec::new());
+            let head = BlockNumber(number.into());
+            self.sequencer.block(context(number), head, &News::default(), &[], &mut frames).unwrap();
+            self.facts.raise(news.since_version());
+            let event = Event::new(&frames, before, None);
+            self.recent.push(event.clone());
+            self.with_stream(|fanout, stream| fanout.publish(&event, stream));
+        }
+    }
+
+    /// Parcels that wait, and how the lane ends behind them.
+    fn read(lane: &mut LaneReader) -> (usize, Option<CloseReason>) {
+        let count = core::iter::from_fn(|| lane.pop()).count();
+        let reason = lane.ended().map(|ending| match ending {
+            Ending::Closed(reason) => reason,
+            other => panic!("{other:?}"),
+        });
+        (count, reason)
+    }
+
+    #[test]
+    fn who_cannot_read_a_new_kind_of_pool_is_closed_and_so_is_who_would_resume_before_it() {
+        let mut desk = Desk::new();
+        let mut readers = [1, 2, 3].map(|version| desk.join(version, None));
+        let start = desk.sequencer.position();
+        assert!(readers.iter_mut().all(|reader| read(reader).0 > 0), "each has its snapshot");
+        desk.add(2, PoolKind::UniswapV2);
+        for reader in &mut readers {
+            assert_eq!(read(reader), (1, None), "a block that all can read");
+        }
+        let middle = desk.sequencer.position();
+        desk.add(3, PoolKind::SolidlyStable);
+        let after = readers.map(|mut reader| read(&mut reader));
+        let closed = (0, Some(CloseReason::Version));
+        assert_eq!(after, [closed, closed, (1, None)]);
+        // Whom the door let in a moment before.
+        for place in [Some(start), Some(middle), Some(desk.sequencer.position()), None] {
+            assert_eq!(read(&mut desk.join(2, place)), closed, "{place:?}");
+            assert_eq!(read(&mut desk.join(3, place)).1, None, "{place:?}");
+        }
+        assert_eq!(desk.facts.since_version(), 3);
+        desk.add(4, PoolKind::UniswapV2);
+        assert_eq!(desk.facts.since_version(), 3, "it falls with the epoch only");
+    }
 }

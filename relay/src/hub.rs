@@ -221,6 +221,7 @@ impl Hub {
                 match self.sequencer.block(context, head_number, &news, &updates, &mut self.frames) {
                     Ok(()) => {
                         let sequenced_at = Instant::now();
+                        self.facts.raise(news.since_version());
                         self.metrics.stages.logs_to_sequence.record(read_at, sequenced_at);
                         self.metrics.blocks.add(1);
                         self.metrics.head_number.set(context.number.get());
@@ -266,16 +267,19 @@ impl Hub {
 
     /// Gives the fan-out what those need who have to catch up. The snapshot is made when the first of them asks.
     fn with_stream(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>)) {
-        let Self { sequencer, snapshot, recent, published, told, recorded, desks, fanout, caution, journal, .. } = self;
+        let Self {
+            sequencer, snapshot, recent, published, told, recorded, desks, fanout, caution, journal, facts, ..
+        } = self;
         let mut taken = || {
             if snapshot.is_none() {
                 *snapshot = sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
             }
             snapshot.clone()
         };
-        let (position, told, caution) = (*published, *told, *caution);
+        let (position, told, caution, since_version) = (*published, *told, *caution, facts.since_version());
         let archive = journal.as_ref().map(|journal| Archive { journal, last: *recorded, desks });
-        serve(fanout, &mut Stream { position, told, recent, archive, sequencer, caution, snapshot: &mut taken });
+        let snapshot = &mut taken;
+        serve(fanout, &mut Stream { position, told, recent, archive, sequencer, caution, since_version, snapshot });
     }
 
     fn on_snapshot(&mut self, image: &MarketImage) -> Result<(), JournalError> {
@@ -293,7 +297,7 @@ impl Hub {
             self.metrics.resnapshots.add(1);
         }
         self.metrics.head_number.set(image.context.number.get());
-        self.facts.set(epoch, self.sequencer.replica().since_version());
+        self.facts.begin(epoch, self.sequencer.replica().since_version());
         let snapshot = self.sequencer.snapshot().expect("a snapshot that was just applied is whole");
         self.with_stream(|fanout, stream| fanout.restart(last, stream));
         self.weigh();

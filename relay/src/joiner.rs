@@ -22,9 +22,16 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn set(&self, epoch: Epoch, since_version: u16) {
+    /// A new epoch, with the pools of its snapshot.
+    pub(crate) fn begin(&self, epoch: Epoch, since_version: u16) {
         self.epoch.store(epoch.0, Ordering::Relaxed);
         self.since_version.store(since_version, Ordering::Relaxed);
+    }
+
+    /// Pools came that only clients of this version can read. Within an epoch it falls no more, also where a reorg takes them back:
+    /// they stay in what is replayed to who was away.
+    pub(crate) fn raise(&self, since_version: u16) {
+        self.since_version.fetch_max(since_version, Ordering::Relaxed);
     }
 
     /// The stream's epoch, for the answer to a greeting.
@@ -32,7 +39,7 @@ impl Facts {
         Epoch(self.epoch.load(Ordering::Relaxed))
     }
 
-    /// Oldest version whose clients can read the market's pools.
+    /// Oldest version whose clients can read the epoch's pools.
     pub(crate) fn since_version(&self) -> u16 {
         self.since_version.load(Ordering::Relaxed)
     }

@@ -27,6 +27,8 @@ pub(crate) struct Stream<'a> {
     pub(crate) sequencer: &'a Sequencer,
     /// Whether the nodes are trusted.
     pub(crate) caution: CautionCause,
+    /// Oldest version whose clients can read the epoch's pools.
+    pub(crate) since_version: u16,
     /// Block and frames of the whole state; `None` while it is void. Made at most once.
     pub(crate) snapshot: &'a mut dyn FnMut() -> Option<(BlockNumber, Bytes)>,
 }
@@ -43,6 +45,9 @@ impl Stream<'_> {
 pub(crate) fn start(subscriber: &mut Subscriber, view: &mut View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
     if !subscriber.may_have(stream.caution) {
         return subscriber.dismiss(metrics);
+    }
+    if !subscriber.can_read(stream.since_version) {
+        return subscriber.close(CloseReason::Version);
     }
     let (seen, reason) = match subscriber.standing {
         Standing::Live => return true,
@@ -222,10 +227,6 @@ fn begin_anew(
 ) -> bool {
     let here = stream.position;
     let Some((base, snapshot)) = (stream.snapshot)() else { return true };
-    if stream.sequencer.replica().since_version() > subscriber.version {
-        // Its reader would meet pools that it cannot read, and find its state void.
-        return subscriber.close(CloseReason::Version);
-    }
     let passed = view.snapshot(here, &snapshot);
     let gap = seen.map(|seen| {
         let is_of_epoch = seen.epoch == here.epoch;

@@ -66,6 +66,11 @@ impl Subscriber {
         self.version >= VERSION_SELECT
     }
 
+    /// Whether it can read pools that need this version. Where it cannot, its reader would meet such pools and find its state void.
+    pub(crate) const fn can_read(&self, since_version: u16) -> bool {
+        self.version >= since_version
+    }
+
     /// Whether a stream of which this is thought may be given to it.
     pub(crate) fn may_have(&self, caution: CautionCause) -> bool {
         self.knows_cautions() || caution == CautionCause::None

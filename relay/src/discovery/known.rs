@@ -23,6 +23,13 @@ pub(crate) struct News {
     pub(crate) pools: Vec<(PoolId, PoolInfo, PoolState)>,
 }
 
+impl News {
+    /// Oldest version whose clients can read these pools.
+    pub(crate) fn since_version(&self) -> u16 {
+        self.pools.iter().map(|(_, info, _)| info.kind.since_version()).max().unwrap_or(1)
+    }
+}
+
 /// A factory and the kind of its pools.
 #[derive(Debug)]
 struct Factory {

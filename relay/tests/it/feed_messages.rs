@@ -58,7 +58,8 @@ async fn a_side_message_of_any_length_is_handed_out_and_by_value_it_is_counted()
     let embedded = || relay.subscribe_with(options.clone()).unwrap();
     let remote = || Feed::connect_unix_with(&path, &options).unwrap();
     tokio::task::block_in_place(|| {
-        for mut feeds in [[embedded(), embedded()], [remote(), remote()]] {
+        for join in [&embedded as &dyn Fn() -> Feed, &remote] {
+            let mut feeds = [join(), join()];
             // Who is served has its snapshot.
             for feed in &mut feeds {
                 read_until(feed, |feed| feed.try_next().unwrap().is_some());
