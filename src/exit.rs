@@ -71,6 +71,11 @@ impl Failure {
         self
     }
 
+    /// What failed, for who reads the output alone.
+    pub(crate) fn words(&self) -> Option<String> {
+        self.error.as_ref().map(|error| format!("{error:#}"))
+    }
+
     /// Prints the failure with its causes, and gives the exit code.
     pub(crate) fn report(self) -> Exit {
         let Some(error) = self.error else { return self.exit };

@@ -717,7 +717,8 @@ class Client:
                 self.tries = 0  # A snapshot alone is no progress: what comes behind it may be wrong each time.
             if name == "Gap":
                 self.log(f"gap: {state.gaps[-1]}")
-            if self.progress:
+            # Inside a block or a snapshot nobody may trade, which says nothing of how the relay is.
+            if self.progress and name in ("BlockEnd", "SnapshotEnd", "Heartbeat", "Caution"):
                 self.progress.note(state)
             if self.drop_after is not None and state.live_messages >= self.drop_after:
                 self.drop_after = None

@@ -195,9 +195,7 @@ impl Relay {
         let order = flag.as_ref().and_then(Flag::read);
         let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
         if let Some(order) = &order {
-            let cause = format!("{:?}", order.cause);
             tracing::warn!(
-                cause,
                 "subscribers are told not to trade by an operator's caution, {order}; `relay caution lift` ends it"
             );
         }

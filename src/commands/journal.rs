@@ -189,9 +189,22 @@ fn free_beside(dir: &Path) -> PathBuf {
 
 fn verify(arguments: &FolderArguments) -> Outcome {
     let folder = folder_of(&arguments.dir);
-    let figures = read(&folder)?;
-    let checkpoints = JournalIndex::open(&folder).and_then(|index| index.check_checkpoints()).map_err(failure)?;
     let mut output = Output::new();
+    let found = read(&folder).and_then(|figures| {
+        let checkpoints = JournalIndex::open(&folder).and_then(|index| index.check_checkpoints()).map_err(failure)?;
+        Ok((figures, checkpoints))
+    });
+    let (figures, checkpoints) = match found {
+        Ok(found) => found,
+        Err(failed) => {
+            if arguments.json {
+                // Who reads the output alone must not take silence for an answer.
+                output.line(json!({ "is_whole": false, "error": failed.words() }))?;
+                output.finish()?;
+            }
+            return Err(failed);
+        }
+    };
     if arguments.json {
         output.line(json!({
             "is_whole": true, "records": figures.records, "segments": figures.segments, "checkpoints": checkpoints,

@@ -331,5 +331,9 @@ fn a_replay_that_cannot_be_is_refused_before_anything_is_served() {
     bytes[200] ^= 1;
     std::fs::write(&segment, bytes).expect("ours");
     configured.run(&["relay", "--replay", feed]).must_fail(1, &["00000001.apj", "damaged at byte", "next: "]);
+    let verified = run(["journal", "verify", feed, "--json"]);
+    let said: Value = serde_json::from_str(&verified.stdout).unwrap_or_else(|error| panic!("{error}: {verified:?}"));
+    assert_eq!((verified.code, &said["is_whole"]), (Some(1), &Value::Bool(false)));
+    assert!(said["error"].as_str().is_some_and(|error| error.contains("damaged at byte")), "{said}");
     assert!(!configured.folder.path().join("relay.sock").exists());
 }

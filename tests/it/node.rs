@@ -217,8 +217,8 @@ async fn a_caution_outlives_the_relays_process_and_ends_where_it_is_lifted() {
     let by = status_of(&page)["operator_caution"]["by"].clone();
     assert!(by.as_str().is_some_and(|by| by.starts_with("uid ")), "{by}");
     let shown = run(["relay", "status", "--http", &page]);
-    let line = format!("an operator's: {} at 20", by.as_str().expect("text"));
-    assert!(shown.stdout.contains(&line) && shown.stdout.contains("caution   Divergence"), "{shown:?}");
+    let line = format!("caution   an operator's: {} at 20", by.as_str().expect("text"));
+    assert!(shown.stdout.contains(&line) && shown.stdout.contains("; subscribers are told Divergence"), "{shown:?}");
     let said = act("lift");
     assert!(said.contains("is lifted") && said.contains("uid "), "{said}");
     assert!(status_of(&page)["caution"].is_null());

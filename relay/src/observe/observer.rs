@@ -100,7 +100,8 @@ impl Observer {
         let is_connected = sources.iter().any(|source| source.is_connected);
         let problem = match report.head {
             None => Some("the state is not whole: the next snapshot is waited for".to_owned()),
-            Some(_) if !is_connected => Some(format!("node {} is not connected", self.source)),
+            Some(_) if sources.is_empty() => Some("no node is left: administrators took them away".to_owned()),
+            Some(_) if !is_connected => Some(format!("not connected: {}", self.source)),
             Some(_) => report.caution_words().map(|why| format!("subscribers are told not to trade: {why}")),
         };
         let head = report.head.map(|head| HeadStatus {

@@ -163,7 +163,7 @@ async fn health_follows_the_node() {
     assert_eq!(scene.get("/healthz").await, (200, "ok\n".to_owned()));
     scene.chain.set_faults(Faults { refuse_connections: u32::MAX, ..Faults::default() });
     scene.chain.disconnect();
-    assert_eq!(scene.until_health(503).await, "node fake is not connected\n");
+    assert_eq!(scene.until_health(503).await, "not connected: fake\n");
     let status = scene.status().await;
     assert!(status.is_whole && !status.sources[0].is_connected && status.problem.is_some());
     let (code, metrics) = scene.get("/metrics").await;

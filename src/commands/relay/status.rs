@@ -95,10 +95,14 @@ fn show(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
     let up = millis(status.uptime_ms);
     output.line(format_args!("relay {} on chain {}, up {up}", foreign(&status.version), status.chain_id))?;
     output.line(format_args!("problem   {}", status.problem.as_deref().map_or("none".to_owned(), foreign)))?;
-    output.line(format_args!("caution   {}", status.caution.as_deref().map_or("none".to_owned(), foreign)))?;
-    if let Some(said) = &status.operator_caution {
-        let at = said.at.as_deref().map_or_else(String::new, |at| format!(" at {}", foreign(at)));
-        output.line(format_args!("          an operator's: {}{at}", foreign(&said.by)))?;
+    let told_as = status.caution.as_deref().map_or("none".to_owned(), foreign);
+    match &status.operator_caution {
+        Some(said) => {
+            let at = said.at.as_deref().map_or_else(String::new, |at| format!(" at {}", foreign(at)));
+            let by = foreign(&said.by);
+            output.line(format_args!("caution   an operator's: {by}{at}; subscribers are told {told_as}"))?;
+        }
+        None => output.line(format_args!("caution   {told_as}"))?,
     }
     if let Some(head) = &status.head {
         let age = millis(head.age_ms);
