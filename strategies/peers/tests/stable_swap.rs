@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use alphapulse_strategies::pool::stable_swap::invariant::invariant;
-use alphapulse_strategies::pool::stable_swap::{BasePool, PriceCache, Ramp, Rules, StableSwapView};
-use alphapulse_strategies::pool::{QuoteError, Way};
+use alphapulse_strategies::pool::stable_swap::{BasePool, PriceCache, Rules, StableSwapView};
+use alphapulse_strategies::pool::{QuoteError, Ramp, Way};
 use curve_math::Pool;
 use curve_math::core::stableswap_alend;
 use rand::rngs::SmallRng;

@@ -22,6 +22,7 @@
 //! Nothing here allocates, blocks, or panics on any input.
 
 pub mod balancer;
+mod checked;
 pub mod concentrated_liquidity;
 pub mod consistency;
 pub mod constant_product;
@@ -30,8 +31,10 @@ mod error;
 pub mod full_math;
 pub mod ladder;
 pub mod mobius;
+pub mod ramp;
 pub mod solidly;
 pub mod sqrt_price_math;
+pub mod square_root;
 pub mod stable_swap;
 pub mod swap_math;
 pub mod tick_bitmap;
@@ -44,6 +47,7 @@ pub use consistency::{Inconsistency, check_consistency};
 pub use error::QuoteError;
 pub use ladder::{PriceRange, RANGES_MAX};
 pub use mobius::Mobius;
+pub use ramp::Ramp;
 pub use way::{Swapped, Way};
 
 /// Parts per million in one: the scale of every fee.

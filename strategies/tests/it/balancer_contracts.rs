@@ -3,10 +3,10 @@
 //! `ALPHAPULSE_CASES` multiplies how many pools are followed.
 
 use alloy::primitives::{Address, B256, U256};
-use alphapulse_strategies::pool::balancer::stable::{Amplification, InvariantRounding, StableView, scale};
+use alphapulse_strategies::pool::balancer::stable::{InvariantRounding, StableView, scale};
 use alphapulse_strategies::pool::balancer::weighted::{Powers, WeightedView};
 use alphapulse_strategies::pool::balancer::{BALANCE_MAX, Balances};
-use alphapulse_strategies::pool::{QuoteError, Swapped, Way};
+use alphapulse_strategies::pool::{QuoteError, Ramp, Swapped, Way};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -332,7 +332,7 @@ fn follow_stable(factory: &str, rounding: InvariantRounding, default_seed: u64) 
             continue;
         }
         counts.pools += 1;
-        let mut ramp = Amplification::constant(amplification * 1000);
+        let mut ramp = Ramp::constant(amplification * 1000);
         let mut is_paused = false;
         let mut now = TIME;
         for index in 0..SWAPS_PER_POOL {
@@ -355,7 +355,7 @@ fn follow_stable(factory: &str, rounding: InvariantRounding, default_seed: u64) 
                         endTime: U256::from(end),
                     };
                     followed.chain.send(pool, &call).expect("the owner may");
-                    ramp = Amplification {
+                    ramp = Ramp {
                         initial: amplification * 1000,
                         future: future * 1000,
                         initial_time: now,

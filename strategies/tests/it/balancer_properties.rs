@@ -1,12 +1,12 @@
 //! What holds of every Balancer pool whatever its state: order, round trips, inverses, and no panic on any input.
 
 use alloy::primitives::U256;
-use alphapulse_strategies::pool::Way;
 use alphapulse_strategies::pool::balancer::stable::{
-    Amplification, InvariantRounding, StableView, balance, balance_by_rounds, invariant,
+    InvariantRounding, StableView, balance, balance_by_rounds, invariant,
 };
 use alphapulse_strategies::pool::balancer::weighted::{Powers, WeightedView, in_given_out, out_given_in};
 use alphapulse_strategies::pool::balancer::{log_exp, stable};
+use alphapulse_strategies::pool::{Ramp, Way};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -115,7 +115,7 @@ impl Stable {
         StableView {
             balances: &self.balances,
             scales: &self.scales,
-            amplification: Amplification::constant(self.amplification),
+            amplification: Ramp::constant(self.amplification),
             swap_fee: self.swap_fee,
             rounding: self.rounding,
             share: None,
@@ -187,7 +187,7 @@ proptest! {
         at in any::<u64>(),
     ) {
         let [initial, future, initial_time, future_time] = ramp;
-        let amplification = Amplification { initial, future, initial_time, future_time };
+        let amplification = Ramp { initial, future, initial_time, future_time };
         let way = Way { token_in: way.0, token_out: way.1 };
         let rates_valid_until = u64::MAX;
         let view = StableView {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use alloy::primitives::U256;
 use alphapulse_strategies::pool::balancer::stable::{
-    Amplification, InvariantRounding, StableView, balance, balance_by_rounds, invariant, scale,
+    InvariantRounding, StableView, balance, balance_by_rounds, invariant, scale,
 };
 use alphapulse_strategies::pool::balancer::weighted::{Powers, WeightedView, in_given_out, out_given_in};
-use alphapulse_strategies::pool::{QuoteError, Way};
+use alphapulse_strategies::pool::{QuoteError, Ramp, Way};
 use serde_json::Value;
 
 use crate::data::{Rows, json, json_lines, number};
@@ -146,7 +146,7 @@ impl StableState {
         let view = StableView {
             balances: &[],
             scales: &[],
-            amplification: Amplification::constant(number(&state["amp"])),
+            amplification: Ramp::constant(number(&state["amp"])),
             swap_fee: fraction(&state["fee"]),
             rounding: match number(&state["invariant_version"]) {
                 1_u8 => InvariantRounding::Down,
@@ -356,7 +356,7 @@ fn stable_inputs_equal_kyber_s_before_the_fee() {
         let view = StableView {
             balances: &balances,
             scales: &scales,
-            amplification: Amplification::constant(number::<U256>(&extra["amp"]).to()),
+            amplification: Ramp::constant(number::<U256>(&extra["amp"]).to()),
             swap_fee: number::<U256>(&extra["swapFeePercentage"]).to(),
             rounding: InvariantRounding::Directed,
             share: None,

@@ -7,7 +7,7 @@ use alloy::primitives::{Address, Bytes, I256, U160, U256};
 use alloy::sol_types::SolValue;
 use alphapulse_strategies::pool::concentrated_liquidity::swap;
 use alphapulse_strategies::pool::tick_math::get_sqrt_ratio_at_tick;
-use alphapulse_strategies::pool::{AmountSpecified, SwapResult, check_consistency};
+use alphapulse_strategies::pool::{AmountSpecified, check_consistency};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -15,7 +15,7 @@ use crate::chain::Chain;
 use crate::contracts::{PancakePool, creation_code};
 use crate::data::{cases_factor, report, seed};
 use crate::v3_chain::tick;
-use crate::v3_state::{V3State, log_uniform, random_price};
+use crate::v3_state::{SwapValues, V3State, log_uniform, ours_as_event, random_price};
 
 const POOLS: usize = 32;
 const ACTIONS_PER_POOL: u32 = 50;
@@ -211,15 +211,6 @@ impl Followed {
     }
 }
 
-type SwapValues = (I256, I256, U256, u128, i32);
-
 fn event_values(event: &PancakePool::Swap) -> SwapValues {
     (event.amount0, event.amount1, event.sqrtPriceX96.to(), event.liquidity, event.tick.as_i32())
-}
-
-fn ours_as_event(swap: &SwapResult, zero_for_one: bool) -> SwapValues {
-    let taken = I256::try_from(swap.amount_in).expect("an int256 by contract");
-    let given = -I256::try_from(swap.amount_out).expect("an int256 by contract");
-    let (amount_0, amount_1) = if zero_for_one { (taken, given) } else { (given, taken) };
-    (amount_0, amount_1, swap.sqrt_price_x96, swap.liquidity, swap.tick)
 }

@@ -176,7 +176,7 @@ fn stable_base_price_is_remembered_for_ten_minutes() {
         rules: Rules::Classic,
         balances: vec![10_u128.pow(24); 2],
         rates: vec![10_u128.pow(18), 0],
-        amplification: alphapulse_strategies::pool::stable_swap::Ramp::constant(20_000),
+        amplification: alphapulse_strategies::pool::Ramp::constant(20_000),
         tokens: vec!["a".into(), "3crv".into()],
         ..base.clone()
     };

@@ -1,8 +1,8 @@
 //! What holds for every StableSwap pool.
 
 use alloy::primitives::U256;
-use alphapulse_strategies::pool::stable_swap::{BasePool, PriceCache, Ramp, Rules, StableSwapView};
-use alphapulse_strategies::pool::{QuoteError, Way};
+use alphapulse_strategies::pool::stable_swap::{BasePool, PriceCache, Rules, StableSwapView};
+use alphapulse_strategies::pool::{QuoteError, Ramp, Way};
 use proptest::prelude::*;
 
 use crate::stable_swap_state::StablePool;

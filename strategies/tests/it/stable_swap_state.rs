@@ -1,7 +1,7 @@
 //! A StableSwap pool that owns its state, read from the vectors' files.
 
-use alphapulse_strategies::pool::Way;
-use alphapulse_strategies::pool::stable_swap::{BasePool, Ramp, Rules, StableSwapAfter, StableSwapView};
+use alphapulse_strategies::pool::stable_swap::{BasePool, Rules, StableSwapAfter, StableSwapView};
+use alphapulse_strategies::pool::{Ramp, Way};
 use serde_json::Value;
 
 use crate::data::number;

@@ -1,16 +1,16 @@
 //! A pool followed through real mints, burns and swaps: our state equals the contract's after every one.
 
-use alloy::primitives::{Address, I256, U256};
+use alloy::primitives::{Address, U256};
 use alphapulse_strategies::pool::concentrated_liquidity::{sqrt_price_limit_default, swap};
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
-use alphapulse_strategies::pool::{AmountSpecified, SwapResult, check_consistency};
+use alphapulse_strategies::pool::{AmountSpecified, check_consistency};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::contracts::V3Pool;
 use crate::data::{report, seed};
 use crate::v3_chain::{FEE_TIERS, V3Chain, tick};
-use crate::v3_state::{V3State, log_uniform, random_price};
+use crate::v3_state::{SwapValues, V3State, log_uniform, ours_as_event, random_price};
 
 const POOLS: usize = 48;
 const ACTIONS_PER_POOL: u32 = 60;
@@ -165,15 +165,6 @@ impl Followed {
     }
 }
 
-type SwapValues = (I256, I256, U256, u128, i32);
-
 fn event_values(event: &V3Pool::Swap) -> SwapValues {
     (event.amount0, event.amount1, event.sqrtPriceX96.to(), event.liquidity, event.tick.as_i32())
-}
-
-fn ours_as_event(swap: &SwapResult, zero_for_one: bool) -> SwapValues {
-    let taken = I256::try_from(swap.amount_in).expect("an int256 by contract");
-    let given = -I256::try_from(swap.amount_out).expect("an int256 by contract");
-    let (amount_0, amount_1) = if zero_for_one { (taken, given) } else { (given, taken) };
-    (amount_0, amount_1, swap.sqrt_price_x96, swap.liquidity, swap.tick)
 }

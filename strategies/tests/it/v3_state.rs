@@ -1,6 +1,6 @@
 //! A concentrated pool's state that a test owns: random, or moved along by what happened to a real pool.
 
-use alloy::primitives::U256;
+use alloy::primitives::{I256, U256};
 use alphapulse_protocol::replica::TickLiquidity;
 use alphapulse_strategies::pool::concentrated_liquidity::sqrt_price_limit_default;
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
@@ -149,4 +149,15 @@ pub(crate) fn log_uniform(random: &mut StdRng, max: u128) -> u128 {
 
 pub(crate) fn random_below(random: &mut StdRng, bound: U256) -> U256 {
     U256::from_limbs(random.random()) % bound
+}
+
+/// Amounts by token, price, liquidity and tick, as a swap's event tells them.
+pub(crate) type SwapValues = (I256, I256, U256, u128, i32);
+
+/// Our swap in the event's words.
+pub(crate) fn ours_as_event(swap: &SwapResult, zero_for_one: bool) -> SwapValues {
+    let taken = I256::try_from(swap.amount_in).expect("an int256 by contract");
+    let given = -I256::try_from(swap.amount_out).expect("an int256 by contract");
+    let (amount_0, amount_1) = if zero_for_one { (taken, given) } else { (given, taken) };
+    (amount_0, amount_1, swap.sqrt_price_x96, swap.liquidity, swap.tick)
 }

@@ -6,27 +6,10 @@
 use ruint::aliases::U256;
 
 use crate::pool::QuoteError;
+pub(crate) use crate::pool::checked::{add, mul};
 
 /// One.
 pub const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
-
-/// `a * b`.
-///
-/// # Errors
-/// [`QuoteError::AmountOverflow`] past 256 bits.
-#[inline]
-pub fn mul(a: U256, b: U256) -> Result<U256, QuoteError> {
-    a.checked_mul(b).ok_or(QuoteError::AmountOverflow)
-}
-
-/// `a + b`.
-///
-/// # Errors
-/// [`QuoteError::AmountOverflow`] past 256 bits.
-#[inline]
-pub fn add(a: U256, b: U256) -> Result<U256, QuoteError> {
-    a.checked_add(b).ok_or(QuoteError::AmountOverflow)
-}
 
 /// `a / b` of plain integers, rounded down.
 ///

@@ -1,10 +1,14 @@
 //! Stable, meta-stable and composable pools: Curve's StableSwap in Balancer's rounding.
 
+mod balance;
+
 use ruint::aliases::U256;
 
 use super::fixed_point::{add, div_down, div_up, mul, mul_down, quotient_down, quotient_up};
 use super::{Balances, TOKENS_MAX, add_fee, places, settle, subtract_fee, swapped};
-use crate::pool::{QuoteError, Swapped, Way};
+use crate::pool::{QuoteError, Ramp, Swapped, Way};
+
+pub use self::balance::{balance, balance_by_rounds};
 
 /// What amplification is multiplied with.
 const AMPLIFICATION_PRECISION: U256 = U256::from_limbs([1_000, 0, 0, 0]);
@@ -24,46 +28,6 @@ pub enum InvariantRounding {
     Down,
 }
 
-/// Amplification in time, times 1000: a straight line between two seconds and level outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Amplification {
-    /// At `initial_time`.
-    pub initial: u64,
-    /// From `future_time` on.
-    pub future: u64,
-    /// Unix seconds.
-    pub initial_time: u64,
-    /// Unix seconds.
-    pub future_time: u64,
-}
-
-impl Amplification {
-    /// One that does not move.
-    #[must_use]
-    pub const fn constant(value: u64) -> Self {
-        Self { initial: value, future: value, initial_time: 0, future_time: 0 }
-    }
-
-    /// The value in a block of that time.
-    ///
-    /// # Errors
-    /// [`QuoteError::InvalidPoolState`] for a block before the move was decided, or a value of zero.
-    pub fn at(&self, timestamp: u64) -> Result<u64, QuoteError> {
-        let value = if timestamp < self.future_time {
-            let elapsed = timestamp.checked_sub(self.initial_time).ok_or(QuoteError::InvalidPoolState)?;
-            // `elapsed` is below the duration, so what is walked fits what there is to walk.
-            let duration = u128::from(self.future_time - self.initial_time);
-            let walked = u128::from(self.initial.abs_diff(self.future)) * u128::from(elapsed) / duration;
-            let walked = u64::try_from(walked).map_err(|_| QuoteError::InvalidPoolState)?;
-            // The distance walked rounds down whichever way it goes.
-            if self.future > self.initial { self.initial + walked } else { self.initial - walked }
-        } else {
-            self.future
-        };
-        if value == 0 { Err(QuoteError::InvalidPoolState) } else { Ok(value) }
-    }
-}
-
 /// A stable pool between two swaps.
 #[derive(Debug, Clone, Copy)]
 pub struct StableView<'a> {
@@ -73,7 +37,7 @@ pub struct StableView<'a> {
     /// What a raw amount is multiplied with before it is divided by 10^18, by token, rates included: [`scale`].
     pub scales: &'a [U256],
     /// Amplification, times 1000.
-    pub amplification: Amplification,
+    pub amplification: Ramp,
     /// Fee on the input, 18 decimals.
     pub swap_fee: u64,
     /// How the contract rounds its invariant.
@@ -316,145 +280,6 @@ fn in_given_out(
     add(amount_in, U256::ONE)
 }
 
-/// What token `place` must hold beside the other balances for that invariant, all upscaled:
-/// `StableMath._getTokenBalanceGivenInvariantAndAllOtherBalances`.
-///
-/// # Errors
-/// [`QuoteError::AmountOverflow`], [`QuoteError::NotConverged`] where the contract reverts;
-/// [`QuoteError::InvalidPoolState`] where it would divide by zero; [`QuoteError::TokenNotInPool`] for a place that is none.
-pub fn balance(amplification: U256, balances: &[U256], invariant: U256, place: usize) -> Result<U256, QuoteError> {
-    let equation = Equation::new(amplification, balances, invariant, place)?;
-    match equation.solve()? {
-        Some(root) => Ok(root),
-        None => equation.iterate(),
-    }
-}
-
-/// [`balance`] by the contract's rounds alone: the slow form, against which the other is held.
-///
-/// # Errors
-/// As [`balance`].
-pub fn balance_by_rounds(
-    amplification: U256,
-    balances: &[U256],
-    invariant: U256,
-    place: usize,
-) -> Result<U256, QuoteError> {
-    Equation::new(amplification, balances, invariant, place)?.iterate()
-}
-
-/// The balance `y` that is sought solves `y^2 + (b - D) y = c`.
-#[derive(Debug, Clone, Copy)]
-struct Equation {
-    b: U256,
-    c: U256,
-    invariant: U256,
-    /// The contract's first guess, above the root.
-    start: U256,
-}
-
-impl Equation {
-    fn new(amplification: U256, balances: &[U256], invariant: U256, place: usize) -> Result<Self, QuoteError> {
-        let sought = *balances.get(place).ok_or(QuoteError::TokenNotInPool)?;
-        let (first, others) = balances.split_first().ok_or(QuoteError::TokenNotInPool)?;
-        let count = u64::try_from(balances.len()).map(U256::from).map_err(|_| QuoteError::InvalidPoolState)?;
-        let total = mul(amplification, count)?;
-        let mut sum = *first;
-        let mut product = mul(*first, count)?;
-        for balance in others {
-            product = quotient_down(mul(mul(product, *balance)?, count)?, invariant)?;
-            sum = add(sum, *balance)?;
-        }
-        let square = mul(invariant, invariant)?;
-        // `sought` is part of the product, and taken out again here; so the quotient rounds up early, as in the contract.
-        let c = mul(mul(quotient_up(square, mul(total, product)?)?, AMPLIFICATION_PRECISION)?, sought)?;
-        let b = add(sum.wrapping_sub(sought), mul(quotient_down(invariant, total)?, AMPLIFICATION_PRECISION)?)?;
-        let start = quotient_up(add(square, c)?, add(invariant, b)?)?;
-        Ok(Self { b, c, invariant, start })
-    }
-
-    /// One round of Newton's method, rounded up.
-    fn round(&self, y: U256) -> Result<U256, QuoteError> {
-        let slope = add(mul(y, U256::from(2))?, self.b)?.checked_sub(self.invariant);
-        quotient_up(add(mul(y, y)?, self.c)?, slope.ok_or(QuoteError::AmountOverflow)?)
-    }
-
-    /// The contract's rounds.
-    fn iterate(&self) -> Result<U256, QuoteError> {
-        let mut current = self.start;
-        for _ in 0..ROUNDS_MAX {
-            let next = self.round(current)?;
-            if next.abs_diff(current) <= U256::ONE {
-                return Ok(next);
-            }
-            current = next;
-        }
-        Err(QuoteError::NotConverged)
-    }
-
-    /// Where the contract's rounds end, from one square root; `None` where only the rounds can tell.
-    ///
-    /// With `q(y) = y^2 + (b - D) y - c`, a round takes `y` to `m` or below exactly when `(y - m)^2 <= q(m)`. Let `Y` be
-    /// the least `y` whose `q` is not negative. No round ends below `Y`, one from `Y` stays, and when `q(Y) >= 4`
-    /// a round from above either reaches `Y` or goes down by two or more: so no two neighbours above `Y` end the rounds. From
-    /// any start the distance to the root more than halves, so a root of 256 bits takes less than 255 rounds.
-    fn solve(&self) -> Result<Option<U256>, QuoteError> {
-        // Rounds from the start go down, so the first has the largest numbers: where it fits, all do.
-        add(mul(self.start, self.start)?, self.c)?;
-        add(mul(self.start, U256::from(2))?, self.b)?;
-        // Without a constant part the root is zero and a round may divide by zero.
-        if self.c.is_zero() {
-            return Ok(None);
-        }
-        let is_negative = self.b < self.invariant;
-        let linear = self.b.abs_diff(self.invariant);
-        let discriminant = linear.checked_mul(linear).zip(self.c.checked_mul(U256::from(4)));
-        let Some(discriminant) = discriminant.and_then(|(square, rest)| square.checked_add(rest)) else {
-            return Ok(None);
-        };
-        let root = square_root(discriminant);
-        // The root is `linear` at least, which therefore does not take it below zero.
-        let Some(twice) = (if is_negative { root.checked_add(linear) } else { root.checked_sub(linear) }) else {
-            return Ok(None);
-        };
-        // Between `twice / 2` and less than a half above it lies the exact root: `Y` is the next integer, or the one after.
-        let least = twice.div_ceil(U256::from(2));
-        for y in [least, least.wrapping_add(U256::ONE)] {
-            if let Some(excess) = self.excess(y, linear, is_negative) {
-                return Ok((excess >= U256::from(4)).then_some(y));
-            }
-        }
-        Ok(None)
-    }
-
-    /// `q(y)`, or `None` when it is negative or not told within 256 bits.
-    fn excess(&self, y: U256, linear: U256, is_negative: bool) -> Option<U256> {
-        let factor = if is_negative { y.checked_sub(linear)? } else { y.checked_add(linear)? };
-        y.checked_mul(factor)?.checked_sub(self.c)
-    }
-}
-
-/// Largest integer whose square is not above `value`.
-///
-/// Karatsuba's method: the root of the upper half is that of the machine, and one division brings the lower half of its
-/// digits, at most one too high.
-fn square_root(value: U256) -> U256 {
-    if let Ok(narrow) = u128::try_from(value) {
-        return U256::from(narrow.isqrt());
-    }
-    // Shifted so that one of the two upper bits is set; an even shift halves into one of the root.
-    let shift = value.leading_zeros() & !1;
-    let [first, second, third, fourth] = *(value << shift).as_limbs();
-    let upper = (u128::from(fourth) << 64) | u128::from(third);
-    let high = upper.isqrt();
-    let rest = U256::from(upper - high * high);
-    let (quotient, rest) = ((rest << 64_usize) | U256::from(second)).div_rem(U256::from(high) << 1_usize);
-    let root = (U256::from(high) << 64_usize).wrapping_add(quotient);
-    let is_too_high = ((rest << 64_usize) | U256::from(first)) < quotient.wrapping_mul(quotient);
-    let root = if is_too_high { root.wrapping_sub(U256::ONE) } else { root };
-    root >> (shift / 2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{BALANCE_MAX, fixed_point::ONE};
@@ -473,7 +298,7 @@ mod tests {
         StableView {
             balances: &BALANCES,
             scales: &SCALES,
-            amplification: Amplification::constant(100_000),
+            amplification: Ramp::constant(100_000),
             swap_fee: 1_000_000_000_000_000,
             rounding: InvariantRounding::Down,
             share: Some(1),
@@ -524,19 +349,6 @@ mod tests {
     }
 
     #[test]
-    fn amplification_moves_in_a_line_and_rounds_the_way_walked_down() {
-        let rising = Amplification { initial: 1000, future: 2000, initial_time: 100, future_time: 400 };
-        let times = [100, 101, 250, 399, 400, u64::MAX];
-        assert_eq!(times.map(|time| rising.at(time)), [1000, 1003, 1500, 1996, 2000, 2000].map(Ok));
-        let falling = Amplification { initial: 2000, future: 1000, ..rising };
-        assert_eq!(times.map(|time| falling.at(time)), [2000, 1997, 1500, 1004, 1000, 1000].map(Ok));
-        assert_eq!(rising.at(99), Err(QuoteError::InvalidPoolState));
-        assert_eq!(Amplification::constant(0).at(7), Err(QuoteError::InvalidPoolState));
-        let widest = Amplification { initial: 0, future: u64::MAX, initial_time: 0, future_time: u64::MAX };
-        assert_eq!(widest.at(u64::MAX - 1), Ok(u64::MAX - 1));
-    }
-
-    #[test]
     fn scale_is_that_of_the_contract() {
         assert_eq!(scale(18, ONE), Ok(ONE));
         assert_eq!(scale(6, ONE), Ok(number(10_u128.pow(30))));
@@ -544,60 +356,5 @@ mod tests {
         assert_eq!(scale(0, ONE), Ok(number(10_u128.pow(36))));
         assert_eq!(scale(19, ONE), Err(QuoteError::InvalidPoolState));
         assert_eq!(scale(0, U256::MAX), Err(QuoteError::AmountOverflow));
-    }
-
-    #[test]
-    fn square_root_is_the_floor_at_every_width() {
-        for bits in 0..256_usize {
-            for value in [U256::ONE << bits, U256::MAX >> bits, (U256::ONE << bits) | U256::from(bits)] {
-                check_root(value);
-                let root = square_root(value);
-                check_root(root.wrapping_mul(root));
-                check_root(root.wrapping_mul(root).saturating_sub(U256::ONE));
-            }
-        }
-        assert_eq!(square_root(U256::ZERO), U256::ZERO);
-    }
-
-    fn check_root(value: U256) {
-        let root = square_root(value);
-        assert!(root * root <= value, "{value}");
-        let next = root + U256::ONE;
-        assert!(next.checked_mul(next).is_none_or(|square| square > value), "{value}");
-    }
-
-    /// Where the square root alone would tell less than the rounds do: they may end one above the least root.
-    #[test]
-    fn rounds_decide_where_the_root_is_nearly_an_integer() {
-        // y^2 = c for c a square: q(Y) is zero.
-        for root in 2_u64..200 {
-            let c = U256::from(root * root);
-            for start in root..root + 200 {
-                let equation = Equation { b: U256::ZERO, c, invariant: U256::ZERO, start: U256::from(start) };
-                assert_eq!(equation.solve(), Ok(None), "{root} from {start}");
-            }
-        }
-    }
-
-    #[test]
-    fn one_root_is_where_the_rounds_end_from_any_start() {
-        let mut solved = 0;
-        for (b, invariant) in [(0_u64, 0_u64), (7, 0), (0, 7), (100, 3), (3, 100), (1000, 1000)] {
-            for c in 1_u64..300 {
-                for distance in 0_u64..40 {
-                    let mut equation = Equation {
-                        b: U256::from(b),
-                        c: U256::from(c),
-                        invariant: U256::from(invariant),
-                        start: U256::ZERO,
-                    };
-                    let Ok(Some(root)) = equation.solve() else { continue };
-                    equation.start = root + U256::from(distance * distance);
-                    assert_eq!(equation.iterate(), Ok(root), "{b} {invariant} {c} {distance}");
-                    solved += 1;
-                }
-            }
-        }
-        assert!(solved > 50_000, "{solved}");
     }
 }

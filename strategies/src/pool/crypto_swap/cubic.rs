@@ -3,12 +3,13 @@
 use ruint::aliases::U256;
 use ruint::uint;
 
-use super::geometric::{cube_root, square_root};
+use super::geometric::cube_root;
 use super::newton_legacy::{
     Curvature, CurvatureBounds, FRACTION, FRACTION_MIN_NG, balance_unbounded, check_d, check_fraction,
 };
 use super::words::{A_ONE, E18, E36, Int, of, over, within};
 use crate::pool::QuoteError;
+use crate::pool::square_root::square_root;
 
 /// A balance, and the invariant's `K0` that came with it: the start of the next Newton; zero where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,12 @@ use ruint::aliases::U256;
 use super::cubic::{self, Solved};
 use super::exponential::{exponential, half_power};
 use super::fee::FeeTerms;
-use super::geometric::{legacy_mean, mean_of_three, square_root};
+use super::geometric::{legacy_mean, mean_of_three};
 use super::newton_legacy::{Curvature, CurvatureBounds, balance, invariant, sorted};
 use super::newton_ng;
 use super::words::{E18, Int, of, over};
 use crate::pool::QuoteError;
+use crate::pool::square_root::square_root;
 
 /// Which contract a pool is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -80,34 +80,9 @@ pub(super) fn legacy_square_root(x: U256) -> Result<U256, QuoteError> {
     Err(QuoteError::NotConverged)
 }
 
-/// Floor of the square root.
-pub(super) fn square_root(x: U256) -> U256 {
-    // A power of two not below the root: from there the steps fall until they reach the floor.
-    let mut root = U256::ONE.wrapping_shl(x.bit_len().div_ceil(2).min(128));
-    loop {
-        let next = over(x, root).wrapping_add(root) >> 1_usize;
-        if next >= root {
-            return if x.is_zero() { x } else { root };
-        }
-        root = next;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn square_root_is_the_floor() {
-        for bits in 0..256_usize {
-            for x in [U256::ONE << bits, (U256::ONE << bits) - U256::ONE, U256::MAX >> bits] {
-                let root = square_root(x);
-                assert!(root * root <= x, "{x}");
-                let above = root + U256::ONE;
-                assert!(above.checked_mul(above).is_none_or(|square| square > x), "{x}");
-            }
-        }
-    }
 
     #[test]
     fn cube_root_of_cubes_is_near() {

@@ -3,12 +3,13 @@
 use ruint::aliases::U256;
 use ruint::uint;
 
-use super::geometric::{ROUNDS_MAX, cube_root, mean_of_three, square_root};
+use super::geometric::{ROUNDS_MAX, cube_root, mean_of_three};
 use super::newton_legacy::{
     Curvature, CurvatureBounds, FRACTION_MIN_NG, check_fraction, check_spread, invariant_from, newton_step, sorted,
 };
 use super::words::{A_ONE, E18, E36, of, over};
 use crate::pool::QuoteError;
+use crate::pool::square_root::square_root;
 
 /// Invariant of twocrypto-NG v2.0.0; `k0` is the cubic's answer, or zero for none.
 pub(super) fn invariant_of_two(curvature: Curvature, x: [U256; 2], k0: U256) -> Result<U256, QuoteError> {

@@ -3,11 +3,12 @@
 use ruint::aliases::U256;
 
 use super::generation::CryptoSwapGeneration;
-use super::geometric::{legacy_square_root, square_root};
+use super::geometric::legacy_square_root;
 use super::newton_legacy::{Curvature, FRACTION, check_fraction};
 use super::words::{E18, of};
 use super::{CryptoSwapState, CryptoSwapTerms};
 use crate::pool::QuoteError;
+use crate::pool::square_root::square_root;
 
 /// A pool between the transfer of a swap and the end of its transaction.
 #[derive(Clone, Copy)]

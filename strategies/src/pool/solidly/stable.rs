@@ -6,6 +6,7 @@
 use ruint::aliases::U256;
 
 use super::super::QuoteError;
+use super::super::checked::add;
 
 /// One, in 18 decimals: the unit that both tokens are brought to.
 const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -143,10 +144,6 @@ fn mul_div(a: U256, b: U256, divisor: U256) -> Result<U256, QuoteError> {
     let product = a.checked_mul(b).ok_or(QuoteError::AmountOverflow)?;
     // Balances that are dust in 18 decimals leave a slope of zero, by which the contract divides.
     product.checked_div(divisor).ok_or(QuoteError::InsufficientLiquidity)
-}
-
-fn add(a: U256, b: U256) -> Result<U256, QuoteError> {
-    a.checked_add(b).ok_or(QuoteError::AmountOverflow)
 }
 
 fn sub(a: U256, b: U256) -> Result<U256, QuoteError> {

@@ -3,20 +3,13 @@
 use ruint::aliases::U256;
 
 use super::super::QuoteError;
+pub(super) use super::super::checked::{add, mul};
 use super::FEE_ONE;
 
 /// One, in rates and virtual prices.
 pub(super) const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 
 const FEE_DENOMINATOR: U256 = U256::from_limbs([FEE_ONE, 0, 0, 0]);
-
-pub(super) fn add(a: U256, b: U256) -> Result<U256, QuoteError> {
-    a.checked_add(b).ok_or(QuoteError::AmountOverflow)
-}
-
-pub(super) fn mul(a: U256, b: U256) -> Result<U256, QuoteError> {
-    a.checked_mul(b).ok_or(QuoteError::AmountOverflow)
-}
 
 /// Below zero is a balance that the pool does not have.
 pub(super) fn sub(a: U256, b: U256) -> Result<U256, QuoteError> {

@@ -23,6 +23,7 @@
 use ruint::aliases::U256;
 
 use super::super::QuoteError;
+use super::super::square_root::square_root;
 use super::arithmetic::{add, div, mul, sub};
 use super::invariant::STEPS_MAX;
 use super::rules::Rules;
@@ -102,7 +103,7 @@ impl Quadratic {
         }
         let distance = d.abs_diff(b);
         let discriminant = distance.checked_mul(distance)?.checked_add(c.checked_mul(U256::from(4))?)?;
-        let root_of_discriminant = sqrt(discriminant);
+        let root_of_discriminant = square_root(discriminant);
         let twice = if d >= b {
             distance.wrapping_add(root_of_discriminant)
         } else {
@@ -140,37 +141,6 @@ impl Quadratic {
     }
 }
 
-/// Square root, rounded down.
-///
-/// The root of the leading 127 or 128 bits is right to one part in 2^63; one step of Newton's method doubles the digits,
-/// and what is left is a unit or two, which is corrected by comparison.
-#[must_use]
-pub fn sqrt(value: U256) -> U256 {
-    let [low, high, 0, 0] = *value.as_limbs() else { return sqrt_wide(value) };
-    U256::from((u128::from(low) | (u128::from(high) << 64)).isqrt())
-}
-
-fn sqrt_wide(value: U256) -> U256 {
-    // Even, so that the root of the shift is a shift; not above 128.
-    let shift = (value.bit_len() - 127) & !1;
-    let leading: U256 = value >> shift;
-    let [low, high, ..] = *leading.as_limbs();
-    let seed: U256 = U256::from((u128::from(low) | (u128::from(high) << 64)).isqrt()) << (shift / 2);
-    // The sum has at most 130 bits, since the seed has at least half the bits of the value.
-    let mut root: U256 = seed.wrapping_add(value.wrapping_div(seed)) >> 1_usize;
-    // A square that overflows is too large too.
-    while root.checked_mul(root).is_none_or(|square| square > value) {
-        root = root.wrapping_sub(U256::ONE);
-    }
-    loop {
-        let next = root.wrapping_add(U256::ONE);
-        if next.checked_mul(next).is_none_or(|square| square > value) {
-            return root;
-        }
-        root = next;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -184,14 +154,6 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
-
-        #[test]
-        fn root_is_the_largest_whose_square_is_not_above(value in number(256)) {
-            let root = sqrt(value);
-            prop_assert!(root.checked_mul(root).is_some_and(|square| square <= value));
-            let next = root + U256::ONE;
-            prop_assert!(next.checked_mul(next).is_none_or(|square| square > value));
-        }
 
         #[test]
         fn answer_without_iteration_is_the_loop_s(b in number(256), c in number(256), d in number(256)) {
@@ -222,16 +184,5 @@ mod tests {
             }
         }
         assert!(exceptions > 0, "the loop is never needed");
-    }
-
-    #[test]
-    fn roots_next_to_squares_are_exact() {
-        for bits in 1..128_usize {
-            let root = (U256::ONE << bits) - U256::ONE;
-            assert_eq!(sqrt(root * root), root);
-            assert_eq!(sqrt(root * root - U256::ONE), root - U256::ONE);
-            assert_eq!(sqrt(root * root + root + root), root);
-        }
-        assert_eq!(sqrt(U256::MAX), (U256::ONE << 128_usize) - U256::ONE);
     }
 }

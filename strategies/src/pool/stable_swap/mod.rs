@@ -26,12 +26,10 @@ pub mod balance;
 pub mod invariant;
 pub mod liquidity;
 pub mod meta;
-pub mod ramp;
 pub mod rules;
 pub mod view;
 
 pub use meta::{BasePool, PriceCache};
-pub use ramp::Ramp;
 pub use rules::Rules;
 pub use view::{Solved, StableSwapAfter, StableSwapView};
 

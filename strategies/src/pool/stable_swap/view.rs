@@ -2,12 +2,13 @@
 
 use ruint::aliases::U256;
 
+use super::super::Ramp;
 use super::super::{QuoteError, Swapped, Way};
 use super::arithmetic::{add, div, mul, part, scale, sub, unscale};
 use super::balance::balance;
 use super::invariant::invariant;
 use super::meta::{BasePool, PriceCache};
-use super::{COINS_MAX, FEE_ONE, Ramp, Rules};
+use super::{COINS_MAX, FEE_ONE, Rules};
 
 /// State of a pool, as its contract holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

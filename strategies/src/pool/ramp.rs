@@ -1,8 +1,8 @@
 //! Amplification that moves in a straight line between two times.
 
-use super::super::QuoteError;
+use super::QuoteError;
 
-/// Amplification as the contract stores it, times its precision; see [`super::Rules::amplification_precision`].
+/// Amplification as the contract stores it, times its precision: a straight line between two times, and level outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ramp {
     /// Amplification at `initial_time`.
@@ -69,5 +69,18 @@ mod tests {
         let ramp = Ramp { initial: u64::MAX, future: 1, initial_time: 0, future_time: u64::MAX };
         assert_eq!(ramp.at(u64::MAX - 1), Ok(2));
         assert_eq!(Ramp { initial: 1, future: u64::MAX, ..ramp }.at(u64::MAX - 1), Ok(u64::MAX - 1));
+    }
+
+    #[test]
+    fn amplification_moves_in_a_line_and_rounds_the_way_walked_down() {
+        let rising = Ramp { initial: 1000, future: 2000, initial_time: 100, future_time: 400 };
+        let times = [100, 101, 250, 399, 400, u64::MAX];
+        assert_eq!(times.map(|time| rising.at(time)), [1000, 1003, 1500, 1996, 2000, 2000].map(Ok));
+        let falling = Ramp { initial: 2000, future: 1000, ..rising };
+        assert_eq!(times.map(|time| falling.at(time)), [2000, 1997, 1500, 1004, 1000, 1000].map(Ok));
+        assert_eq!(rising.at(99), Err(QuoteError::InvalidPoolState));
+        assert_eq!(Ramp::constant(0).at(7), Err(QuoteError::InvalidPoolState));
+        let widest = Ramp { initial: 0, future: u64::MAX, initial_time: 0, future_time: u64::MAX };
+        assert_eq!(widest.at(u64::MAX - 1), Ok(u64::MAX - 1));
     }
 }
