@@ -15,6 +15,7 @@
 //! | [`crypto_swap`] | Curve's CryptoSwap pools of two and three coins, and their maths contracts |
 //! | [`balancer`] | `WeightedPool`, `StablePool`, `MetaStablePool`, `ComposableStablePool` of Balancer V2, `Vault.swap` |
 //! | [`v4`] | `PoolManager.swap`, `V4Quoter`, for pools whose hooks leave swaps alone |
+//! | [`ramp`], [`square_root`] | what several kinds share: amplification that moves over time, the floor of a root |
 //! | [`solidly`] | `Pair` of Solidly and Velodrome V1, `Pool` of Velodrome V2 and Aerodrome |
 //!
 //! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.

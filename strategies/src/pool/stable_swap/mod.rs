@@ -7,7 +7,6 @@
 //! | module | content |
 //! |---|---|
 //! | [`rules`] | which family, and what follows from it |
-//! | [`ramp`] | amplification that an owner moves over time |
 //! | [`invariant`] | the invariant of given balances: the contracts' own iteration |
 //! | [`balance`] | the balance of one coin that the others leave: without iteration, and why that is the same number |
 //! | [`view`] | quote, swap, exact output |
