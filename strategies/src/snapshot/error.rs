@@ -46,9 +46,21 @@ pub enum Flaw {
         /// Name of the field.
         field: &'static str,
     },
-    /// Fee, price, liquidity and ticks contradict each other.
+    /// Fee, price, liquidity and ticks contradict each other, or weights do.
     #[error("inconsistent: {0}")]
     Inconsistent(Inconsistency),
+    /// Something of it changes with time, and the file does not say the block's.
+    #[error("`{field}` moves with time: `block.timestamp` is missing")]
+    NoTime {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// A hook sets its fee.
+    #[error("its fee is dynamic: `lp_fee_ppm`, the fee at present, is missing")]
+    DynamicFee,
+    /// The pool that it stands on is not a sound StableSwap pool further up in the file.
+    #[error("`base_pool` is no sound curve_stable pool that stands before it")]
+    BasePool,
 }
 
 /// Why a line is not a query.
