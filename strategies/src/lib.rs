@@ -75,7 +75,7 @@ pub mod two_venue;
 pub mod conformance;
 
 pub use crate::admission::{Admission, Refusal};
-pub use crate::market::{Market, MarketEvent, PoolView};
+pub use crate::market::{After, Market, MarketEvent, PoolView};
 pub use crate::opportunity::{HOPS_MAX, Hop, Opportunity, OpportunitySink};
 pub use crate::pool::QuoteError;
 pub use crate::registry::build;

@@ -1,10 +1,11 @@
 //! Market snapshots as files (`alphapulse.snapshot/1`), and exact quotes from them.
 //!
 //! A file is JSON, plain or gzip-compressed; integers are decimal text of any size. Reading is strict: a field that is
-//! missing or not what the format says fails the file, with its place in the error. A pool whose numbers are well
-//! formed but cannot belong together (ticks that do not sum to the liquidity, a reserve no contract could hold) fails
-//! alone: the file loads, [`Snapshot::warnings`] names the pool, and quotes from it are refused. Pools of a kind this
-//! build cannot price are kept by name for the same reason. Unknown fields are ignored, so that a file may say more.
+//! missing or not what the format says fails the file, with its place in the error; of a pool of Uniswap V4, Solidly, Curve
+//! or Balancer it fails that pool alone, as do numbers that are well formed but cannot belong together (ticks that do not
+//! sum to the liquidity, a reserve no contract could hold): the file loads, [`Snapshot::warnings`] names the pool, and
+//! quotes from it are refused. Pools of a kind this build cannot price are kept by name for the same reason. Unknown fields
+//! are ignored, so that a file may say more.
 //!
 //! ```
 //! use alphapulse_strategies::snapshot::{Query, Snapshot};

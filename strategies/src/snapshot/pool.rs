@@ -66,6 +66,10 @@ pub(super) fn read_pool(node: &Node<'_>, context: Context<'_>) -> Result<Snapsho
     let form = match read_known(node, known, address, context) {
         Ok((info, state)) => PoolForm::Sound { info, state },
         Err(Stop::Pool(flaw)) => PoolForm::Flawed(flaw),
+        // Files are often made for one kind of pool, with others in them that lack something.
+        Err(Stop::File(SnapshotError::Field { place, problem })) if known.since_version() > 1 => {
+            PoolForm::Flawed(Flaw::Malformed { place, problem })
+        }
         Err(Stop::File(error)) => return Err(in_pool(error, &address)),
     };
     Ok(SnapshotPool { address, pool_id, form })

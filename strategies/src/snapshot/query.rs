@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::document::is_decimal;
-use super::error::MalformedQuery;
+use super::error::{Flaw, MalformedQuery};
 use super::{Named, PoolForm, Snapshot, hex};
 use crate::market::{PoolView, StableSwapPool};
 use crate::pool::concentrated_liquidity::{self, sqrt_price_limit_default};
@@ -166,6 +166,8 @@ pub enum NoAnswer {
     UnsupportedPoolKind,
     /// The pool's numbers contradict each other; see [`Snapshot::warnings`].
     InconsistentPool,
+    /// A field of the pool is missing or not what the format says; see [`Snapshot::warnings`].
+    MalformedPool,
     /// The pool does not trade the one token for the other.
     TokenNotInPool,
     /// The contract would refuse the swap.
@@ -179,6 +181,7 @@ impl fmt::Display for NoAnswer {
             Self::AmbiguousPool => "ambiguous_pool",
             Self::UnsupportedPoolKind => "unsupported_pool_kind",
             Self::InconsistentPool => "inconsistent_pool",
+            Self::MalformedPool => "malformed_pool",
             Self::TokenNotInPool => "token_not_in_pool",
             Self::Refused(error) => error.name(),
         })
@@ -212,6 +215,7 @@ impl Snapshot {
         })?;
         let (info, state) = match &pool.form {
             PoolForm::Sound { info, state } => (info, state),
+            PoolForm::Flawed(Flaw::Malformed { .. }) => return Err(NoAnswer::MalformedPool),
             PoolForm::Flawed(_) => return Err(NoAnswer::InconsistentPool),
             PoolForm::Unsupported { .. } => return Err(NoAnswer::UnsupportedPoolKind),
         };
