@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
 use alphapulse_protocol::message::CloseReason;
-use alphapulse_protocol::{ChainId, DecodeError, ReplicaError};
+use alphapulse_protocol::{BlockNumber, ChainId, DecodeError, ReplicaError};
 use thiserror::Error;
 
 /// Cause from a library.
@@ -316,6 +316,26 @@ pub enum JournalError {
         dir: PathBuf,
         /// What was asked for, and which blocks are there.
         reason: String,
+    },
+    /// The part asked for ends below where it begins.
+    #[error("block {until}, the last of the part, is below block {from}, its first")]
+    Reversed {
+        /// First block asked for.
+        from: BlockNumber,
+        /// Last block asked for.
+        until: BlockNumber,
+    },
+    /// A block that was not recorded, although earlier and later ones were.
+    #[error("journal {dir} has no block {block}: the recording stops at block {before} and goes on at block {after}", dir = dir.display())]
+    Hole {
+        /// Folder.
+        dir: PathBuf,
+        /// Block asked for.
+        block: BlockNumber,
+        /// Last block before the hole.
+        before: BlockNumber,
+        /// First block behind it.
+        after: BlockNumber,
     },
     /// The records are whole, but they do not lead to a state.
     #[error("journal segment {} byte {offset}: the stream has no whole state here", segment.display())]

@@ -15,7 +15,7 @@ use alphapulse_protocol::ChainId;
 use alphapulse_protocol::message::Message;
 
 use crate::error::{JournalError, RelayError};
-use crate::journal::JournalReader;
+use crate::journal::{JournalReader, Place};
 
 pub(crate) use self::events::Events;
 pub(crate) use self::lanes::Lanes;
@@ -52,7 +52,7 @@ pub struct ReplayOptions {
     pub wait_for: usize,
 }
 
-/// A recorded feed that was read to its end and found whole.
+/// A recorded feed that was read to its end and found whole. What a writer puts behind that end meanwhile is no part of it.
 #[derive(Debug, Clone)]
 pub struct Recording {
     dir: PathBuf,
@@ -60,6 +60,7 @@ pub struct Recording {
     reorg_depth_max: usize,
     blocks: u64,
     torn_bytes: u64,
+    last: Place,
 }
 
 impl Recording {
@@ -89,6 +90,7 @@ impl Recording {
             reorg_depth_max: usize::try_from(depth_max).unwrap_or(usize::MAX),
             blocks,
             torn_bytes: reader.torn_bytes(),
+            last: reader.last_place(),
             dir,
         })
     }
@@ -115,6 +117,11 @@ impl Recording {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Where its last record starts.
+    pub(crate) const fn last(&self) -> Place {
+        self.last
     }
 
     /// Most blocks that a reorg took back.

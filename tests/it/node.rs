@@ -276,7 +276,8 @@ async fn a_recorded_feed_is_whole_counted_and_looked_into() {
     let feed = dir.to_str().expect("UTF-8");
     let before = chain.testnet.node.block_number().await.expect("the chain answers");
     let mut record = Running::start(chain.command(&["record", feed], &[]));
-    record.must_say("relaying");
+    record.must_say("recording");
+    assert!(!record.said.contains("relaying"), "it serves nobody: {}", record.said);
     chain.trade(BLOCKS).await;
     let look = || -> Value {
         serde_json::from_str(&crate::command::run(["journal", "stat", feed, "--json"]).stdout).expect("JSON")
