@@ -244,6 +244,7 @@ impl Relay {
             source: name,
             sources: sources.clone(),
             side_sources: Arc::clone(&side_sources),
+            doors: server.watches(),
             started: Instant::now(),
         };
         let http = http.map(|door| door.serve(observer.clone()));
