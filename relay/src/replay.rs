@@ -38,8 +38,7 @@ impl FromStr for ReplaySpeed {
             return Ok(Self::Max);
         }
         let times = text.parse().ok().filter(|times: &f64| times.is_finite() && *times > 0.0);
-        let how = || RelayError::Config(format!("found speed `{text}`, expected a number above zero, or `max`"));
-        times.map(Self::Times).ok_or_else(how)
+        times.map(Self::Times).ok_or_else(|| RelayError::Speed(text.to_owned()))
     }
 }
 

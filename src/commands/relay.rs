@@ -168,7 +168,10 @@ pub(crate) fn failure(error: RelayError) -> Failure {
         }
         RelayError::Node { .. } => (Exit::Failure, "check that the node runs and that `chain.endpoint` names it"),
         RelayError::Secret(_) => (Exit::Config, "correct the keys and certificates of the `[relay]` section"),
-        RelayError::Listen { .. } => (Exit::Failure, "check that no other relay serves there and that you may"),
+        RelayError::Listen { .. } => (
+            Exit::Failure,
+            "check that nothing else listens there, and that this user may: the folder of a socket must be writable, a port below 1024 is reserved",
+        ),
         RelayError::Journal(JournalError::Damaged { .. }) => {
             (Exit::Failure, "restore the segment from a copy; records before that byte are whole")
         }

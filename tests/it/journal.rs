@@ -376,6 +376,9 @@ fn a_replay_that_cannot_be_is_refused_before_anything_is_served() {
     let configured = Configured::with(&[("# listen_unix", "listen_unix")]);
     configured.run(&["relay", "--replay", "/nonexistent"]).must_fail(1, &["holds no journal", "next: "]);
     configured.run(&["relay", "--replay", feed, "--speed", "0"]).must_fail(2, &["--speed", "above zero"]);
+    let speed = configured.run(&["relay", "--replay", feed, "--speed", "fast"]);
+    speed.must_fail(2, &["--speed", "`fast` is no speed"]);
+    assert!(!speed.stderr.contains("configuration:"), "{speed:?}");
     configured.run(&["relay", "--speed", "2"]).must_fail(2, &["--replay"]);
     configured.run(&["relay", "--replay", feed, "--journal", "x"]).must_fail(2, &["--journal"]);
     let other = Configured::with(&[("# listen_unix", "listen_unix"), ("id = 1 ", "id = 10 ")]);

@@ -219,6 +219,7 @@ async fn a_caution_outlives_the_relays_process_and_ends_where_it_is_lifted() {
     let shown = run(["relay", "status", "--http", &page]);
     let line = format!("caution   an operator's: {} at 20", by.as_str().expect("text"));
     assert!(shown.stdout.contains(&line) && shown.stdout.contains("; subscribers are told Divergence"), "{shown:?}");
+    assert!(shown.stdout.contains(" bytes, all written, last synced to disk "), "{shown:?}");
     let said = act("lift");
     assert!(said.contains("is lifted") && said.contains("uid "), "{said}");
     assert!(status_of(&page)["caution"].is_null());
