@@ -32,6 +32,7 @@ mod error;
 pub mod full_math;
 pub mod ladder;
 pub mod mobius;
+mod quotient;
 pub mod ramp;
 pub mod solidly;
 pub mod sqrt_price_math;
