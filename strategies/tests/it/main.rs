@@ -36,6 +36,7 @@ mod stable_swap_goldens;
 mod stable_swap_kyber;
 mod stable_swap_properties;
 mod stable_swap_state;
+mod step_table;
 mod tycho_recordings;
 mod uniswap_v2_pair;
 mod uniswap_v2_vectors;
