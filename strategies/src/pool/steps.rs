@@ -21,6 +21,8 @@
 //! [`StepTable::follow`], after a swap, says so; both may wait until there is time. Building keeps what has not changed.
 
 mod answer;
+mod narrow;
+mod quick;
 mod side;
 
 use ruint::aliases::U256;
@@ -28,6 +30,7 @@ use ruint::aliases::U256;
 pub use answer::StepQuote;
 
 use self::answer::{Outcome, swap_without_limit};
+use self::quick::quote_in_narrow;
 use self::side::{Extent, Side, Walk};
 use super::concentrated_liquidity::{Rules, SwapResult, V3View};
 use super::{AmountSpecified, QuoteError};
@@ -144,6 +147,9 @@ impl StepTable {
     /// As there.
     #[inline]
     pub fn quote_exact_in(&self, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Result<StepQuote, QuoteError> {
+        if let Some(quote) = self.quote_in_narrow(view, zero_for_one, amount) {
+            return Ok(quote);
+        }
         Ok(self.exact_in(view, zero_for_one, amount)?.quote())
     }
 
@@ -200,6 +206,11 @@ impl StepTable {
         zero_for_one: bool,
         specified: AmountSpecified,
     ) -> Result<StepQuote, QuoteError> {
+        if let AmountSpecified::ExactIn(amount) = specified
+            && let Some(quote) = self.quote_in_narrow(view, zero_for_one, amount)
+        {
+            return Ok(quote);
+        }
         Ok(self.swap_to_the_end(Rules::V4, view, zero_for_one, specified)?.quote())
     }
 
@@ -228,6 +239,12 @@ impl StepTable {
                 other => other,
             }
         })
+    }
+
+    /// The usual quote of an exact input; `None` where it takes more to answer.
+    #[inline]
+    fn quote_in_narrow(&self, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Option<StepQuote> {
+        quote_in_narrow(self.side(view, zero_for_one)?, view, zero_for_one, amount)
     }
 
     /// The steps of a direction, unless they are another pool's for sure.

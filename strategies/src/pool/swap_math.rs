@@ -2,7 +2,7 @@
 
 use ruint::aliases::U256;
 
-use super::full_math::{mul_div_ceil, mul_div_floor};
+use super::full_math::{mul_div_ceil, mul_parts_per_million};
 use super::sqrt_price_math::{
     Rounding, get_amount_0_delta, get_amount_1_delta, get_next_sqrt_price_from_input, get_next_sqrt_price_from_output,
 };
@@ -113,7 +113,7 @@ pub(super) fn inner_step(
 ) -> Result<Option<InnerStep>, QuoteError> {
     let kept_ppm = PPM.checked_sub(fee_ppm).ok_or(QuoteError::InvalidPoolState)?;
     let range = Range { current: sqrt_price_current_x96, target: sqrt_price_target_x96, liquidity };
-    let spendable = mul_div_floor(remaining, U256::from(kept_ppm), U256::from(PPM))?;
+    let spendable = mul_parts_per_million(remaining, kept_ppm)?;
     if liquidity == 0 {
         return Ok(None);
     }
@@ -164,7 +164,7 @@ impl Range {
     }
 
     fn exact_in(&self, remaining: U256, fee_ppm: u32, kept_ppm: u32) -> Result<SwapStep, QuoteError> {
-        let spendable = mul_div_floor(remaining, U256::from(kept_ppm), U256::from(PPM))?;
+        let spendable = mul_parts_per_million(remaining, kept_ppm)?;
         let amount_in_whole = self.amount_in_to(self.target)?;
         if spendable >= amount_in_whole {
             return Ok(SwapStep {

@@ -78,6 +78,23 @@ pub(super) fn swap_without_limit(
     swap_by(rules, view, zero_for_one, specified, limit).map(Outcome::from)
 }
 
+/// The first node from `first` on whose sum is at least `sought`.
+#[inline]
+pub(super) fn search(sums: &[u128], first: usize, sought: u128) -> usize {
+    // Most swaps end near: steps that double, then a search of what is between.
+    let (mut from, mut step) = (first, 1);
+    loop {
+        let to = from.saturating_add(step);
+        match sums.get(to) {
+            Some(&sum) if sum < sought => (from, step) = (to, step * 2),
+            _ => {
+                let between = sums.get(from..to.min(sums.len())).unwrap_or(&[]);
+                return from + between.partition_point(|&sum| sum < sought);
+            }
+        }
+    }
+}
+
 /// A swap that a table is asked about, from before node `first`.
 #[derive(Clone, Copy)]
 struct Swap<'a> {
@@ -129,7 +146,7 @@ impl<'a> Swap<'a> {
         let at_first = sums.get(self.first).copied().unwrap_or(0);
         // The first node at which all is used up. What follows without taking anything is not passed any more.
         let sought = u128::try_from(left).ok().and_then(|left| at_first.checked_add(left));
-        let found = sought.map_or(sums.len(), |sought| self.search(sums, sought));
+        let found = sought.map_or(sums.len(), |sought| search(sums, self.first, sought));
         let is_on = sought.is_some() && sums.get(found).copied() == sought;
         // Node that the swap is at before its last step, if it has one.
         let before = if is_on { found } else { found.saturating_sub(1) };
@@ -160,22 +177,6 @@ impl<'a> Swap<'a> {
         match self.specified {
             AmountSpecified::ExactIn(_) => (&self.side.gross, &self.side.output),
             AmountSpecified::ExactOut(_) => (&self.side.output, &self.side.gross),
-        }
-    }
-
-    /// The first node from `first` on whose sum is at least `sought`.
-    fn search(&self, sums: &[u128], sought: u128) -> usize {
-        // Most swaps end near: steps that double, then a search of what is between.
-        let (mut from, mut step) = (self.first, 1);
-        loop {
-            let to = from.saturating_add(step);
-            match sums.get(to) {
-                Some(&sum) if sum < sought => (from, step) = (to, step * 2),
-                _ => {
-                    let between = sums.get(from..to.min(sums.len())).unwrap_or(&[]);
-                    return from + between.partition_point(|&sum| sum < sought);
-                }
-            }
         }
     }
 
