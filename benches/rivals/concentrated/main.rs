@@ -51,8 +51,11 @@ use crate::v3_chain::V3Chain;
 use crate::v3_state::V3State;
 use crate::workload::{AMOUNTS, DEPTHS, Request};
 
-/// Times that each amount goes through for one sample of whoever is not slow.
-const LAPS: u32 = 16;
+/// Most quotes of one sample.
+const QUOTES_MAX: u32 = 1_024;
+/// How long a sample takes at least, if it has fewer: long beside the clock's step, and short beside the time after which
+/// a system gives a core to somebody else. Who is slow is not charged for more of that than who is fast.
+const SAMPLE: Duration = Duration::from_micros(300);
 
 type Quote = Box<dyn FnMut(&Request) -> Option<U256>>;
 
@@ -61,8 +64,11 @@ struct Contender {
     name: &'static str,
     /// Least ratio to ours, where one is asked for.
     gate: Option<f64>,
-    laps: u32,
     quote: Quote,
+    /// Quotes of one sample.
+    quotes: u32,
+    /// Requests asked so far.
+    asked: usize,
     /// What it is measured on: requests that it answers rightly, with the answers.
     requests: Vec<(Request, U256)>,
     wrong: usize,
@@ -72,15 +78,11 @@ struct Contender {
 impl Contender {
     fn new(name: &'static str, quote: impl FnMut(&Request) -> Option<U256> + 'static) -> Self {
         let (requests, samples) = (Vec::new(), Samples::default());
-        Self { name, gate: None, laps: LAPS, quote: Box::new(quote), requests, wrong: 0, samples }
+        Self { name, gate: None, quote: Box::new(quote), quotes: 1, asked: 0, requests, wrong: 0, samples }
     }
 
     fn gated(self, least: f64) -> Self {
         Self { gate: Some(least), ..self }
-    }
-
-    fn slow(self) -> Self {
-        Self { laps: 1, ..self }
     }
 
     fn examine(&mut self, requests: &[(Request, U256)]) {
@@ -89,19 +91,31 @@ impl Contender {
         self.wrong = requests.len() - self.requests.len();
     }
 
-    /// Time of [`LAPS`] times [`AMOUNTS`] quotes, by those that are measured.
-    fn sample(&mut self) -> Result<Duration> {
-        let started = Instant::now();
-        for _ in 0..self.laps {
-            for (request, right) in &self.requests {
-                let answer = (self.quote)(black_box(request));
-                ensure!(answer == Some(*right), "{} answers otherwise than before", self.name);
+    /// Decides how many quotes a sample has.
+    fn calibrate(&mut self) -> Result<()> {
+        while self.quotes < QUOTES_MAX {
+            let started = Instant::now();
+            self.sample()?;
+            if started.elapsed() >= SAMPLE {
+                break;
             }
+            self.quotes *= 2;
         }
-        let count = u32::try_from(self.requests.len())?;
+        Ok(())
+    }
+
+    /// Time of [`QUOTES_MAX`] quotes, by as many as a sample has; the requests in turn.
+    fn sample(&mut self) -> Result<Duration> {
+        let count = self.requests.len();
         ensure!(count > 0, "{} answers nothing rightly", self.name);
-        let quotes = LAPS * u32::try_from(AMOUNTS)?;
-        Ok(started.elapsed().mul_f64(f64::from(quotes) / f64::from(self.laps * count)))
+        let started = Instant::now();
+        for _ in 0..self.quotes {
+            let (request, right) = &self.requests[self.asked % count];
+            self.asked += 1;
+            let answer = (self.quote)(black_box(request));
+            ensure!(answer == Some(*right), "{} answers otherwise than before", self.name);
+        }
+        Ok(started.elapsed() * (QUOTES_MAX / self.quotes))
     }
 }
 
@@ -133,7 +147,7 @@ fn contenders(state: &V3State, chain: Option<(V3Chain, u32)>) -> Vec<Contender> 
             let quote = chain.quote_exact_in(fee_ppm, request.zero_for_one, request.amount, U256::ZERO);
             quote.ok().map(|(amount, _)| amount)
         };
-        all.push(Contender::new("revm 43.0.3, QuoterV2 on the pool", quote).gated(300.0).slow());
+        all.push(Contender::new("revm 43.0.3, QuoterV2 on the pool", quote).gated(300.0));
     }
     all
 }
@@ -169,11 +183,13 @@ fn compete(state: &V3State, depth: u32, rounds: usize, samples_each: usize) -> R
 }
 
 fn measure(contenders: &mut [Contender], rounds: usize, samples_each: usize) -> Result<()> {
+    for contender in &mut *contenders {
+        contender.calibrate()?;
+    }
     for round in 0..=rounds {
         for at in (0..contenders.len()).chain((0..contenders.len()).rev()) {
             let contender = &mut contenders[at];
-            // A slow one's sample is as long as many.
-            for _ in 0..if contender.laps == 1 { 1 } else { samples_each } {
+            for _ in 0..samples_each {
                 let elapsed = contender.sample()?;
                 // The first round warms up.
                 if round > 0 {
@@ -225,15 +241,15 @@ fn pair(rounds: usize, samples_each: usize) -> Result<Vec<Contender>> {
 }
 
 fn quote_ns(nanos: u64) -> f64 {
-    nanos as f64 / f64::from(LAPS) / AMOUNTS as f64
+    nanos as f64 / f64::from(QUOTES_MAX)
 }
 
 fn print(contenders: &[Contender]) {
-    println!("{:<38}{:>8}{:>10}{:>10}{:>10}{:>11}", "", "samples", "p50", "p99", "p99.9", "max");
-    for Contender { name, samples, .. } in contenders {
+    println!("{:<38}{:>8}{:>7}{:>10}{:>10}{:>10}{:>11}", "", "samples", "of", "p50", "p99", "p99.9", "max");
+    for Contender { name, samples, quotes, .. } in contenders {
         let summary = samples.summary();
         let [p50, p99, p999, max] = [summary.p50, summary.p99, summary.p999, summary.max].map(quote_ns);
-        println!("{name:<38}{:>8}{p50:>10.1}{p99:>10.1}{p999:>10.1}{max:>11.1}", summary.count);
+        println!("{name:<38}{:>8}{quotes:>7}{p50:>10.1}{p99:>10.1}{p999:>10.1}{max:>11.1}", summary.count);
     }
     println!();
     let Some((ours, others)) = contenders.split_first() else { return };
@@ -303,7 +319,7 @@ fn main() -> Result<()> {
     let mut by_depth = Vec::new();
     for depth in DEPTHS {
         println!("\n== {depth} ticks crossed\n");
-        let contenders = compete(&state, depth, 20, 10)?;
+        let contenders = compete(&state, depth, 40, 20)?;
         print(&contenders);
         by_depth.push(contenders);
     }
@@ -314,8 +330,7 @@ fn main() -> Result<()> {
     print_building(&state);
     let disturbance = machine::Disturbance::now().since(before);
     println!(
-        "\neach sample is {} quotes, of the EVM {AMOUNTS}; samples dropped: none; while measuring: {disturbance}",
-        LAPS as usize * AMOUNTS
+        "\na sample is 300 us of quotes or more, at most {QUOTES_MAX}; samples dropped: none; while measuring: {disturbance}"
     );
     Ok(())
 }
