@@ -3,6 +3,7 @@
 use ruint::aliases::U256;
 
 use super::QuoteError;
+use super::full_math::division::{high_word, low_word};
 
 /// `a + b`.
 #[inline(always)]
@@ -41,7 +42,7 @@ fn of_halves(a: U256, b: U256) -> U256 {
     let middle = a_1 * b_0 + (low >> 64);
     let (middle, is_carried) = middle.overflowing_add(a_0 * b_1);
     let high = a_1 * b_1 + (middle >> 64) + (u128::from(is_carried) << 64);
-    U256::from_limbs([word(low), word(middle), word(high), word(high >> 64)])
+    U256::from_limbs([low_word(low), low_word(middle), low_word(high), high_word(high)])
 }
 
 /// The product of a number and a number of one word.
@@ -52,15 +53,9 @@ fn by_word(a: U256, b: U256) -> Option<U256> {
     let mut carry = 0;
     for limb in &mut limbs {
         let part = u128::from(*limb) * factor + carry;
-        (*limb, carry) = (word(part), part >> 64);
+        (*limb, carry) = (low_word(part), part >> 64);
     }
     (carry == 0).then_some(U256::from_limbs(limbs))
-}
-
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the lower half is what is asked for")]
-pub(crate) const fn word(value: u128) -> u64 {
-    value as u64
 }
 
 #[cfg(test)]

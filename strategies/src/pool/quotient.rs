@@ -1,11 +1,11 @@
 //! Division of 256-bit numbers as pools divide: mostly by numbers of one or two words, often by constants.
 //!
-//! Source: N. Möller and T. Granlund, "Improved division by invariant integers" (2011), algorithms 4 to 6. Everything is
-//! inlined, so that a constant divisor's reciprocal is reckoned by the compiler, and no number leaves the registers.
+//! The steps are those of [`division`](super::full_math::division). Everything is inlined, so that a constant divisor's
+//! reciprocal is reckoned by the compiler, and no number leaves the registers.
 
 use ruint::aliases::U256;
 
-use super::checked::word;
+use super::full_math::division::{join, reciprocal, reciprocal_of_two, shift_in, three_by_two, two_by_one};
 
 /// `a / b`, rounded down; `None` for a divisor of zero.
 #[inline(always)]
@@ -33,17 +33,17 @@ fn by_one(a: U256, divisor: u64) -> U256 {
     let shift = divisor.leading_zeros();
     let divisor = divisor << shift;
     let reciprocal = reciprocal(divisor);
-    let step = |rest, high, low| two_by_one(rest, shifted(high, low, shift), divisor, reciprocal);
+    let step = |rest, high, low| two_by_one(rest, shift_in(high, low, shift), divisor, reciprocal);
     let (mut q_3, mut q_2) = (0, 0);
     // What is shifted out above is less than the divisor.
     let mut rest;
     if a_3 != 0 {
-        (q_3, rest) = step(shifted(0, a_3, shift), a_3, a_2);
+        (q_3, rest) = step(shift_in(0, a_3, shift), a_3, a_2);
         (q_2, rest) = step(rest, a_2, a_1);
     } else if a_2 != 0 {
-        (q_2, rest) = step(shifted(0, a_2, shift), a_2, a_1);
+        (q_2, rest) = step(shift_in(0, a_2, shift), a_2, a_1);
     } else {
-        rest = shifted(0, a_1, shift);
+        rest = shift_in(0, a_1, shift);
     }
     let (q_1, rest) = step(rest, a_1, a_0);
     let (q_0, _) = step(rest, a_0, 0);
@@ -57,100 +57,21 @@ fn by_two(a: U256, divisor: u128) -> U256 {
     let shift = divisor.leading_zeros();
     let divisor = divisor << shift;
     let reciprocal = reciprocal_of_two(divisor);
-    let step = |rest, high, low| three_by_two(rest, shifted(high, low, shift), divisor, reciprocal);
+    let step = |rest, high, low| three_by_two(rest, shift_in(high, low, shift), divisor, reciprocal);
     let (mut q_2, mut q_1) = (0, 0);
     let mut rest;
     if a_3 != 0 {
-        rest = join(shifted(0, a_3, shift), shifted(a_3, a_2, shift));
+        rest = join(shift_in(0, a_3, shift), shift_in(a_3, a_2, shift));
         (q_2, rest) = step(rest, a_2, a_1);
         (q_1, rest) = step(rest, a_1, a_0);
     } else if a_2 != 0 {
-        rest = join(shifted(0, a_2, shift), shifted(a_2, a_1, shift));
+        rest = join(shift_in(0, a_2, shift), shift_in(a_2, a_1, shift));
         (q_1, rest) = step(rest, a_1, a_0);
     } else {
-        rest = join(shifted(0, a_1, shift), shifted(a_1, a_0, shift));
+        rest = join(shift_in(0, a_1, shift), shift_in(a_1, a_0, shift));
     }
     let (q_0, _) = step(rest, a_0, 0);
     U256::from_limbs([q_0, q_1, q_2, 0])
-}
-
-/// `floor((2^128 - 1) / divisor) - 2^64` for a divisor whose highest bit is set.
-#[inline(always)]
-fn reciprocal(divisor: u64) -> u64 {
-    word(u128::MAX / u128::from(divisor))
-}
-
-/// `floor((2^192 - 1) / divisor) - 2^64` for a divisor whose highest bit is set.
-#[inline(always)]
-fn reciprocal_of_two(divisor: u128) -> u64 {
-    let (high, low) = (word(divisor >> 64), word(divisor));
-    let mut value = reciprocal(high);
-    let (mut product, is_past) = high.wrapping_mul(value).overflowing_add(low);
-    if is_past {
-        value = value.wrapping_sub(1);
-        if product >= high {
-            value = value.wrapping_sub(1);
-            product = product.wrapping_sub(high);
-        }
-        product = product.wrapping_sub(high);
-    }
-    let more = u128::from(value) * u128::from(low);
-    let (product, is_past) = product.overflowing_add(word(more >> 64));
-    if is_past {
-        value = value.wrapping_sub(1);
-        if join(product, word(more)) >= divisor {
-            value = value.wrapping_sub(1);
-        }
-    }
-    value
-}
-
-/// A word of a quotient and the remainder, of two words by one. The higher word is below the divisor.
-#[inline(always)]
-fn two_by_one(high: u64, low: u64, divisor: u64, reciprocal: u64) -> (u64, u64) {
-    let estimate = (u128::from(reciprocal) * u128::from(high)).wrapping_add(join(high, low));
-    let mut digit = word(estimate >> 64).wrapping_add(1);
-    let mut rest = low.wrapping_sub(digit.wrapping_mul(divisor));
-    if rest > word(estimate) {
-        digit = digit.wrapping_sub(1);
-        rest = rest.wrapping_add(divisor);
-    }
-    if rest >= divisor {
-        digit = digit.wrapping_add(1);
-        rest -= divisor;
-    }
-    (digit, rest)
-}
-
-/// The same of three words by two. The two higher words are below the divisor.
-#[inline(always)]
-fn three_by_two(high: u128, low: u64, divisor: u128, reciprocal: u64) -> (u64, u128) {
-    let estimate = (u128::from(reciprocal) * (high >> 64)).wrapping_add(high);
-    let mut digit = word(estimate >> 64);
-    let middle = word(high).wrapping_sub(digit.wrapping_mul(word(divisor >> 64)));
-    let product = u128::from(digit) * u128::from(word(divisor));
-    let mut rest = join(middle, low).wrapping_sub(product).wrapping_sub(divisor);
-    digit = digit.wrapping_add(1);
-    if word(rest >> 64) >= word(estimate) {
-        digit = digit.wrapping_sub(1);
-        rest = rest.wrapping_add(divisor);
-    }
-    if rest >= divisor {
-        digit = digit.wrapping_add(1);
-        rest -= divisor;
-    }
-    (digit, rest)
-}
-
-/// The higher word of `high` and `low` moved up by less than a word.
-#[inline(always)]
-const fn shifted(high: u64, low: u64, shift: u32) -> u64 {
-    word((join(high, low) << shift) >> 64)
-}
-
-#[inline(always)]
-const fn join(high: u64, low: u64) -> u128 {
-    ((high as u128) << 64) | low as u128
 }
 
 #[cfg(test)]
