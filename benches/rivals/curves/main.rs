@@ -1,4 +1,4 @@
-//! Quotes of an exact input from Curve's and Balancer's pools, beside `curve-math` and Balancer's own maths in Rust.
+//! Quotes of an exact input from Curve's pools, beside `curve-math`.
 //!
 //! `cargo bench --manifest-path benches/rivals/Cargo.toml --bench curves` prints the figures; `cargo test` with the same manifest
 //! runs a few of each. Everybody answers every amount of a workload, and all answers must be equal to the unit, before and
@@ -23,7 +23,6 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use ruint::aliases::U256;
 
 use crate::pools::{Quote, Workload, workloads};
 use crate::stats::{Ratio, Samples, ratio};
@@ -101,6 +100,3 @@ fn main() -> Result<()> {
     println!("\n{}", machine::Disturbance::now().since(before));
     Ok(())
 }
-
-/// An amount that a pool takes.
-pub(crate) type Amount = U256;

@@ -9,7 +9,6 @@ use anyhow::{Context, Result, ensure};
 use curve_math::Pool;
 use ruint::aliases::U256;
 
-use crate::Amount;
 use crate::random::Random;
 
 /// Output for an input; `None` where there is none.
@@ -18,7 +17,7 @@ pub(crate) type Quote = Box<dyn Fn(U256) -> Option<U256>>;
 /// Amounts, what is right for them, and who answers; ours first.
 pub(crate) struct Workload {
     pub(crate) name: String,
-    pub(crate) amounts: Vec<Amount>,
+    pub(crate) amounts: Vec<U256>,
     pub(crate) answers: Vec<U256>,
     pub(crate) contenders: Vec<(&'static str, Quote)>,
 }
@@ -49,7 +48,7 @@ fn workload(name: String, balance_in: u128, contenders: Vec<(&'static str, Quote
     while amounts.len() < AMOUNTS {
         // From a hundredth of the balance down to a hundred-thousandth.
         let part = 100 * (1 + random.below(1_000));
-        let amount = U256::from(balance_in / u128::from(part) + u128::from(random.below(1_000)));
+        let amount = U256::from(balance_in / part as u128 + random.below(1_000) as u128);
         let answer = contenders[0].1(amount).with_context(|| format!("{name}: ours has no answer for {amount}"))?;
         for (other, quote) in &contenders {
             let theirs = quote(amount);
