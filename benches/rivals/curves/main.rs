@@ -17,6 +17,7 @@ mod pinned;
 #[allow(dead_code, reason = "only some of it is drawn here")]
 mod random;
 #[path = "../../tick_to_trade/stats.rs"]
+#[allow(dead_code, reason = "only medians and p99 are printed")]
 mod stats;
 
 use std::hint::black_box;
