@@ -4,15 +4,15 @@ use alloy::primitives::U256;
 use alphapulse_strategies::pool::concentrated_liquidity::{quote_exact_in, quote_exact_out, swap};
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
 use alphapulse_strategies::pool::{AmountSpecified, QuoteError, StepTable, SwapResult, check_consistency};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
-use crate::data::{report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_chain::{FEE_TIERS, V3Chain};
 use crate::v3_state::{V3State, log_uniform};
 
-const POOLS: u32 = 320;
-const QUOTES_PER_POOL: u32 = 32;
+const POOLS: usize = 320;
+const QUOTES_PER_POOL: usize = 32;
 const QUOTES_MIN: u32 = 10_000;
 
 /// What the cases covered, so that a generator gone dull is noticed.
@@ -62,11 +62,13 @@ impl Coverage {
 #[test]
 fn v3_quotes_equal_the_quoter_on_random_tick_maps() {
     let Some(base) = V3Chain::deploy() else { return };
-    let mut random = StdRng::seed_from_u64(seed("v3_quoter", 7));
+    let comparison = Comparison::of("uniswap_v3 by QuoterV2", 7);
+    let mut random = comparison.random();
+    let pools = POOLS * cases_factor();
     let mut coverage = Coverage::default();
     let mut steps = StepTable::default();
-    for index in 0..POOLS {
-        let (fee_ppm, tick_spacing) = FEE_TIERS[index as usize % FEE_TIERS.len()];
+    for index in 0..pools {
+        let (fee_ppm, tick_spacing) = FEE_TIERS[index % FEE_TIERS.len()];
         let state = V3State::random(&mut random, fee_ppm, tick_spacing);
         check_consistency(&state.view()).expect("the generator makes sound pools");
         let mut chain = base.fork();
@@ -80,6 +82,7 @@ fn v3_quotes_equal_the_quoter_on_random_tick_maps() {
         }
     }
     coverage.check();
+    comparison.finish(pools, pools * QUOTES_PER_POOL);
 }
 
 fn compare(

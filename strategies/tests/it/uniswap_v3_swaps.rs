@@ -4,11 +4,11 @@ use alloy::primitives::{Address, U256};
 use alphapulse_strategies::pool::concentrated_liquidity::{sqrt_price_limit_default, swap};
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
 use alphapulse_strategies::pool::{AmountSpecified, StepTable, SwapResult, check_consistency};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::contracts::V3Pool;
-use crate::data::{report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_chain::{FEE_TIERS, V3Chain, tick};
 use crate::v3_state::{SwapValues, V3State, log_uniform, ours_as_event, random_price};
 
@@ -33,9 +33,11 @@ struct Followed {
 #[test]
 fn v3_state_equals_the_pool_after_every_real_swap_mint_and_burn() {
     let Some(base) = V3Chain::deploy() else { return };
-    let mut random = StdRng::seed_from_u64(seed("v3_swaps", 11));
+    let comparison = Comparison::of("uniswap_v3 by the pool", 11);
+    let mut random = comparison.random();
+    let pools = POOLS * cases_factor();
     let (mut swaps, mut changes, mut on_a_tick) = (0, 0, 0);
-    for index in 0..POOLS {
+    for index in 0..pools {
         let mut followed = Followed::create(&base, &mut random, FEE_TIERS[index % FEE_TIERS.len()]);
         for _ in 0..ACTIONS_PER_POOL {
             followed.act(&mut random);
@@ -47,6 +49,7 @@ fn v3_state_equals_the_pool_after_every_real_swap_mint_and_burn() {
     }
     report(&format!("v3 swaps on the real pool: {swaps}, mints and burns: {changes}, stopped on a tick: {on_a_tick}"));
     assert!(swaps >= SWAPS_MIN && changes >= 400 && on_a_tick >= 100);
+    comparison.finish(pools, swaps);
 }
 
 impl Followed {

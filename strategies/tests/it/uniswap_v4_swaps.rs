@@ -5,11 +5,11 @@ use alphapulse_strategies::pool::concentrated_liquidity::sqrt_price_limit_defaul
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
 use alphapulse_strategies::pool::v4::V4View;
 use alphapulse_strategies::pool::{AmountSpecified, QuoteError, StepTable, SwapResult, Way, check_consistency};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::contracts::{V4Key, V4Manager};
-use crate::data::{cases_factor, report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_state::{V3State, log_uniform, random_price};
 use crate::v4_chain::V4Chain;
 
@@ -81,7 +81,8 @@ struct Followed {
 #[test]
 fn v4_state_equals_the_manager_s_after_every_swap_and_change_of_liquidity() {
     let Some(base) = V4Chain::deploy() else { return };
-    let mut random = StdRng::seed_from_u64(seed("v4_swaps", 41));
+    let comparison = Comparison::of("uniswap_v4 by the manager", 41);
+    let mut random = comparison.random();
     let mut counts = Counts::default();
     let pools = POOLS * cases_factor();
     for index in 0..pools {
@@ -98,6 +99,7 @@ fn v4_state_equals_the_manager_s_after_every_swap_and_change_of_liquidity() {
     ));
     assert!(swaps >= 15 * pools && partial >= 3 * pools && crossings >= 15 * pools && on_a_tick >= 2 * pools);
     assert!(quotes >= 8 * pools && changes >= 10 * pools && refused >= pools);
+    comparison.finish(pools, swaps);
 }
 
 impl Followed {
