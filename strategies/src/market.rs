@@ -318,7 +318,11 @@ impl Market {
         let Some(view) = self.pool(pool).ok().filter(PoolView::has_price) else { return (Standing::Empty, nothing) };
         match view.check_consistency() {
             Err(inconsistency) => (Standing::Refused(Refusal::Inconsistent(inconsistency)), nothing),
-            Ok(()) => (Standing::Admitted, [true, false].map(|zero_for_one| view.rate(zero_for_one))),
+            Ok(()) => {
+                let at = self.timestamp();
+                let rate = |zero_for_one| view.rate(Way::of_pair(zero_for_one), at).unwrap_or(nothing[0]);
+                (Standing::Admitted, [true, false].map(rate))
+            }
         }
     }
 

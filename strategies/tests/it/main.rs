@@ -27,6 +27,7 @@ mod later_kinds;
 mod market;
 mod onchain_goldens;
 mod pancake_v3_swaps;
+mod pool_conformance;
 mod pool_properties;
 mod reorgs;
 mod sizing;
