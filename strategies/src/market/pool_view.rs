@@ -273,6 +273,23 @@ impl<'a> PoolView<'a> {
         }
     }
 
+    /// Whether [`PoolView::rate`] may be another after `at` although no message about the pool comes: while amplification
+    /// moves, and until rates expire. That a base pool may change is not counted.
+    #[must_use]
+    pub fn is_moving(&self, at: u64) -> bool {
+        let is_expiring = |until: u64| until != u64::MAX && at <= until;
+        match self {
+            Self::StableSwap(pool) => {
+                pool.with_view(|view| at < view.amplification.future_time || is_expiring(view.valid_until))
+            }
+            Self::CryptoSwap(pool) => at < pool.view().state.future_time,
+            Self::BalancerStable(pool) => {
+                pool.with_view(|view| at < view.amplification.future_time || is_expiring(view.rates_valid_until))
+            }
+            _ => false,
+        }
+    }
+
     /// Price ranges from the current price on, in the order in which a swap uses them up; none for a kind whose curve is
     /// no sequence of Möbius maps.
     #[must_use]

@@ -25,6 +25,7 @@ mod kyber_vectors;
 mod ladder;
 mod later_kinds;
 mod market;
+mod no_floats;
 mod onchain_goldens;
 mod pancake_v3_swaps;
 mod pool_conformance;
