@@ -39,6 +39,7 @@ mod stable_swap_goldens;
 mod stable_swap_kyber;
 mod stable_swap_properties;
 mod stable_swap_state;
+mod step_table;
 mod swap_messages;
 mod tycho_recordings;
 mod uniswap_v2_pair;

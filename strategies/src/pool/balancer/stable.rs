@@ -4,7 +4,7 @@ mod balance;
 
 use ruint::aliases::U256;
 
-use super::fixed_point::{add, div_down, div_up, mul, mul_down, quotient_down, quotient_up};
+use super::fixed_point::{add, div_down, div_up, mul, mul_down, over, quotient_down, quotient_up};
 use super::{Balances, TOKENS_MAX, add_fee, places, settle, subtract_fee, swapped};
 use crate::pool::{QuoteError, Ramp, Swapped, Way};
 
@@ -242,9 +242,9 @@ fn round_down(
     for balance in balances {
         product = quotient_down(mul(product, current)?, mul(*balance, count)?)?;
     }
-    let weighted_sum = mul(total, sum)?.wrapping_div(AMPLIFICATION_PRECISION);
+    let weighted_sum = over(mul(total, sum)?, AMPLIFICATION_PRECISION);
     let numerator = mul(add(weighted_sum, mul(product, count)?)?, current)?;
-    let weighted_current = mul(total_less_one, current)?.wrapping_div(AMPLIFICATION_PRECISION);
+    let weighted_current = over(mul(total_less_one, current)?, AMPLIFICATION_PRECISION);
     quotient_down(numerator, add(weighted_current, mul(add(count, U256::ONE)?, product)?)?)
 }
 
@@ -265,7 +265,7 @@ fn round_up(
     }
     let weighted_sum = quotient_up(mul(mul(total, sum)?, product)?, AMPLIFICATION_PRECISION)?;
     let numerator = add(mul(mul(count, current)?, current)?, weighted_sum)?;
-    let weighted_product = mul(total_less_one, product)?.wrapping_div(AMPLIFICATION_PRECISION);
+    let weighted_product = over(mul(total_less_one, product)?, AMPLIFICATION_PRECISION);
     quotient_up(numerator, add(mul(add(count, U256::ONE)?, current)?, weighted_product)?)
 }
 
