@@ -19,7 +19,7 @@
 //! | [`ramp`], [`square_root`] | what several kinds share: amplification that moves over time, the floor of a root |
 //! | [`solidly`] | `Pair` of Solidly and Velodrome V1, `Pool` of Velodrome V2 and Aerodrome |
 //!
-//! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
+//! Floats appear in [`mobius`], [`ladder`] and [`estimate`] only. They rank and filter; no amount comes from them.
 //!
 //! Nothing here blocks or panics on any input, and nothing allocates but a [`StepTable`] while it is built.
 
@@ -30,6 +30,7 @@ pub mod consistency;
 pub mod constant_product;
 pub mod crypto_swap;
 mod error;
+pub mod estimate;
 pub mod full_math;
 pub mod ladder;
 pub mod mobius;

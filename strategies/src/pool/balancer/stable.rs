@@ -77,6 +77,20 @@ impl Upscaled {
     }
 }
 
+/// What a stable pool's estimate starts from: the curve's own numbers.
+pub(in crate::pool) struct Solved {
+    upscaled: Upscaled,
+    pub(in crate::pool) amplification: U256,
+    pub(in crate::pool) invariant: U256,
+}
+
+impl Solved {
+    /// Upscaled balances without the pool's share.
+    pub(in crate::pool) fn balances(&self) -> &[U256] {
+        self.upscaled.as_slice()
+    }
+}
+
 /// A way through a pool whose fields fit each other.
 struct Checked {
     /// Places among the pool's tokens.
@@ -146,6 +160,12 @@ impl StableView<'_> {
         let amount_in = add_fee(div_up(amount_in, self.scales[way.0])?, self.swap_fee)?;
         settle(self.balances, way, amount_in, amount_out)?;
         Ok((way, amount_in))
+    }
+
+    /// The curve at `at`, and the places of a way's tokens on it.
+    pub(in crate::pool) fn solve(&self, way: Way, at: u64) -> Result<(Solved, (usize, usize)), QuoteError> {
+        let Checked { upscaled_way, upscaled, amplification, invariant, .. } = self.check(way, at)?;
+        Ok((Solved { upscaled, amplification, invariant }, upscaled_way))
     }
 
     fn check(&self, way: Way, at: u64) -> Result<Checked, QuoteError> {
