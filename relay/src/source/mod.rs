@@ -8,7 +8,7 @@ mod logs;
 mod newcomer;
 mod node;
 pub mod race;
-mod reader;
+pub mod read;
 pub mod side;
 
 use core::future::Future;
