@@ -165,7 +165,8 @@ fn gain(ours: &Ours, found: &rival::Found) -> Result<U256> {
     for (address, zero_for_one) in &found.steps {
         let pool = market.replica().pool_by_address(&address.into_array()).context("a pool of the market")?;
         let tokens = market.replica().pools()[pool.index()].tokens;
-        amount = market.quote_exact_in(pool, tokens[usize::from(!zero_for_one)], amount)?;
+        let way = if *zero_for_one { (tokens[0], tokens[1]) } else { (tokens[1], tokens[0]) };
+        amount = market.quote_exact_in(pool, way, amount)?;
     }
     amount.checked_sub(found.amount_in).context("the rival trades at a loss")
 }

@@ -6,6 +6,7 @@ It joins a relay, keeps the state that the stream describes, and prints that sta
     relay_client.py --unix /run/relay.sock --messages 1000
     relay_client.py --unix /run/relay.sock --progress 60    (a line on stderr each minute; --quiet: none)
     relay_client.py --tcp 127.0.0.1:7000 --drop-after 500 --pause 2
+    relay_client.py --unix /run/replay.sock --until-shutdown    (of a recording: end with it, join no relay after it)
     relay_client.py --tcp relay.example:7000 --key-file trader-1:trader-1.key --tls-ca relay.pem
     relay_client.py --self-test DIR         (DIR holds the golden files, v1/ to v3/)
 
@@ -125,6 +126,8 @@ PARTS = {1: ["V2Reserves"], 2: ["V3Swap"], 3: ["SolidlyReserves"], 4: ["SolidlyR
          8: ["BalancerWeightedParameters", "BalancerWeightedBalances"],
          9: ["BalancerStableParameters", "PoolRates 1", "PoolRates 2", "BalancerStableBalances"]}
 REPLAY, SNAPSHOT = 1, 2  # Gap recovery.
+GAP_REASONS = {1: "it was slower than the stream", 2: "it was away", 3: "the relay began a new epoch",
+               4: "a reorg goes back below the snapshot that it began with"}
 CLOSE_REASONS = {1: "Shutdown", 2: "Evicted", 3: "Version", 4: "Malformed", 5: "HandshakeTimeout", 6: "Full",
                  7: "NotReady", 8: "Chain", 9: "Unauthorized", 10: "Disconnected"}
 ROLE_SUBSCRIBE = 1
@@ -647,6 +650,20 @@ class Progress:
                  + ("tradable" if state.is_tradable else "not tradable"))
 
 
+def gap_words(gap):
+    """A gap of `State.gaps` for people."""
+    first, last = gap["first"], gap["last"]
+    if last == first:
+        what = f"message {first} was"
+    elif last > first:
+        what = f"messages {first} to {last} were"
+    else:  # Of another epoch nobody can say how many.
+        what = f"messages from {first} on were"
+    why = GAP_REASONS.get(gap["reason"], f"for reason {gap['reason']}")
+    then = "they follow now, late" if gap["recovery"] == REPLAY else "a snapshot of the whole state follows"
+    return f"{what} missed: {why}; {then}"
+
+
 class Client:
     """Joins a relay, and joins it again when the connection breaks, until there is reason to end."""
 
@@ -654,13 +671,13 @@ class Client:
     SILENCE_MAX = 30.0  # Seconds. A relay that lives sends heartbeats; how often, the wire does not say.
 
     def __init__(self, connect, drop_after=None, pause=0.0, messages=None, log=lambda text: None, key=None,
-                 progress=None):
-        self.key, self.progress = key, progress
+                 progress=None, until_shutdown=False):
+        self.key, self.progress, self.until_shutdown = key, progress, until_shutdown
         self.connect, self.drop_after, self.pause, self.messages, self.log = connect, drop_after, pause, messages, log
         self.state, self.joins, self.tries, self.place_named = State(), 0, 0, None
 
     def run(self):
-        """Returns when the relay shut down or enough messages were applied."""
+        """Returns when enough messages were applied or, where that is wanted, the relay shut down."""
         while True:
             try:
                 with self.connect() as sock:
@@ -687,8 +704,8 @@ class Client:
             if name == "Close":
                 reason = CLOSE_REASONS.get(m.reason, m.reason)
                 self.log(f"the relay closed: {reason}")
-                if reason == "Shutdown":
-                    return True
+                if reason == "Shutdown" and self.until_shutdown:
+                    return True  # Else it is joined again, as after any loss: a relay that is restarted says the same.
                 is_final = reason in ("Version", "Malformed", "Chain", "Unauthorized", "Disconnected")
                 raise (Refused if is_final else RelayError)(f"closed by the relay: {reason}")
             if name in ("Hello", "Subscribe", "Proof") or name != "Unknown" and is_welcome == (name == "Welcome"):
@@ -716,7 +733,7 @@ class Client:
             if name == "Heartbeat" or state.live_messages > live_before:
                 self.tries = 0  # A snapshot alone is no progress: what comes behind it may be wrong each time.
             if name == "Gap":
-                self.log(f"gap: {state.gaps[-1]}")
+                self.log(f"gap: {gap_words(state.gaps[-1])}")
             # Inside a block or a snapshot nobody may trade, which says nothing of how the relay is.
             if self.progress and name in ("BlockEnd", "SnapshotEnd", "Heartbeat", "Caution"):
                 self.progress.note(state)
@@ -950,6 +967,8 @@ def main():
                         help="how long to stay away then")
     parser.add_argument("--messages", metavar="N", type=_number(int, 0),
                         help="end at the first state that may be traded on after N live messages")
+    parser.add_argument("--until-shutdown", action="store_true",
+                        help="end when the relay shuts down, in place of joining it again")
     parser.add_argument("--progress", metavar="SECONDS", type=_number(float, 0), default=5.0,
                         help="how often to say on stderr how far it is (default: 5)")
     parser.add_argument("--quiet", action="store_true", help="nothing on stderr but errors")
@@ -966,7 +985,7 @@ def main():
     key = Key.read(*args.key_file) if args.key_file and args.tcp is not None else None
     log = (lambda text: None) if args.quiet else functools.partial(print, file=sys.stderr, flush=True)
     progress = None if args.quiet else Progress(args.progress, log)
-    client = Client(connect, args.drop_after, args.pause, args.messages, log, key, progress)
+    client = Client(connect, args.drop_after, args.pause, args.messages, log, key, progress, args.until_shutdown)
     client.run()
     print(json.dumps({**client.state.report(), "joins": client.joins}, sort_keys=True, separators=(",", ":")))
 

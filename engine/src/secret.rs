@@ -25,7 +25,7 @@ pub enum SecretError {
         descriptor: u32,
     },
     /// The file or descriptor cannot be read.
-    #[error("cannot read the secret from {origin}; check that it exists and that you may read it")]
+    #[error("cannot read the secret from {origin}; check that it exists and that this user can read it")]
     Io {
         /// Where from.
         origin: String,

@@ -80,6 +80,10 @@ pub struct Replica {
     lacks: Vec<Lack>,
     phase: Phase,
     undo: VecDeque<BlockUndo>,
+    /// Counts blocks begun, from 1; one taken back is not counted down.
+    block_ordinal: u64,
+    /// By pool id, the block in which it was last kept for undoing; 0 for none.
+    kept_in: Vec<u64>,
     reorg_depth_max: usize,
     /// Last message of a gap that is being replayed; the state is old until it is applied.
     replay_until: Sequence,
@@ -109,6 +113,8 @@ impl Replica {
             lacks: Vec::new(),
             phase: Phase::Empty,
             undo: VecDeque::new(),
+            block_ordinal: 0,
+            kept_in: Vec::new(),
             reorg_depth_max,
             replay_until: Sequence(0),
             is_cautioned: false,
@@ -338,9 +344,11 @@ impl Replica {
         if !follows {
             return Err(ReplicaError::Discontinuity { head: parent.block(), got: context.block() });
         }
-        self.undo.push_back(BlockUndo::new(parent));
-        if self.undo.len() > self.reorg_depth_max {
-            self.undo.pop_front();
+        self.block_ordinal += 1;
+        let is_full = self.undo.len() >= self.reorg_depth_max;
+        let oldest = if is_full { self.undo.pop_front() } else { None };
+        if self.reorg_depth_max > 0 {
+            self.undo.push_back(oldest.map_or_else(|| BlockUndo::new(parent), |undo| undo.renewed(parent)));
         }
         self.context = Some(*context);
         self.head_number = head_number;
@@ -378,6 +386,7 @@ impl Replica {
         for undo in self.undo.drain(left..).rev() {
             self.context = Some(undo.revert(&mut self.pools, &mut self.states, &mut self.lacks));
         }
+        self.kept_in.truncate(self.pools.len());
         // `head_number` stays that of the head that was left: the blocks that made the reorg are still to come.
         Ok(Change::Reorged(ancestor))
     }

@@ -25,8 +25,10 @@ const ANSWERS_MAX: usize = 1024;
 pub enum AdminAct<'a> {
     /// Race the node at this endpoint as well.
     AddNode(&'a str),
-    /// Take away the node of this name.
+    /// Take away the node of this name, unless it is the last.
     RemoveNode(&'a str),
+    /// Take away the node of this name, also if it is the last.
+    RemoveNodeEvenLast(&'a str),
     /// List the nodes.
     ListNodes,
     /// Tell subscribers not to trade, or, with [`CautionCause::None`], take that back.
@@ -40,6 +42,7 @@ impl AdminAct<'_> {
         let (action, cause, text) = match self {
             Self::AddNode(endpoint) => (AdminAction::AddNode, CautionCause::None, endpoint),
             Self::RemoveNode(name) => (AdminAction::RemoveNode, CautionCause::None, name),
+            Self::RemoveNodeEvenLast(name) => (AdminAction::RemoveNodeEvenLast, CautionCause::None, name),
             Self::ListNodes => (AdminAction::ListNodes, CautionCause::None, ""),
             Self::Caution(cause) => (AdminAction::Caution, cause, ""),
             Self::Disconnect(name) => (AdminAction::Disconnect, CautionCause::None, name),

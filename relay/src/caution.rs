@@ -149,6 +149,15 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
+/// How a caution was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Set {
+    /// Whether a restart will not forget it.
+    pub(crate) is_kept: bool,
+    /// The one in whose place it is.
+    pub(crate) replaced: Option<Order>,
+}
+
 /// What operators say, in the order in which they say it.
 #[derive(Debug)]
 pub(crate) struct Cautions {
@@ -168,12 +177,12 @@ impl Cautions {
         Self { commands, flag, order: Mutex::new(order), unsettled: Mutex::new(0) }
     }
 
-    /// Tells subscribers first, and then keeps it. Waits for the disk. Says whether it is kept.
+    /// Tells subscribers first, and then keeps it, in the place of one that is there. Waits for the disk.
     ///
     /// # Errors
     /// [`RelayError::Caution`] when subscribers are told and it cannot be kept; [`RelayError::Stopped`] when nobody can be told, and it
     /// is kept for the next start if it can be.
-    pub(crate) fn set(&self, cause: CautionCause, by: &str) -> Result<bool, RelayError> {
+    pub(crate) fn set(&self, cause: CautionCause, by: &str) -> Result<Set, RelayError> {
         let order = Order::new(cause, by);
         let told = {
             let mut unsettled = lock(&self.unsettled);
@@ -182,11 +191,11 @@ impl Cautions {
         };
         let mut present = lock(&self.order);
         let kept = self.flag.as_ref().map(|flag| flag.write(&order).map_err(|error| (flag, error))).transpose();
-        *present = Some(order);
+        let replaced = present.replace(order);
         *lock(&self.unsettled) -= 1;
         drop(present);
         told.map_err(|_| RelayError::Stopped)?;
-        kept.map(|kept| kept.is_some()).map_err(|(flag, error)| {
+        kept.map(|kept| Set { is_kept: kept.is_some(), replaced }).map_err(|(flag, error)| {
             let dir = flag.dir.display();
             RelayError::Caution(format!(
                 "subscribers are told not to trade, but a restart will forget it: nothing can be kept in {dir} ({error}); \
@@ -269,7 +278,7 @@ mod tests {
             assert!(matches!(told.blocking_recv(), Some(Command::Caution(Some(_)))));
             let lifting = scope.spawn(|| cautions.lift());
             drop(disk);
-            assert!(setting.join().unwrap().unwrap());
+            assert!(setting.join().unwrap().unwrap().is_kept);
             // Behind it or before it: what the writer heard last is what is kept.
             let is_lifted = lifting.join().unwrap().is_ok();
             assert_eq!(told.try_recv().is_ok(), is_lifted);

@@ -8,7 +8,7 @@ use alphapulse_protocol::message::{AdminAction, AdminReply, AdminRequest, AdminS
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::caution::Cautions;
+use crate::caution::{Cautions, Set};
 use crate::config::Endpoint;
 use crate::error::RelayError;
 use crate::metrics::Metrics;
@@ -20,6 +20,8 @@ use crate::source::{Dial as _, NodeDial};
 const NODES_MAX: usize = 16;
 /// Longest that an administrator waits for an act. One that takes longer goes on without him.
 const ACT_MAX: Duration = Duration::from_secs(10);
+/// A node of which the connection is gone, and sought again.
+const LOST: &str = "lost, and connected to again";
 
 /// The nodes of a race, and what a further one is told.
 pub(crate) struct Nodes {
@@ -42,7 +44,7 @@ impl Nodes {
         let names = self.control.names();
         known.retain(|(name, _)| names.contains(name));
         if let Some((name, _)) = known.iter().find(|(_, other)| *other == endpoint) {
-            return Err(RelayError::Nodes(format!("{name} is that node, and it would confirm itself")));
+            return Err(RelayError::Nodes(format!("{name} is that node already, and it would confirm itself")));
         }
         if known.len() >= NODES_MAX {
             return Err(RelayError::Nodes(format!("there are {NODES_MAX} already: remove one first")));
@@ -85,6 +87,10 @@ impl Control {
         self.nodes()?.control.remove(name).await
     }
 
+    async fn remove_node_unless_last(&self, name: &str) -> Result<SourceReport, RelayError> {
+        self.nodes()?.control.remove_unless_last(name).await
+    }
+
     fn nodes(&self) -> Result<&Nodes, RelayError> {
         let alone = "this relay follows one node alone; set `chain.confirm_endpoints` and `chain.quorum` in its configuration \
                      and start it again, to change nodes while it runs";
@@ -94,14 +100,18 @@ impl Control {
     /// Does what an administrator asks for. The answers hold no secret; the log says who asked, for what, and how it went.
     pub(crate) async fn administer(&self, request: &AdminRequest, by: &str) -> Vec<AdminReply> {
         let act = words(request);
-        let done = timeout(ACT_MAX, self.act(request, by)).await.unwrap_or_else(|_| {
-            let next = "`relay status` and `relay node list` show how it went";
-            Err(RelayError::Nodes(format!("not done within {ACT_MAX:?}, and still under way: {next}")))
-        });
+        let done = timeout(ACT_MAX, self.act(request, by))
+            .await
+            .unwrap_or_else(|_| Err(RelayError::UnderWay { after: ACT_MAX, look: look(request) }));
         match done {
             Ok((items, said)) => {
                 self.metrics.admin_acts.add(1);
-                tracing::warn!(by, act, said, "an administrator's act");
+                if request.action() == Some(AdminAction::ListNodes) {
+                    // It changes nothing, and may be asked every minute.
+                    tracing::info!(by, act, said, "an administrator's act");
+                } else {
+                    tracing::warn!(by, act, said, "an administrator's act");
+                }
                 let items = items.iter().map(|item| AdminReply::new(AdminStatus::Item, item));
                 items.chain([AdminReply::new(AdminStatus::Done, &said)]).collect()
             }
@@ -120,6 +130,10 @@ impl Control {
         match request.action() {
             Some(AdminAction::AddNode) => say(format!("{} is added", self.add_node(text.parse()?)?)),
             Some(AdminAction::RemoveNode) => {
+                let report = self.remove_node_unless_last(text).await?;
+                say(format!("{} is removed; {}", report.name, self.outlook()))
+            }
+            Some(AdminAction::RemoveNodeEvenLast) => {
                 let report = self.remove_node(text).await?;
                 say(format!("{} is removed; {}", report.name, self.outlook()))
             }
@@ -144,8 +158,9 @@ impl Control {
         if let Some(sources) = &self.sources {
             return sources.sources().iter().map(line).collect();
         }
-        let state = if self.metrics.connected.get() > 0 { SourceState::Ready } else { SourceState::Starting };
-        vec![format!("{}: {}, head {}", self.source, word(state), self.metrics.head_number.get())]
+        // A relay of one node starts only once it is connected.
+        let state = if self.metrics.connected.get() > 0 { "ready" } else { LOST };
+        vec![format!("{}: {state}, head {}", self.source, self.metrics.head_number.get())]
     }
 
     fn outlook(&self) -> String {
@@ -168,12 +183,18 @@ fn caution(cautions: &Cautions, cause: CautionCause, by: &str) -> Result<String,
             None => "no caution was set, and nothing is taken back; what the nodes' state asks for stays".to_owned(),
         });
     }
-    Ok(if cautions.set(cause, by)? {
-        "subscribers are told not to trade, also after a restart, until the caution is lifted".to_owned()
+    let Set { is_kept, replaced } = cautions.set(cause, by)?;
+    let told = if is_kept {
+        "subscribers are told not to trade, also after a restart, until the caution is lifted"
     } else {
         "subscribers are told not to trade until the caution is lifted or the relay ends: a restart forgets it, because this relay \
          keeps no journal; a live one keeps it if it is started with `journal.dir` or `--journal DIR`"
-            .to_owned()
+    };
+    Ok(match replaced {
+        Some(order) => {
+            format!("{told}; it takes the place of the caution that was there, {order}: one `caution lift` ends it")
+        }
+        None => told.to_owned(),
     })
 }
 
@@ -182,6 +203,7 @@ fn words(request: &AdminRequest) -> &'static str {
     match (request.action(), request.cause()) {
         (Some(AdminAction::AddNode), _) => "node add",
         (Some(AdminAction::RemoveNode), _) => "node remove",
+        (Some(AdminAction::RemoveNodeEvenLast), _) => "node remove --even-last",
         (Some(AdminAction::ListNodes), _) => "node list",
         (Some(AdminAction::Caution), Some(CautionCause::None)) => "caution lift",
         (Some(AdminAction::Caution), _) => "caution set",
@@ -190,14 +212,42 @@ fn words(request: &AdminRequest) -> &'static str {
     }
 }
 
+/// What shows how an act went that takes its time.
+fn look(request: &AdminRequest) -> &'static str {
+    match request.action() {
+        Some(AdminAction::AddNode | AdminAction::RemoveNode | AdminAction::RemoveNodeEvenLast) => {
+            "`relay node list` shows"
+        }
+        _ => "`relay status` shows",
+    }
+}
+
 fn line(report: &SourceReport) -> String {
     let SourceReport { name, state, is_current, head, contradictions, .. } = report;
-    let state = word(*state);
+    let state = match state {
+        // It was heard of before.
+        SourceState::Starting if head.is_some() => LOST.to_owned(),
+        state => format!("{state:?}").to_lowercase(),
+    };
     let counts = if *is_current { "its word counts" } else { "its word does not count" };
     let head = head.map_or_else(|| "no head".to_owned(), |head| format!("head {head}"));
     format!("{name}: {state}, {counts}, {head}, {contradictions} contradictions")
 }
 
-fn word(state: SourceState) -> String {
-    format!("{state:?}").to_lowercase()
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    #[test]
+    fn an_act_that_takes_its_time_names_what_shows_how_it_went() {
+        let said = |action, cause| {
+            let request = AdminRequest::new(action, cause, "").unwrap();
+            RelayError::UnderWay { after: ACT_MAX, look: look(&request) }.to_string()
+        };
+        let caution = said(AdminAction::Caution, CautionCause::Divergence);
+        assert_eq!(caution, "not done within 10s, and still under way; `relay status` shows how it went");
+        assert!(said(AdminAction::RemoveNode, CautionCause::None).contains("`relay node list` shows how it went"));
+    }
 }

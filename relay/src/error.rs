@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use alloy::primitives::{Address, B256};
 use alphapulse_protocol::message::CloseReason;
-use alphapulse_protocol::{ChainId, DecodeError, ReplicaError};
+use alphapulse_protocol::{BlockNumber, ChainId, DecodeError, ReplicaError};
 use thiserror::Error;
 
 /// Cause from a library.
@@ -134,12 +134,15 @@ pub enum RelayError {
         #[source]
         source: SourceError,
     },
-    /// There is no such node to take away, or nothing to add one to.
+    /// Nodes cannot be changed in this way: there is no such node, or it is there already, or the last, or the relay follows one alone.
     #[error("nodes: {0}")]
     Nodes(String),
     /// An operator's caution could not be kept, or not be forgotten.
     #[error("caution: {0}")]
     Caution(String),
+    /// A replay's speed that is none.
+    #[error("`{0}` is no speed: expected a number above zero, such as 2 or 0.5, or `max`")]
+    Speed(String),
     /// There is no such source of side messages to take away.
     #[error("there is no side source `{0}`; the status names those that run")]
     SideSource(String),
@@ -170,12 +173,26 @@ pub enum RelayError {
     /// The relay has stopped.
     #[error("the relay has stopped")]
     Stopped,
+    /// An act takes longer than is waited for, and goes on.
+    #[error("not done within {after:?}, and still under way; {look} how it went")]
+    UnderWay {
+        /// How long was waited.
+        after: Duration,
+        /// What shows how it went, as a command and its verb.
+        look: &'static str,
+    },
     /// The relay's writer is busy.
     #[error("the relay did not say within {0:?} how it is")]
     Unanswered(Duration),
 }
 
 impl RelayError {
+    pub(crate) fn last_node() -> Self {
+        let why = "it is the last node, and without it nothing is relayed and nobody may trade; add another first, or take it away all the \
+                   same with `relay node remove --even-last`";
+        Self::Nodes(why.to_owned())
+    }
+
     /// The name is not repeated: whoever gives an endpoint for one would have its key in the log.
     pub(crate) fn no_such_node() -> Self {
         Self::Nodes("there is no node of that name; list the nodes to see them".to_owned())
@@ -316,6 +333,26 @@ pub enum JournalError {
         dir: PathBuf,
         /// What was asked for, and which blocks are there.
         reason: String,
+    },
+    /// The part asked for ends below where it begins.
+    #[error("block {until}, the last of the part, is below block {from}, its first")]
+    Reversed {
+        /// First block asked for.
+        from: BlockNumber,
+        /// Last block asked for.
+        until: BlockNumber,
+    },
+    /// A block that was not recorded, although earlier and later ones were.
+    #[error("journal {dir} has no block {block}: the recording stops at block {before} and goes on at block {after}", dir = dir.display())]
+    Hole {
+        /// Folder.
+        dir: PathBuf,
+        /// Block asked for.
+        block: BlockNumber,
+        /// Last block before the hole.
+        before: BlockNumber,
+        /// First block behind it.
+        after: BlockNumber,
     },
     /// The records are whole, but they do not lead to a state.
     #[error("journal segment {} byte {offset}: the stream has no whole state here", segment.display())]

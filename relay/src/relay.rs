@@ -132,7 +132,7 @@ impl Relay {
         Self::launch(config, dial, None, metrics).await.map(|relay| relay.with(beside))
     }
 
-    /// Serves a recorded feed as if it were live, from its first snapshot to its end; then subscribers are told and
+    /// Serves a recorded feed as if it were live, from its first snapshot to the end that it had when it was opened; then subscribers are told and
     /// [`Relay::ended`] returns. `config` says where to serve, and how patiently; node, pools, journal and
     /// what comes beside the stream of it are not used.
     ///
@@ -155,7 +155,7 @@ impl Relay {
         let listeners = Listeners::bind(&config).await?;
         // One event waits at most: the player looks at the lanes before each.
         let (out, events) = mpsc::channel(1);
-        let mut recorded = Events::open(recording.dir(), config.reorg_depth_max).map_err(RelayError::Journal)?;
+        let mut recorded = Events::open(recording, config.reorg_depth_max).map_err(RelayError::Journal)?;
         let first = recorded.next().map_err(RelayError::Journal)?.ok_or(RelayError::Stopped)?;
         let mut hub = Hub::new(&config, None, Arc::default(), Arc::clone(&metrics));
         hub.on_event(first).map_err(RelayError::Journal)?;
@@ -244,6 +244,7 @@ impl Relay {
             source: name,
             sources: sources.clone(),
             side_sources: Arc::clone(&side_sources),
+            doors: server.watches(),
             started: Instant::now(),
         };
         let http = http.map(|door| door.serve(observer.clone()));

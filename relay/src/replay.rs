@@ -15,7 +15,7 @@ use alphapulse_protocol::ChainId;
 use alphapulse_protocol::message::Message;
 
 use crate::error::{JournalError, RelayError};
-use crate::journal::JournalReader;
+use crate::journal::{JournalReader, Place};
 
 pub(crate) use self::events::Events;
 pub(crate) use self::lanes::Lanes;
@@ -38,8 +38,7 @@ impl FromStr for ReplaySpeed {
             return Ok(Self::Max);
         }
         let times = text.parse().ok().filter(|times: &f64| times.is_finite() && *times > 0.0);
-        let how = || RelayError::Config(format!("found speed `{text}`, expected a number above zero, or `max`"));
-        times.map(Self::Times).ok_or_else(how)
+        times.map(Self::Times).ok_or_else(|| RelayError::Speed(text.to_owned()))
     }
 }
 
@@ -52,7 +51,7 @@ pub struct ReplayOptions {
     pub wait_for: usize,
 }
 
-/// A recorded feed that was read to its end and found whole.
+/// A recorded feed that was read to its end and found whole. What a writer puts behind that end meanwhile is no part of it.
 #[derive(Debug, Clone)]
 pub struct Recording {
     dir: PathBuf,
@@ -60,6 +59,7 @@ pub struct Recording {
     reorg_depth_max: usize,
     blocks: u64,
     torn_bytes: u64,
+    last: Place,
 }
 
 impl Recording {
@@ -89,6 +89,7 @@ impl Recording {
             reorg_depth_max: usize::try_from(depth_max).unwrap_or(usize::MAX),
             blocks,
             torn_bytes: reader.torn_bytes(),
+            last: reader.last_place(),
             dir,
         })
     }
@@ -115,6 +116,11 @@ impl Recording {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Where its last record starts.
+    pub(crate) const fn last(&self) -> Place {
+        self.last
     }
 
     /// Most blocks that a reorg took back.

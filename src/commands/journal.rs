@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use alphapulse_protocol::BlockNumber;
+use alphapulse_protocol::frame::FRAME_HEADER_BYTES;
 use alphapulse_protocol::message::Message;
-use alphapulse_relay::journal::{self, JournalError, JournalIndex, JournalReader, SegmentStat};
+use alphapulse_relay::journal::{self, BlockSpans, JournalError, JournalIndex, JournalReader, SegmentStat};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -22,7 +23,8 @@ Examples:
   alphapulse journal cut runs/relay --to incident --from-block 21000000 --until-block 21000100
 
 A folder of segments (*.apj) is a journal; the folder of a run holds one in `journal`. Reading changes nothing and may be done
-while the journal is written. Exit code 1 when it is damaged; a torn end, as a crash leaves it, is no damage.";
+while the journal is written. Blocks that were not recorded, as while the recorder was stopped, are named by `stat`, and by `cut` where its part
+spans them. Exit code 1 when it is damaged; a torn end, as a crash leaves it, is no damage.";
 
 /// Folders that are tried for a free name.
 const NUMBERS_MAX: u32 = 1000;
@@ -102,12 +104,14 @@ pub(crate) fn run(command: &JournalCommand) -> Outcome {
 #[derive(Debug, Default)]
 struct Figures {
     records: u64,
+    /// What they take in their files, each with the frame around it.
     bytes: u64,
     segments: u64,
     epochs: u64,
+    epoch: Option<u64>,
     /// Records of a newer version, which this build cannot read.
     unreadable: u64,
-    blocks: Option<(u64, u64)>,
+    blocks: BlockSpans,
     by_kind: BTreeMap<&'static str, u64>,
     torn_bytes: u64,
 }
@@ -115,22 +119,18 @@ struct Figures {
 impl Figures {
     fn count(&mut self, message: &Message<'_>) {
         self.records += 1;
-        self.bytes += u64::from(message.header().block_length.get());
+        self.bytes += FRAME_HEADER_BYTES as u64 + u64::from(message.header().block_length.get());
         *self.by_kind.entry(message.name()).or_default() += 1;
         match message {
             Message::SegmentBegin(_) => self.segments += 1,
             Message::SnapshotBegin(begin) => {
-                self.epochs += 1;
-                self.see(begin.context.number.get());
+                // A node that lost its place is given another snapshot of the same epoch.
+                self.epochs += u64::from(self.epoch.replace(begin.epoch.get()) != Some(begin.epoch.get()));
+                self.blocks.note(begin.context.block().number);
             }
-            Message::Block(block) => self.see(block.context.number.get()),
+            Message::Block(block) => self.blocks.note(block.context.block().number),
             _ => {}
         }
-    }
-
-    fn see(&mut self, number: u64) {
-        let (low, high) = self.blocks.unwrap_or((number, number));
-        self.blocks = Some((low.min(number), high.max(number)));
     }
 }
 
@@ -161,7 +161,14 @@ fn failure(error: JournalError) -> Failure {
         let next = format!("name another folder, such as {}", free_beside(dir).display());
         return Failure::new(Exit::Failure, error).next(next);
     }
+    if let JournalError::Hole { before, after, .. } = &error {
+        let next = format!(
+            "end the part at block {before} or begin it at block {after}; `alphapulse journal stat` names every hole"
+        );
+        return Failure::new(Exit::Failure, error).next(next);
+    }
     let next = match &error {
+        JournalError::Reversed { .. } => "give the lower block as --from-block and the higher one as --until-block",
         JournalError::Missing(_) => "give the folder that holds the *.apj files, or that of a run",
         JournalError::NoBlock { .. } => {
             "name blocks that it has, the first one first; `alphapulse journal stat` shows them"
@@ -231,21 +238,28 @@ fn stat(arguments: &FolderArguments) -> Outcome {
     let folder = folder_of(&arguments.dir);
     let figures = read(&folder)?;
     let index = JournalIndex::open(&folder).map_err(failure)?;
+    let ends = figures.blocks.ends();
     let mut output = Output::new();
     if arguments.json {
         let by_segment: Vec<Value> = index.segments().map(segment_json).collect();
         output.line(json!({
             "by_segment": by_segment,
             "records": figures.records, "bytes": figures.bytes, "segments": figures.segments, "epochs": figures.epochs,
-            "first_block": figures.blocks.map(|blocks| blocks.0), "last_block": figures.blocks.map(|blocks| blocks.1),
-            "by_kind": figures.by_kind, "unreadable": figures.unreadable, "torn_bytes": figures.torn_bytes,
+            "first_block": ends.map(|ends| ends.0.0), "last_block": ends.map(|ends| ends.1.0),
+            "holes": holes_json(&figures.blocks.holes()), "by_kind": figures.by_kind, "unreadable": figures.unreadable, "torn_bytes": figures.torn_bytes,
         }))?;
     } else {
-        output.line(format!("records         {} ({} bytes)", figures.records, figures.bytes))?;
+        output.line(format!(
+            "records         {}, which take {} bytes with their frames",
+            figures.records, figures.bytes
+        ))?;
         output.line(format!("segments        {}", figures.segments))?;
-        output.line(format!("snapshots       {}", figures.epochs))?;
-        if let Some((low, high)) = figures.blocks {
+        output.line(format!("epochs          {}", figures.epochs))?;
+        if let Some((low, high)) = ends {
             output.line(format!("blocks          {low} to {high}"))?;
+        }
+        for hole in figures.blocks.holes() {
+            output.line(format!("not recorded    {}", hole_words(hole)))?;
         }
         for stat in index.segments() {
             output.line(segment_line(&stat))?;
@@ -261,6 +275,14 @@ fn stat(arguments: &FolderArguments) -> Outcome {
     Ok(Exit::Ok)
 }
 
+fn holes_json(holes: &[(BlockNumber, BlockNumber)]) -> Value {
+    holes.iter().map(|(first, last)| json!({ "first_block": first.0, "last_block": last.0 })).collect()
+}
+
+fn hole_words((first, last): (BlockNumber, BlockNumber)) -> String {
+    if first == last { format!("block {first}") } else { format!("blocks {first} to {last}") }
+}
+
 fn segment_json(stat: SegmentStat) -> Value {
     json!({
         "segment": stat.segment, "records": stat.records, "bytes": stat.bytes, "has_checkpoint": stat.has_checkpoint,
@@ -271,7 +293,7 @@ fn segment_json(stat: SegmentStat) -> Value {
 fn segment_line(stat: &SegmentStat) -> String {
     let blocks = stat.blocks.map_or("no block".to_owned(), |(low, high)| format!("blocks {low} to {high}"));
     let checkpoint = if stat.has_checkpoint { ", with a checkpoint" } else { "" };
-    format!("  {:08} {} records ({} bytes), {blocks}{checkpoint}", stat.segment, stat.records, stat.bytes)
+    format!("  {:08} {} records in {} bytes, {blocks}{checkpoint}", stat.segment, stat.records, stat.bytes)
 }
 
 fn tail(arguments: &TailArguments) -> Outcome {
@@ -306,12 +328,16 @@ fn cut(arguments: &CutArguments) -> Outcome {
     if arguments.folder.json {
         output.line(json!({
             "from_block": report.from_block.0, "until_block": report.until_block.0, "messages": report.messages,
+            "holes": holes_json(&report.holes),
         }))?;
     } else {
         output.line(format!(
             "the state at block {}, then {} messages until block {}",
             report.from_block, report.messages, report.until_block
         ))?;
+        for hole in report.holes {
+            output.line(format!("without {}, which the journal does not hold either", hole_words(hole)))?;
+        }
     }
     output.finish()?;
     Ok(Exit::Ok)

@@ -30,5 +30,5 @@ pub(crate) fn run(arguments: &RecordArguments) -> Outcome {
     let config = arguments.settings.load()?;
     let mut relay_config = config.relay_config(Some(arguments.dir.clone()));
     (relay_config.listen_unix, relay_config.listen_tcp, relay_config.listen_http) = (None, None, None);
-    super::block_on(relay::operate(relay_config))
+    super::block_on(relay::operate(relay_config, "recording"))
 }

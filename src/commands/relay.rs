@@ -26,8 +26,8 @@ Examples:
   alphapulse relay --config node.toml --replay runs/relay --speed 10 --wait-for 1
 
 With --replay no node is asked: a journal, of a relay or of a run, is served as if it were live, in the rhythm of its blocks'
-timestamps divided by X; of the configuration only the chain's id, `[relay]` and `relay.listen_…` count. Subscribers are told of
-the end, and the exit code is 0.
+timestamps divided by X. One that is still written is served as far as it went when it was opened. Of the configuration only the
+chain's id, `[relay]` and `relay.listen_…` count. Subscribers are told of the end, and the exit code is 0.
 
 Nodes join with `[relay] unix = …` or `tcp = …` in their configuration. Ctrl-C tells subscribers and stops.";
 
@@ -47,7 +47,7 @@ pub(crate) struct RelayArguments {
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
 
-    /// Serve this recorded feed instead of a node's; it is read to its end first, and refused when damaged
+    /// Serve this recorded feed instead of a node's; it is read to its end first, refused when damaged, and served to that end
     #[arg(long, value_name = "DIR", conflicts_with = "journal")]
     replay: Option<PathBuf>,
 
@@ -98,11 +98,11 @@ fn serve(arguments: &RelayArguments) -> Outcome {
         return super::block_on(replay(&config, recorded.clone(), arguments));
     }
     let journal = arguments.journal.clone().or_else(|| Some(config.journal_dir.as_ref()?.join(JOURNAL_FOLDER)));
-    super::block_on(operate(config.relay_config(journal)))
+    super::block_on(operate(config.relay_config(journal), "relaying"))
 }
 
-/// Runs a relay until a stop is asked for or it ends by itself.
-pub(super) async fn operate(config: RelayConfig) -> Outcome {
+/// Runs a relay until a stop is asked for or it ends by itself. The log calls it `what`.
+pub(super) async fn operate(config: RelayConfig, what: &str) -> Outcome {
     let mut interrupt = Interrupt::watch()?;
     let journal = config.journal_dir.as_ref().map(|dir| dir.display().to_string());
     let relay = tokio::select! {
@@ -111,7 +111,7 @@ pub(super) async fn operate(config: RelayConfig) -> Outcome {
     };
     let unix = relay.unix_path().map(|path| path.display().to_string());
     let [tcp, http] = [relay.tcp_addr(), relay.http_addr()].map(|address| address.map(|address| address.to_string()));
-    tracing::info!(unix, tcp, http, journal, "relaying");
+    tracing::info!(unix, tcp, http, journal, "{what}");
     let is_interrupted = tokio::select! {
         () = interrupt.asked() => true,
         () = relay.ended() => false,
@@ -168,7 +168,10 @@ pub(crate) fn failure(error: RelayError) -> Failure {
         }
         RelayError::Node { .. } => (Exit::Failure, "check that the node runs and that `chain.endpoint` names it"),
         RelayError::Secret(_) => (Exit::Config, "correct the keys and certificates of the `[relay]` section"),
-        RelayError::Listen { .. } => (Exit::Failure, "check that no other relay serves there and that you may"),
+        RelayError::Listen { .. } => (
+            Exit::Failure,
+            "check that nothing else listens there, and that this user may: the folder of a socket must be writable, a port below 1024 is reserved",
+        ),
         RelayError::Journal(JournalError::Damaged { .. }) => {
             (Exit::Failure, "restore the segment from a copy; records before that byte are whole")
         }

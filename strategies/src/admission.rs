@@ -71,9 +71,9 @@ pub enum Refusal {
     /// The pool's parts do not fit each other.
     #[error("the pool's state contradicts itself: {0}")]
     Inconsistent(Inconsistency),
-    /// Nothing here prices pools of this kind.
-    #[error("pools of kind {} are not quoted", kind.name())]
-    KindNotQuoted {
+    /// Routes do not go through pools of this kind.
+    #[error("pools of kind {} are quoted, not traded", kind.name())]
+    KindNotTraded {
         /// The pool's kind.
         kind: PoolKind,
     },

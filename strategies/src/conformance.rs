@@ -181,13 +181,9 @@ pub fn check_opportunity(market: &Market, opportunity: &Opportunity, step: u64) 
         if !market.is_admitted(pool) {
             return Err(Violation::NotAdmitted { step, pool });
         }
-        let Some([token_0, token_1]) = market.replica().pools()[pool.index()].tokens.pair() else {
-            return Err(Violation::NotReproducible { step, pool });
-        };
-        let zero_for_one = hop.token_in == token_0;
-        let is_of_pool = [(token_0, token_1), (token_1, token_0)].contains(&(hop.token_in, hop.token_out));
-        let quote = market.pool(pool).map(|view| view.swap_exact_in(zero_for_one, hop.amount_in));
-        if !is_of_pool || quote != Some(Ok(hop.amount_out)) {
+        let way = market.way(pool, hop.token_in, hop.token_out);
+        let output = way.and_then(|way| market.pool(pool)?.hop_output(way, hop.amount_in, market.timestamp()));
+        if output != Ok(hop.amount_out) {
             return Err(Violation::NotReproducible { step, pool });
         }
     }

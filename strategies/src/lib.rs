@@ -51,7 +51,8 @@
 //! }
 //! let best = &found.as_slice()[0];
 //! assert_eq!(best.hops().len(), 2);
-//! assert_eq!(market.quote_exact_in(best.hops()[0].pool, best.token, best.amount_in())?, best.hops()[0].amount_out);
+//! let hop = &best.hops()[0];
+//! assert_eq!(market.quote_exact_in(hop.pool, (hop.token_in, hop.token_out), hop.amount_in)?, hop.amount_out);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -74,7 +75,7 @@ pub mod two_venue;
 pub mod conformance;
 
 pub use crate::admission::{Admission, Refusal};
-pub use crate::market::{Market, MarketEvent, PoolView};
+pub use crate::market::{After, Market, MarketEvent, PoolView};
 pub use crate::opportunity::{HOPS_MAX, Hop, Opportunity, OpportunitySink};
 pub use crate::pool::QuoteError;
 pub use crate::registry::build;

@@ -8,9 +8,12 @@ use alphapulse_protocol::replica::{Change, Replica};
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
 
-pub use self::pool_view::{PoolRanges, PoolView};
+pub use self::pool_view::{
+    After, BalancerStablePool, CryptoSwapPool, PoolRanges, PoolView, StableSwapPool, WeightedPool,
+};
 use crate::admission::{Admission, Refusal};
-use crate::pool::{Mobius, QuoteError};
+use crate::pool::stable_swap::Solved;
+use crate::pool::{Mobius, QuoteError, Way};
 use crate::route::TokenGraph;
 
 /// What a message meant for the market.
@@ -44,15 +47,17 @@ enum Standing {
 }
 
 /// What is derived from a pool's description and state, and from nothing else.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Derived {
     standing: Standing,
     /// Output for input before any price range is used up: token 0 in, token 1 in. `g` is 0 when not admitted.
     rates: [Mobius; 2],
+    /// The invariant of a StableSwap pool in the last whole block. A quote from another state solves it anew.
+    solved: Option<Box<Solved>>,
 }
 
 impl Derived {
-    const EMPTY: Self = Self { standing: Standing::Empty, rates: [Mobius { g: 0.0, h: 0.0 }; 2] };
+    const EMPTY: Self = Self { standing: Standing::Empty, rates: [Mobius { g: 0.0, h: 0.0 }; 2], solved: None };
 }
 
 /// Mirrored state plus what search needs to know of it.
@@ -143,50 +148,70 @@ impl Market {
     #[inline]
     #[must_use]
     pub fn rate(&self, pool: PoolId, zero_for_one: bool) -> Mobius {
-        let derived = self.derived.get(pool.index()).unwrap_or(&Derived::EMPTY);
-        derived.rates[usize::from(!zero_for_one)]
+        let rates = self.derived.get(pool.index()).map_or(Derived::EMPTY.rates, |derived| derived.rates);
+        rates[usize::from(!zero_for_one)]
     }
 
-    /// The pool with its state, for quotes; admitted or not. `None` for a kind that nothing here prices, and for a state that is
-    /// not known because the feed leaves it out.
+    /// The pool with its state, for quotes; admitted or not.
+    ///
+    /// # Errors
+    /// [`QuoteError::UnknownPool`]; [`QuoteError::UnknownState`] for a state that is not known because the feed leaves it
+    /// out; else as [`PoolView::new`].
+    pub fn pool(&self, pool: PoolId) -> Result<PoolView<'_>, QuoteError> {
+        let described = |id: PoolId| self.replica.pools().get(id.index()).zip(self.replica.state(id));
+        let known = self.replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?;
+        let state = self.replica.state(pool).ok_or(QuoteError::UnknownState)?;
+        let view = PoolView::new((known, state), described)?;
+        Ok(view.with_solved(self.derived.get(pool.index()).and_then(|derived| derived.solved.as_deref())))
+    }
+
+    /// Unix second of the block whose state this is, or is becoming: the time at which quotes are asked. 0 before the
+    /// first.
     #[must_use]
-    pub fn pool(&self, pool: PoolId) -> Option<PoolView<'_>> {
-        let info = self.replica.pools().get(pool.index())?;
-        PoolView::new(info, self.replica.state(pool)?)
+    pub fn timestamp(&self) -> u64 {
+        self.replica.context().map_or(0, |context| context.timestamp.get())
     }
 
-    /// Output for exactly `amount_in`, as the pool itself would answer; raw units, rounded as the pool rounds. Does not
-    /// ask for admission. An input larger than a concentrated pool can use gives what the pool has, as `QuoterV2`.
+    /// Output for exactly `amount_in`, as the pool itself would answer in a block of [`Market::timestamp`]; raw units,
+    /// rounded as the pool rounds. Does not ask for admission. An input larger than a pool of Uniswap V3 can use gives what
+    /// the pool has, as `QuoterV2`.
     ///
     /// # Errors
     /// [`QuoteError`], with [`QuoteError::UnknownPool`] and [`QuoteError::TokenNotInPool`] for a wrong question.
-    pub fn quote_exact_in(&self, pool: PoolId, token_in: TokenId, amount_in: U256) -> Result<U256, QuoteError> {
-        let zero_for_one = self.is_token_0(pool, token_in)?;
-        self.priced(pool)?.quote_exact_in(zero_for_one, amount_in)
+    pub fn quote_exact_in(
+        &self,
+        pool: PoolId,
+        (token_in, token_out): (TokenId, TokenId),
+        amount_in: U256,
+    ) -> Result<U256, QuoteError> {
+        self.pool(pool)?.quote_exact_in(self.way(pool, token_in, token_out)?, amount_in, self.timestamp())
     }
 
     /// Input for exactly `amount_out`, as [`Market::quote_exact_in`].
     ///
     /// # Errors
-    /// As [`Market::quote_exact_in`].
-    pub fn quote_exact_out(&self, pool: PoolId, token_in: TokenId, amount_out: U256) -> Result<U256, QuoteError> {
-        let zero_for_one = self.is_token_0(pool, token_in)?;
-        self.priced(pool)?.quote_exact_out(zero_for_one, amount_out)
+    /// As [`Market::quote_exact_in`]; [`QuoteError::ExactOutputNotOffered`] where the contract has no such view.
+    pub fn quote_exact_out(
+        &self,
+        pool: PoolId,
+        (token_in, token_out): (TokenId, TokenId),
+        amount_out: U256,
+    ) -> Result<U256, QuoteError> {
+        self.pool(pool)?.quote_exact_out(self.way(pool, token_in, token_out)?, amount_out, self.timestamp())
     }
 
-    fn priced(&self, pool: PoolId) -> Result<PoolView<'_>, QuoteError> {
-        let is_known = self.replica.is_known(pool);
-        let reason = if is_known { QuoteError::UnsupportedPoolKind } else { QuoteError::UnknownState };
-        self.pool(pool).ok_or(reason)
-    }
-
-    fn is_token_0(&self, pool: PoolId, token: TokenId) -> Result<bool, QuoteError> {
-        match *self.replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?.tokens {
-            [token_0, _] if token_0 == token => Ok(true),
-            [_, token_1] if token_1 == token => Ok(false),
-            [_, _] => Err(QuoteError::TokenNotInPool),
-            _ => Err(QuoteError::UnsupportedPoolKind),
-        }
+    /// The way through a pool from one of its tokens to another.
+    ///
+    /// # Errors
+    /// [`QuoteError::UnknownPool`]; [`QuoteError::TokenNotInPool`], also for the same token twice.
+    pub fn way(&self, pool: PoolId, token_in: TokenId, token_out: TokenId) -> Result<Way, QuoteError> {
+        let tokens = &self.replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?.tokens;
+        let place = |token| {
+            let found = tokens.iter().position(|known| *known == token).and_then(|place| u8::try_from(place).ok());
+            found.ok_or(QuoteError::TokenNotInPool)
+        };
+        let way = Way { token_in: place(token_in)?, token_out: place(token_out)? };
+        if way.token_in == way.token_out { Err(QuoteError::TokenNotInPool) } else { Ok(way) }
     }
 
     fn follow(&mut self, change: Change) -> MarketEvent {
@@ -276,22 +301,35 @@ impl Market {
 
     fn derive_stale(&mut self) {
         while let Some(pool) = self.stale.pop() {
-            let derived = self.derive(pool);
-            self.note_refusal(pool, derived.standing);
-            self.derived[pool.index()] = derived;
+            let (standing, rates) = self.derive(pool);
+            self.note_refusal(pool, standing);
+            self.solve(pool);
+            let derived = &mut self.derived[pool.index()];
+            (derived.standing, derived.rates) = (standing, rates);
             self.is_stale[pool.index()] = false;
         }
     }
 
-    fn derive(&self, pool: PoolId) -> Derived {
-        let refused = |refusal| Derived { standing: Standing::Refused(refusal), ..Derived::EMPTY };
+    fn derive(&self, pool: PoolId) -> (Standing, [Mobius; 2]) {
+        let nothing = Derived::EMPTY.rates;
         if let Err(refusal) = self.check_lists(pool) {
-            return refused(refusal);
+            return (Standing::Refused(refusal), nothing);
         }
-        let Some(view) = self.pool(pool).filter(PoolView::has_price) else { return Derived::EMPTY };
+        let Some(view) = self.pool(pool).ok().filter(PoolView::has_price) else { return (Standing::Empty, nothing) };
         match view.check_consistency() {
-            Err(inconsistency) => refused(Refusal::Inconsistent(inconsistency)),
-            Ok(()) => Derived { standing: Standing::Admitted, rates: [true, false].map(|dir| view.rate(dir)) },
+            Err(inconsistency) => (Standing::Refused(Refusal::Inconsistent(inconsistency)), nothing),
+            Ok(()) => (Standing::Admitted, [true, false].map(|zero_for_one| view.rate(zero_for_one))),
+        }
+    }
+
+    /// Solves a StableSwap pool's invariant once for all quotes from this state.
+    fn solve(&mut self, pool: PoolId) {
+        let Ok(PoolView::StableSwap(view)) = self.pool(pool) else { return };
+        let solved = view.with_view(|view| view.solve(self.timestamp())).ok();
+        let kept = &mut self.derived[pool.index()].solved;
+        match (kept, solved) {
+            (Some(kept), Some(solved)) => **kept = solved,
+            (kept, solved) => *kept = solved.map(Box::new),
         }
     }
 
@@ -301,7 +339,7 @@ impl Market {
         self.admission.check(&info.address, info.tokens.iter().map(|id| token(*id)))?;
         match info.kind {
             PoolKind::UniswapV2 | PoolKind::UniswapV3 => Ok(()),
-            kind => Err(Refusal::KindNotQuoted { kind }),
+            kind => Err(Refusal::KindNotTraded { kind }),
         }
     }
 

@@ -1,10 +1,11 @@
 //! Market snapshots as files (`alphapulse.snapshot/1`), and exact quotes from them.
 //!
 //! A file is JSON, plain or gzip-compressed; integers are decimal text of any size. Reading is strict: a field that is
-//! missing or not what the format says fails the file, with its place in the error. A pool whose numbers are well
-//! formed but cannot belong together (ticks that do not sum to the liquidity, a reserve no contract could hold) fails
-//! alone: the file loads, [`Snapshot::warnings`] names the pool, and quotes from it are refused. Pools of a kind this
-//! build cannot price are kept by name for the same reason. Unknown fields are ignored, so that a file may say more.
+//! missing or not what the format says fails the file, with its place in the error; of a pool of Uniswap V4, Solidly, Curve
+//! or Balancer it fails that pool alone, as do numbers that are well formed but cannot belong together (ticks that do not
+//! sum to the liquidity, a reserve no contract could hold): the file loads, [`Snapshot::warnings`] names the pool, and
+//! quotes from it are refused. Pools of a kind this build cannot price are kept by name for the same reason. Unknown fields
+//! are ignored, so that a file may say more.
 //!
 //! ```
 //! use alphapulse_strategies::snapshot::{Query, Snapshot};
@@ -63,7 +64,16 @@ pub struct Snapshot {
     pub tokens: Vec<TokenInfo>,
     /// Pools in the order of the file.
     pub pools: Vec<SnapshotPool>,
-    names: HashMap<PoolName, usize>,
+    names: HashMap<PoolName, Named>,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// The pool at this place.
+    One(usize),
+    /// Pools of one vault or pool manager, which only their ids tell apart.
+    Several,
 }
 
 /// The block of a snapshot. A file may leave out all but the number; what it leaves out is zero here.
@@ -99,7 +109,7 @@ pub struct SnapshotPool {
 pub enum PoolForm {
     /// A pool that quotes come from.
     Sound {
-        /// Tokens, fee and ticks of the contract.
+        /// Tokens, fee and ticks of the contract. The id of a base pool is its place in [`Snapshot::pools`].
         info: PoolInfo,
         /// Its state.
         state: PoolState,
@@ -113,11 +123,25 @@ pub enum PoolForm {
     },
 }
 
+impl SnapshotPool {
+    /// Description and state, if they are those of a contract.
+    #[must_use]
+    pub const fn sound(&self) -> Option<(&PoolInfo, &PoolState)> {
+        match &self.form {
+            PoolForm::Sound { info, state } => Some((info, state)),
+            PoolForm::Flawed(_) | PoolForm::Unsupported { .. } => None,
+        }
+    }
+}
+
 impl Snapshot {
-    /// Pool by its contract or its id.
+    /// Pool by its contract or its id; `None` also for an address that several pools share.
     #[must_use]
     pub fn pool(&self, name: &PoolName) -> Option<&SnapshotPool> {
-        self.names.get(name).map(|&index| &self.pools[index])
+        match *self.names.get(name)? {
+            Named::One(index) => self.pools.get(index),
+            Named::Several => None,
+        }
     }
 
     /// What a reader of the file should know before trusting answers: one line per flawed pool, then one that counts

@@ -73,7 +73,11 @@ fn check_refused(from: &str, to: &str, said: &[&str]) {
 #[test]
 fn an_unknown_key_is_named_with_its_line() {
     let line = example().lines().position(|line| line.starts_with("gas_max")).expect("a limit of the example") + 1;
-    check_refused("gas_max =", "gas_maximum =", &[&format!("node.toml:{line}"), "gas_maximum", "unknown field"]);
+    check_refused(
+        "gas_max =",
+        "gas_maximum =",
+        &[&format!("node.toml:{line}"), "unknown key `gas_maximum`; did you mean `gas_max`?"],
+    );
 }
 
 #[test]

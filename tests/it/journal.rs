@@ -57,11 +57,16 @@ fn snapshot(number: u64, sequence: u64) -> Vec<u8> {
 
 /// A feed of blocks of a market without pools, over several segments.
 fn record(dir: &Path) {
+    record_from(dir, FIRST);
+}
+
+/// The same from another block on; what is there already is continued.
+fn record_from(dir: &Path, first: u64) {
     let options = FeedOptions { segment_bytes_max: 2_000, ..FeedOptions::default() };
     let mut feed = FeedWriter::open(dir, CHAIN, Epoch(8), options).expect("an empty folder");
-    feed.begin_epoch(Epoch(9), &snapshot(FIRST, 0).into()).expect("a disk");
-    for number in FIRST + 1..=FIRST + BLOCKS {
-        let sequence = 2 * (number - FIRST);
+    feed.begin_epoch(Epoch(9), &snapshot(first, 0).into()).expect("a disk");
+    for number in first + 1..=first + BLOCKS {
+        let sequence = 2 * (number - first);
         let block = Block::new(context(number), BlockNumber(number)).stamped(Sequence(sequence - 1), time(number));
         let end = BlockEnd::new(context(number).block(), 0).stamped(Sequence(sequence), time(number));
         let messages = [Message::from(&block).as_bytes(), Message::from(&end).as_bytes()];
@@ -244,6 +249,55 @@ fn a_part_is_cut_out_and_what_cannot_be_is_named() {
 }
 
 #[test]
+fn a_hole_between_segments_and_bounds_the_wrong_way_round_are_named() {
+    let recorded = Recorded::new();
+    record_from(&recorded.feed, 1_100);
+    let stat = json(&recorded.journal("stat", &["--json"]));
+    assert_eq!(stat["holes"], serde_json::json!([{ "first_block": 1041, "last_block": 1099 }]), "{stat}");
+    let text = recorded.journal("stat", &[]);
+    assert!(text.stdout.contains("not recorded    blocks 1041 to 1099"), "{text:?}");
+
+    let cut = |bounds: &[&str]| recorded.journal("cut", &[&["--to", "nowhere"], bounds].concat());
+    let hole = ["no block 1050", "stops at block 1040", "goes on at block 1100", "next: ", "journal stat"];
+    for bounds in [["--from-block", "1050"], ["--until-block", "1050"]] {
+        cut(&bounds).must_fail(1, &hole);
+    }
+    let reversed = cut(&["--from-block", "1020", "--until-block", "1010"]);
+    reversed.must_fail(1, &["block 1010", "is below block 1020", "next: ", "--from-block"]);
+    assert!(!Path::new("nowhere").exists());
+
+    // Across the hole the part is whole in itself, and says what it lacks.
+    let out = recorded.folder.path().join("part");
+    let bounds = ["--to", out.to_str().expect("UTF-8"), "--from-block", "1030", "--until-block", "1110"];
+    let said = recorded.journal("cut", &bounds);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.stdout.contains("without blocks 1041 to 1099"), "{said:?}");
+    assert_eq!(json(&run(["journal", "stat", out.to_str().expect("UTF-8"), "--json"]))["holes"], stat["holes"]);
+}
+
+#[test]
+fn stat_counts_epochs_and_the_bytes_that_its_files_have() {
+    let recorded = Recorded::new();
+    let stat = json(&recorded.journal("stat", &["--json"]));
+    let sum = |key: &str| -> u64 {
+        let segments = stat["by_segment"].as_array().expect("a list");
+        segments.iter().map(|segment| segment[key].as_u64().expect("a number")).sum()
+    };
+    let segments = std::fs::read_dir(&recorded.feed).expect("it is there").map(|entry| entry.expect("an entry"));
+    let segments = segments.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "apj"));
+    let in_files: u64 = segments.map(|entry| entry.metadata().expect("a file").len()).sum();
+    assert_eq!(
+        (stat["bytes"].as_u64(), stat["records"].as_u64()),
+        (Some(sum("bytes")), Some(sum("records"))),
+        "{stat}"
+    );
+    assert_eq!(sum("bytes"), in_files);
+    let text = recorded.journal("stat", &[]).stdout;
+    assert!(text.contains("epochs          1\n") && !text.contains("snapshots"), "{text}");
+    assert!(text.contains(&format!("which take {in_files} bytes with their frames")), "{text}");
+}
+
+#[test]
 fn a_feed_is_replayed_to_a_subscriber_and_the_command_ends_by_itself() {
     let recorded = Recorded::new();
     let configured = Configured::with(&[("# listen_unix", "listen_unix")]);
@@ -322,6 +376,9 @@ fn a_replay_that_cannot_be_is_refused_before_anything_is_served() {
     let configured = Configured::with(&[("# listen_unix", "listen_unix")]);
     configured.run(&["relay", "--replay", "/nonexistent"]).must_fail(1, &["holds no journal", "next: "]);
     configured.run(&["relay", "--replay", feed, "--speed", "0"]).must_fail(2, &["--speed", "above zero"]);
+    let speed = configured.run(&["relay", "--replay", feed, "--speed", "fast"]);
+    speed.must_fail(2, &["--speed", "`fast` is no speed"]);
+    assert!(!speed.stderr.contains("configuration:"), "{speed:?}");
     configured.run(&["relay", "--speed", "2"]).must_fail(2, &["--replay"]);
     configured.run(&["relay", "--replay", feed, "--journal", "x"]).must_fail(2, &["--journal"]);
     let other = Configured::with(&[("# listen_unix", "listen_unix"), ("id = 1 ", "id = 10 ")]);

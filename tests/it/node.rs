@@ -219,6 +219,7 @@ async fn a_caution_outlives_the_relays_process_and_ends_where_it_is_lifted() {
     let shown = run(["relay", "status", "--http", &page]);
     let line = format!("caution   an operator's: {} at 20", by.as_str().expect("text"));
     assert!(shown.stdout.contains(&line) && shown.stdout.contains("; subscribers are told Divergence"), "{shown:?}");
+    assert!(shown.stdout.contains(" bytes, all written, last synced to disk "), "{shown:?}");
     let said = act("lift");
     assert!(said.contains("is lifted") && said.contains("uid "), "{said}");
     assert!(status_of(&page)["caution"].is_null());
@@ -276,7 +277,8 @@ async fn a_recorded_feed_is_whole_counted_and_looked_into() {
     let feed = dir.to_str().expect("UTF-8");
     let before = chain.testnet.node.block_number().await.expect("the chain answers");
     let mut record = Running::start(chain.command(&["record", feed], &[]));
-    record.must_say("relaying");
+    record.must_say("recording");
+    assert!(!record.said.contains("relaying"), "it serves nobody: {}", record.said);
     chain.trade(BLOCKS).await;
     let look = || -> Value {
         serde_json::from_str(&crate::command::run(["journal", "stat", feed, "--json"]).stdout).expect("JSON")

@@ -27,6 +27,10 @@ fn where_no_relay_answers_the_next_step_is_named() {
         assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
     }
     run(["relay", "node", "add", "--unix", &socket, "/nonexistent"]).must_fail(2, &["/nonexistent", "next: "]);
+    let empty = file(&folder, "empty.txt", String::new());
+    let nothing = run_reading(["relay", "node", "add", "--unix", &socket, "-"], &empty);
+    nothing.must_fail(2, &["stdin is empty", "the node's endpoint", "next: "]);
+    assert!(!nothing.stderr.contains("secret"), "{nothing:?}");
     run(["relay", "disconnect", "--unix", &socket]).must_fail(2, &["NAME"]);
 }
 

@@ -79,7 +79,9 @@ fn a_relay_over_a_dev_chain_takes_three_commands() {
     let commands = commands_of("A relay over a dev chain in three commands");
     let [serve, relay, run, look @ ..] = &commands[..] else { panic!("three commands: {commands:?}") };
 
-    let mut chain = as_written(serve, at).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut chain = as_written(serve, at).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let stderr = chain.stderr.take().expect("piped");
+    let stderr = std::thread::spawn(move || std::io::read_to_string(stderr).expect("text"));
     let mut lines = BufReader::new(chain.stdout.take().expect("piped")).lines().map_while(Result::ok);
     // It names the commands that go on from there, as the page does.
     for command in [relay, run] {
@@ -114,6 +116,8 @@ fn a_relay_over_a_dev_chain_takes_three_commands() {
     let kill = format!("kill -INT {}", chain.id());
     assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
     assert_eq!(chain.wait().expect("it ends").code(), Some(130));
+    let said = stderr.join().expect("it reads");
+    assert!(said.contains("chain 31337 is stopped") && said.contains("dev stays"), "{said}");
     assert!(at.join("dev/alphapulse.toml").exists(), "what it wrote stays");
 }
 

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::origin::{Sources, Spans};
 use super::raw::{self, Kind, RawConfig};
-use super::{Origin, Problem};
+use super::{Origin, Problem, words};
 
 /// Start of the name of every variable that sets a key, as `ALPHAPULSE__RISK__FEE_MAX`.
 pub const ENVIRONMENT_PREFIX: &str = "ALPHAPULSE__";
@@ -215,23 +215,8 @@ fn deserialize(root: &Root<'_>, sources: &Sources) -> Result<RawConfig, Vec<Prob
 
 fn value_problem(error: &toml::de::Error, span: &Range<usize>, spans: &Spans, sources: &Sources) -> Problem {
     let key = spans.path_at(span).unwrap_or_default().to_owned();
-    let message = without_text(error.message().trim_end());
-    let next = if message.starts_with("unknown field") {
-        "correct the spelling or remove the key"
-    } else if message.contains("expected a string") {
-        "write it in quotes; quantities with their unit, such as \"100 gwei\""
-    } else {
-        "write it as expected"
-    };
+    let (message, next) = words::told(error.message().trim_end());
     Problem { origin: sources.origin(span), key, message, next: next.to_owned() }
-}
-
-/// The reader's words without the text that it found, which may be an endpoint with a key in it.
-fn without_text(message: &str) -> String {
-    match message.strip_prefix("invalid type: string \"").and_then(|rest| rest.rsplit_once("\", expected ")) {
-        Some((_, expected)) => format!("invalid type: text, expected {expected}"),
-        None => message.to_owned(),
-    }
 }
 
 /// Removes the key that is at `span`, or whose value is or holds it. Tells whether there was one.

@@ -21,6 +21,7 @@ mod origin;
 mod raw;
 mod units;
 mod validated;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};

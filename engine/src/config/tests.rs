@@ -93,10 +93,38 @@ fn a_missing_section_names_each_of_its_limits() {
 }
 
 #[test]
+fn a_value_of_the_wrong_type_is_told_in_the_words_of_who_writes_it() {
+    refused(
+        "in_flight_max = 4 ",
+        "in_flight_max = \"4\" ",
+        "risk.in_flight_max",
+        "found a text, expected a whole number",
+    );
+    refused(
+        "in_flight_max = 4 ",
+        "in_flight_max = -4 ",
+        "risk.in_flight_max",
+        "found -4, expected a whole number from 0 on",
+    );
+    refused(
+        "in_flight_max = 4 ",
+        "in_flight_max = 4.5 ",
+        "risk.in_flight_max",
+        "found the fraction 4.5, expected a whole number",
+    );
+    refused("in_flight_max = 4 ", "in_flight_max = true ", "risk.in_flight_max", "found true, expected a whole number");
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_line() {
-    refused("in_flight_max = 4 ", "in_fligth_max = 4 ", "risk.in_fligth_max", "unknown field `in_fligth_max`");
-    refused("[journal]", "[journals]", "journals", "unknown field `journals`");
-    refused("fee_ppm = 3000", "fee_pmm = 3000", "venues[0].fee_pmm", "unknown field `fee_pmm`");
+    refused(
+        "in_flight_max = 4 ",
+        "in_fligth_max = 4 ",
+        "risk.in_fligth_max",
+        "unknown key `in_fligth_max`; did you mean `in_flight_max`?",
+    );
+    refused("[journal]", "[journals]", "journals", "unknown key `journals`; did you mean `journal`?");
+    refused("fee_ppm = 3000", "fee_pmm = 3000", "venues[0].fee_pmm", "unknown key `fee_pmm`; did you mean `fee_ppm`?");
     let error = edited("in_flight_max = 4 ", "in_fligth_max = 4 ").unwrap_err();
     let line = 1 + RawConfig::example().lines().position(|line| line.starts_with("in_flight_max")).unwrap();
     assert_eq!(error.problems()[0].origin, Origin::File { path: PathBuf::from("config"), line });
@@ -104,11 +132,11 @@ fn an_unknown_key_is_named_with_its_line() {
 
 #[test]
 fn a_quantity_without_unit_is_refused_as_number_and_as_text() {
-    refused("fee_max = \"100 gwei\"", "fee_max = 100", "risk.fee_max", "expected a string");
+    refused("fee_max = \"100 gwei\"", "fee_max = 100", "risk.fee_max", "found 100, expected a text in quotes");
     refused("fee_max = \"100 gwei\"", "fee_max = \"100\"", "risk.fee_max", "\"100 gwei\"");
     refused("loss_day_max = \"0.1 ether\"", "loss_day_max = \"0.1 eth\"", "risk.loss_day_max", "with a unit");
     refused("market_age_max = \"18s\"", "market_age_max = \"18\"", "risk.market_age_max", "with a unit");
-    refused("{ WETH = \"5\" }", "{ WETH = 5 }", "risk.notional_max.WETH", "expected a string");
+    refused("{ WETH = \"5\" }", "{ WETH = 5 }", "risk.notional_max.WETH", "expected a text in quotes");
     refused("profit_min = \"0.0001 WETH\"", "profit_min = \"0.0001\"", "strategies[0].profit_min", "WETH");
 }
 

@@ -27,6 +27,8 @@ pub enum AdminAction {
     Caution = 4,
     /// End the connections of the client that the text names, by its key or the number of a connection.
     Disconnect = 5,
+    /// Take away the node that the text names, also if no other would be left.
+    RemoveNodeEvenLast = 6,
 }
 
 impl AdminAction {
@@ -39,6 +41,7 @@ impl AdminAction {
             3 => Self::ListNodes,
             4 => Self::Caution,
             5 => Self::Disconnect,
+            6 => Self::RemoveNodeEvenLast,
             _ => return None,
         })
     }

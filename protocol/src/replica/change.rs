@@ -2,6 +2,7 @@
 
 use zerocopy::little_endian::U32;
 
+use super::undo::TickLog;
 use super::{Change, Part, Phase, PoolState, Replica};
 use crate::error::ReplicaError;
 use crate::id::PoolId;
@@ -100,7 +101,7 @@ impl Replica {
             }
         }
         let token_count = self.pools.get(PoolId(pool).index()).map_or(0, |info| info.tokens.len());
-        let changed = self.change_pool(pool, false, |state| change(state, token_count))?;
+        let changed = self.change_pool(pool, |state, _| change(state, token_count))?;
         self.fill(PoolId(pool), part);
         Ok(changed)
     }
@@ -119,8 +120,7 @@ impl Replica {
     fn change_pool(
         &mut self,
         pool: u32,
-        touches_ticks: bool,
-        change: impl FnOnce(&mut PoolState) -> Result<(), &'static str>,
+        change: impl FnOnce(&mut PoolState, &mut TickLog<'_>) -> Result<(), &'static str>,
     ) -> Result<Change, ReplicaError> {
         self.count_update("pool state")?;
         let id = PoolId(pool);
@@ -129,12 +129,19 @@ impl Replica {
             // A part on top of nothing is not a state.
             return Ok(Change::None);
         }
+        let mut log = TickLog::nowhere(id);
         if matches!(self.phase, Phase::InBlock { .. })
             && let Some(undo) = self.undo.back_mut()
         {
-            undo.remember(id, state, touches_ticks);
+            if let Some(kept_in) = self.kept_in.get_mut(id.index())
+                && *kept_in != self.block_ordinal
+            {
+                *kept_in = self.block_ordinal;
+                undo.remember(id, state);
+            }
+            log = undo.tick_log(id);
         }
-        change(state).map_err(|reason| ReplicaError::Contradiction { pool: id, reason })?;
+        change(state, &mut log).map_err(|reason| ReplicaError::Contradiction { pool: id, reason })?;
         Ok(Change::Pool(id))
     }
 
@@ -146,7 +153,7 @@ impl Replica {
             return Err(ReplicaError::OutOfPlace("V3Tick"));
         }
         let known = self.known_ticks(tick.pool.get());
-        self.change_pool(tick.pool.get(), true, |state| state.concentrated_mut()?.add_tick(tick, known))
+        self.change_pool(tick.pool.get(), |state, log| state.concentrated_mut()?.add_tick(tick, known, log))
     }
 
     pub(super) fn change_liquidity(&mut self, change: &V3Liquidity) -> Result<Change, ReplicaError> {
@@ -155,7 +162,7 @@ impl Replica {
             return Err(ReplicaError::OutOfPlace("V3Liquidity"));
         }
         let known = self.known_ticks(change.pool.get());
-        self.change_pool(change.pool.get(), true, |state| state.concentrated_mut()?.change_liquidity(change, known))
+        self.change_pool(change.pool.get(), |state, log| state.concentrated_mut()?.change_liquidity(change, known, log))
     }
 
     fn known_ticks(&self, pool: u32) -> (i32, i32) {

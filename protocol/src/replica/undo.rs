@@ -1,40 +1,66 @@
 //! What a block changed, kept so that it can be taken back.
 
-use ruint::aliases::U256;
-
 use super::{Lack, PoolInfo, PoolState, TickLiquidity, V3State};
 use crate::id::{BlockRef, PoolId};
 use crate::message::BlockContext;
 use crate::values::V4Fees;
+use ruint::aliases::U256;
 
-/// A pool's part before its first change in the block.
+/// A pool before its first change in the block, but for its ticks.
 #[derive(Debug, Clone)]
 enum Before {
     /// All of a pool without ticks.
     Whole(PoolState),
     /// What a pool with ticks has beside them; only Uniswap V4's fees change.
-    Slot {
-        sqrt_price_x96: U256,
-        tick: i32,
-        liquidity: u128,
-        fees: V4Fees,
-    },
-    Ticks(Vec<TickLiquidity>),
+    Slot { sqrt_price_x96: U256, tick: i32, liquidity: u128, fees: V4Fees },
 }
 
-/// Everything needed to go back to the parent of a block.
+/// A tick before a change; `None` where it was not initialised.
+type TickBefore = (PoolId, i32, Option<TickLiquidity>);
+
+/// Everything needed to go back to the parent of a block. Ticks are kept change by change, so that a mint in a pool of a
+/// thousand ticks keeps two of them.
 #[derive(Debug, Clone)]
 pub(super) struct BlockUndo {
     parent: BlockContext,
     before: Vec<(PoolId, Before)>,
+    ticks: Vec<TickBefore>,
     /// What lacked of pools before something of it came.
     lacks: Vec<(PoolId, Lack)>,
     pools_added: usize,
 }
 
+/// Where the changes of a pool's ticks are noted; nowhere outside of a block.
+#[derive(Debug)]
+pub(super) struct TickLog<'a> {
+    pool: PoolId,
+    ticks: Option<&'a mut Vec<TickBefore>>,
+}
+
+impl TickLog<'_> {
+    pub(super) const fn nowhere(pool: PoolId) -> Self {
+        Self { pool, ticks: None }
+    }
+
+    /// Notes a tick that is about to change.
+    pub(super) fn note(&mut self, tick: i32, before: Option<TickLiquidity>) {
+        if let Some(ticks) = &mut self.ticks {
+            ticks.push((self.pool, tick, before));
+        }
+    }
+}
+
 impl BlockUndo {
     pub(super) const fn new(parent: BlockContext) -> Self {
-        Self { parent, before: Vec::new(), lacks: Vec::new(), pools_added: 0 }
+        Self { parent, before: Vec::new(), ticks: Vec::new(), lacks: Vec::new(), pools_added: 0 }
+    }
+
+    /// One for a new block out of one that nobody goes back to any more: the room of its lists is used again.
+    pub(super) fn renewed(mut self, parent: BlockContext) -> Self {
+        self.before.clear();
+        self.ticks.clear();
+        self.lacks.clear();
+        Self { parent, pools_added: 0, ..self }
     }
 
     /// The block that is gone back to.
@@ -47,28 +73,24 @@ impl BlockUndo {
         self.pools_added += 1;
     }
 
-    /// Keeps what is about to change, once per block; tick maps are only copied when a tick is to change.
-    pub(super) fn remember(&mut self, id: PoolId, state: &PoolState, touches_ticks: bool) {
-        let Some(curve) = state.concentrated() else {
-            return self.keep(id, || Before::Whole(state.clone()), |kept| matches!(kept, Before::Whole(_)));
+    /// Keeps a pool that is about to change for the first time in the block.
+    pub(super) fn remember(&mut self, id: PoolId, state: &PoolState) {
+        let before = match state.concentrated() {
+            None => Before::Whole(state.clone()),
+            Some(&V3State { sqrt_price_x96, tick, liquidity, .. }) => {
+                let fees = if let PoolState::V4(v4) = state { v4.fees } else { V4Fees::default() };
+                Before::Slot { sqrt_price_x96, tick, liquidity, fees }
+            }
         };
-        let fees = if let PoolState::V4(v4) = state { v4.fees } else { V4Fees::default() };
-        let (sqrt_price_x96, tick, liquidity) = (curve.sqrt_price_x96, curve.tick, curve.liquidity);
-        let slot = || Before::Slot { sqrt_price_x96, tick, liquidity, fees };
-        self.keep(id, slot, |kept| matches!(kept, Before::Slot { .. }));
-        if touches_ticks {
-            self.keep(id, || Before::Ticks(curve.ticks.clone()), |kept| matches!(kept, Before::Ticks(_)));
-        }
+        self.before.push((id, before));
+    }
+
+    pub(super) const fn tick_log(&mut self, pool: PoolId) -> TickLog<'_> {
+        TickLog { pool, ticks: Some(&mut self.ticks) }
     }
 
     pub(super) fn remember_lack(&mut self, id: PoolId, lack: Lack) {
         self.lacks.push((id, lack));
-    }
-
-    fn keep(&mut self, id: PoolId, make: impl FnOnce() -> Before, is_same: impl Fn(&Before) -> bool) {
-        if !self.before.iter().any(|(pool, kept)| *pool == id && is_same(kept)) {
-            self.before.push((id, make()));
-        }
     }
 
     /// Puts everything back and returns the parent.
@@ -78,8 +100,11 @@ impl BlockUndo {
         states: &mut Vec<PoolState>,
         lacks: &mut Vec<Lack>,
     ) -> BlockContext {
+        for (id, tick, before) in self.ticks.into_iter().rev() {
+            with_curve(at(states, id), |curve| curve.put_tick(tick, before));
+        }
         for (id, before) in self.before {
-            let state = states.get_mut(id.index()).expect("pools are only added while their changes are kept");
+            let state = at(states, id);
             match before {
                 Before::Whole(whole) => *state = whole,
                 Before::Slot { sqrt_price_x96, tick, liquidity, fees } => {
@@ -88,7 +113,6 @@ impl BlockUndo {
                     }
                     with_curve(state, |curve| curve.set_slot(sqrt_price_x96, tick, liquidity));
                 }
-                Before::Ticks(ticks) => with_curve(state, |curve| curve.ticks = ticks),
             }
         }
         pools.truncate(pools.len() - self.pools_added);
@@ -101,6 +125,10 @@ impl BlockUndo {
         lacks.truncate(pools.len());
         self.parent
     }
+}
+
+fn at(states: &mut [PoolState], id: PoolId) -> &mut PoolState {
+    states.get_mut(id.index()).expect("pools are only added while their changes are kept")
 }
 
 /// Puts back a part of a curve; parts are only kept of pools that have one.

@@ -55,7 +55,7 @@ fn session_and_chain() -> Vec<Case> {
         alone("Select", "scope", &(1..=7).map(int).collect::<Vec<_>>(), &[int(0), int(8), int(65_535)]),
         alone("Caution", "is_safe", &[int(0), int(1)], &[int(2), int(255)]),
         alone("Proof", "role", &[int(1), int(2), int(3)], &[int(0), int(4), int(65_535)]),
-        alone("AdminRequest", "action", &(1..=5).map(int).collect::<Vec<_>>(), &[int(0), int(6), int(65_535)]),
+        alone("AdminRequest", "action", &(1..=6).map(int).collect::<Vec<_>>(), &[int(0), int(7), int(65_535)]),
         alone("AdminRequest", "cause", &[int(0), int(1), int(2)], &[int(3), int(65_535)]),
         alone("AdminRequest", "text_length", &[int(0), int(480)], &[int(481), int(65_535)]),
         alone("AdminRequest", "text", &[int(0x7f)], &[int(0xff), int(0x80)]),

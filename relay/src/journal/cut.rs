@@ -9,6 +9,7 @@ use alphapulse_protocol::{BlockNumber, UnixNanos};
 use super::index::{Landmark, Place};
 use super::reader::JournalReader;
 use super::segment;
+use super::spans::BlockSpans;
 use super::writer::JournalWriter;
 use crate::error::JournalError;
 
@@ -16,7 +17,7 @@ use crate::error::JournalError;
 const REORG_DEPTH_MAX: usize = 4096;
 
 /// What was cut out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CutReport {
     /// Block whose state the new journal begins with.
     pub from_block: BlockNumber,
@@ -24,6 +25,8 @@ pub struct CutReport {
     pub until_block: BlockNumber,
     /// Records behind the first state.
     pub messages: u64,
+    /// Blocks between the two that the source does not tell of either: first and last of each hole, lowest first.
+    pub holes: Vec<(BlockNumber, BlockNumber)>,
 }
 
 /// A place at which the stream's state is that of a whole block.
@@ -40,7 +43,8 @@ struct Whole {
 /// before anything is written: a damaged one is refused.
 ///
 /// # Errors
-/// [`JournalError::NoBlock`] when the stream is never at such a block, [`JournalError::Exists`] when `out` holds a journal,
+/// [`JournalError::Reversed`] when `until` is below `from`, [`JournalError::Hole`] when one of them lies where nothing was recorded,
+/// [`JournalError::NoBlock`] when the stream is never at such a block otherwise, [`JournalError::Exists`] when `out` holds a journal,
 /// [`JournalError::Broken`] when the source's stream has no state at `from`; else as reader and writer.
 pub fn cut(
     source: &Path,
@@ -48,6 +52,11 @@ pub fn cut(
     from: Option<BlockNumber>,
     until: Option<BlockNumber>,
 ) -> Result<CutReport, JournalError> {
+    if let (Some(from), Some(until)) = (from, until)
+        && until < from
+    {
+        return Err(JournalError::Reversed { from, until });
+    }
     let (first, last) = ends(source, from, until)?;
     let (mut reader, replica) = state_at(source, first)?;
     let context = *replica.context().expect("a state has a block");
@@ -59,9 +68,9 @@ pub fn cut(
         }
     });
     appended?;
-    let messages = copy(&mut reader, &mut writer, last.at)?;
+    let (messages, spans) = copy(&mut reader, &mut writer, first.block, last.at)?;
     writer.sync()?;
-    Ok(CutReport { from_block: first.block, until_block: last.block, messages })
+    Ok(CutReport { from_block: first.block, until_block: last.block, messages, holes: spans.holes() })
 }
 
 /// The state at a place, and a reader that stands behind it.
@@ -93,20 +102,31 @@ fn state_at(source: &Path, place: Whole) -> Result<(JournalReader, Replica), Jou
     }
 }
 
-/// Copies the stream from behind the reader's place to `last`, inclusive.
-fn copy(reader: &mut JournalReader, writer: &mut JournalWriter, last: Place) -> Result<u64, JournalError> {
-    let mut count = 0;
+/// Copies the stream from behind the reader's place, the state of block `first`, to `last`, inclusive. Gives the number of
+/// records, and the blocks of all.
+fn copy(
+    reader: &mut JournalReader,
+    writer: &mut JournalWriter,
+    first: BlockNumber,
+    last: Place,
+) -> Result<(u64, BlockSpans), JournalError> {
+    let (mut count, mut spans) = (0, BlockSpans::default());
+    spans.note(first);
     while reader.last_place() < last {
         let Some(message) = reader.next_bytes()? else { break };
-        if let Some(Landmark::Snapshot { at, .. }) = Landmark::of(message) {
+        let landmark = Landmark::of(message);
+        if let Some(Landmark::Snapshot { at, .. }) = landmark {
             writer.set_epoch(at.epoch);
+        }
+        if let Some(Landmark::Snapshot { block, .. } | Landmark::Block { block, .. }) = landmark {
+            spans.note(block);
         }
         if segment::is_market(message) || segment::is_gap(message) {
             writer.append_bytes(message)?;
             count += 1;
         }
     }
-    Ok(count)
+    Ok((count, spans))
 }
 
 /// The next record that this build can read.
@@ -129,7 +149,7 @@ fn ends(source: &Path, from: Option<BlockNumber>, until: Option<BlockNumber>) ->
     let mut reader = JournalReader::open_feed(source)?;
     let mut block = BlockNumber(0);
     let (mut first, mut last): (Option<Whole>, Option<(Whole, Whole)>) = (None, None);
-    let mut span: Option<(BlockNumber, BlockNumber)> = None;
+    let mut spans = BlockSpans::default();
     while let Some(message) = reader.next_bytes()? {
         if let Some(Landmark::Snapshot { block: named, .. } | Landmark::Block { block: named, .. }) =
             Landmark::of(message)
@@ -140,8 +160,7 @@ fn ends(source: &Path, from: Option<BlockNumber>, until: Option<BlockNumber>) ->
             continue;
         }
         let whole = Whole { at: reader.last_place(), block };
-        let (low, high) = span.unwrap_or((block, block));
-        span = Some((low.min(block), high.max(block)));
+        spans.note(block);
         if from.map_or(first.is_none(), |from| from == block) {
             first = Some(whole);
         }
@@ -151,7 +170,19 @@ fn ends(source: &Path, from: Option<BlockNumber>, until: Option<BlockNumber>) ->
             last = Some((first, whole));
         }
     }
-    last.ok_or_else(|| JournalError::NoBlock { dir: source.to_owned(), reason: no_blocks(from, until, span) })
+    last.ok_or_else(|| {
+        let hole = [from, until].into_iter().flatten().find_map(|block| in_hole(source, block, &spans));
+        let reason = || no_blocks(from, until, spans.ends());
+        hole.unwrap_or_else(|| JournalError::NoBlock { dir: source.to_owned(), reason: reason() })
+    })
+}
+
+/// That a block lies in a hole, if it does.
+fn in_hole(dir: &Path, block: BlockNumber, spans: &BlockSpans) -> Option<JournalError> {
+    let holes = spans.holes();
+    let (first, last) = *holes.iter().find(|(first, last)| (*first..=*last).contains(&block))?;
+    let (before, after) = (BlockNumber(first.0 - 1), BlockNumber(last.0 + 1));
+    Some(JournalError::Hole { dir: dir.to_owned(), block, before, after })
 }
 
 fn no_blocks(

@@ -223,6 +223,12 @@ impl JournalReader {
         Ok(self.next_range()?.map(|message| &self.bytes[message]))
     }
 
+    /// The same with the place of the record.
+    pub(crate) fn next_placed(&mut self) -> Result<Option<(Place, &[u8])>, JournalError> {
+        let Some(message) = self.next_range()? else { return Ok(None) };
+        Ok(Some((self.last_place(), &self.bytes[message])))
+    }
+
     /// Bytes of the next record, which stays the next one; `None` at the end.
     pub(super) fn peek_bytes(&mut self) -> Result<Option<&[u8]>, JournalError> {
         let Some(message) = self.next_range()? else { return Ok(None) };

@@ -17,6 +17,7 @@ use crate::error::RelayError;
 use crate::hub::Command;
 use crate::metrics::Metrics;
 use crate::roster::Roster;
+use crate::server::DoorWatch;
 use crate::source::race::{SourceReport, SourceState, SourceWatch};
 use crate::source::side::SideSources;
 
@@ -63,6 +64,7 @@ pub(crate) struct Observer {
     /// The nodes, where there are several.
     pub(crate) sources: Option<SourceWatch>,
     pub(crate) side_sources: Arc<SideSources>,
+    pub(crate) doors: Vec<DoorWatch>,
     pub(crate) started: Instant,
 }
 
@@ -98,12 +100,13 @@ impl Observer {
         let stats = self.metrics.read();
         let sources = self.source_status(stats.reconnects);
         let is_connected = sources.iter().any(|source| source.is_connected);
-        let problem = match report.head {
+        // Whoever is served goes on being served, but nobody joins: that cannot mend itself.
+        let problem = DoorWatch::problem(&self.doors).or_else(|| match report.head {
             None => Some("the state is not whole: the next snapshot is waited for".to_owned()),
             Some(_) if sources.is_empty() => Some("no node is left: administrators took them away".to_owned()),
             Some(_) if !is_connected => Some(format!("not connected: {}", self.source)),
             Some(_) => report.caution_words().map(|why| format!("subscribers are told not to trade: {why}")),
-        };
+        });
         let head = report.head.map(|head| HeadStatus {
             number: head.number.0,
             hash: B256::from(head.hash).to_string(),

@@ -1,7 +1,5 @@
 //! A journal's records as events of the chain.
 
-use std::path::Path;
-
 use alphapulse_protocol::message::{BlockContext, Message};
 use alphapulse_protocol::replica::{Change, PoolInfo, PoolState, Replica};
 use alphapulse_protocol::{BlockNumber, PoolId, ReplicaError, TokenId};
@@ -9,13 +7,17 @@ use alphapulse_protocol::{BlockNumber, PoolId, ReplicaError, TokenId};
 use crate::discovery::News;
 use crate::error::JournalError;
 use crate::follower::ChainEvent;
-use crate::journal::JournalReader;
+use crate::journal::{JournalReader, Place};
 use crate::source::{MarketImage, Update};
+
+use super::Recording;
 
 /// What a journal's records say happened to the chain.
 #[derive(Debug)]
 pub(crate) struct Events {
     reader: JournalReader,
+    /// Where the last record starts that was read and counted before: the journal may still be written.
+    last: Place,
     /// State of the records read; says which of them belong to a stream.
     replica: Replica,
     reorg_depth_max: usize,
@@ -51,15 +53,18 @@ fn state(replica: &Replica, info: &PoolInfo, id: PoolId) -> PoolState {
 }
 
 impl Events {
-    pub(crate) fn open(dir: &Path, reorg_depth_max: usize) -> Result<Self, JournalError> {
-        let replica = Replica::new(reorg_depth_max);
-        Ok(Self { reader: JournalReader::open_feed(dir)?, replica, reorg_depth_max, block: None })
+    pub(crate) fn open(recording: &Recording, reorg_depth_max: usize) -> Result<Self, JournalError> {
+        let (reader, replica) = (JournalReader::open_feed(recording.dir())?, Replica::new(reorg_depth_max));
+        Ok(Self { reader, last: recording.last(), replica, reorg_depth_max, block: None })
     }
 
     /// The next event, `None` at the end. A block that was not recorded to its end is none.
     pub(crate) fn next(&mut self) -> Result<Option<ChainEvent>, JournalError> {
-        let Self { reader, replica, reorg_depth_max, block } = self;
-        while let Some(bytes) = reader.next_bytes()? {
+        let Self { reader, last, replica, reorg_depth_max, block } = self;
+        while let Some((place, bytes)) = reader.next_placed()? {
+            if place > *last {
+                break;
+            }
             let had_state = replica.position().is_some();
             let event = match Message::decode(bytes) {
                 Ok(message) => take(&message, replica, block),

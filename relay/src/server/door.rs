@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::HANDSHAKE;
 use super::connection::Rehome;
+use super::doors::Attendance;
 use super::greeting::{Greeting, Greetings};
 use super::handshake::{Agreed, Handshake};
 use super::listen::{Accept, Origin};
@@ -48,8 +49,8 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Accepts for ever. Connections end with this future: their tasks are held in it.
-    pub(super) async fn accept<L: Accept>(self, listener: L) {
+    /// Accepts for ever, and holds `_attendance` meanwhile. Connections end with this future: their tasks are held in it.
+    pub(super) async fn accept<L: Accept>(self, listener: L, _attendance: Attendance) {
         let listener = match listener.moved() {
             Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "a door cannot be opened: nobody is let in by it"),

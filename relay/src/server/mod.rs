@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use self::door::Door;
-use self::doors::Doors;
+use self::doors::{Attendance, Doors};
 use self::greeting::Greetings;
 use self::listen::SocketFile;
 use crate::auth::Gate;
@@ -33,6 +33,7 @@ use crate::error::RelayError;
 use crate::joiner::Joiner;
 use crate::side::SidePublisher;
 
+pub(crate) use self::doors::DoorWatch;
 pub(crate) use self::greeting::GREETINGS_MAX;
 pub(crate) use self::listen::Listeners;
 pub(crate) use self::peer::WRITE_BYTES;
@@ -47,6 +48,7 @@ pub(crate) struct Server {
     doors: Doors,
     unix: Option<SocketFile>,
     tcp: Option<SocketAddr>,
+    watches: Vec<DoorWatch>,
     connections: Arc<Semaphore>,
     connections_max: usize,
 }
@@ -74,15 +76,26 @@ impl Server {
             tls,
             inside: Handle::current(),
         };
-        let (by_unix, unix) =
-            listeners.unix.map(|(listener, file, gate)| (door(gate, None).accept(listener), file)).unzip();
-        let (by_tcp, tcp) =
-            listeners.tcp.map(|(listener, address, gate)| (door(gate, tls).accept(listener), address)).unzip();
+        let mut watches = Vec::new();
+        let mut attend = |name: &str| -> Attendance {
+            let (attendance, watch) = DoorWatch::new(name);
+            watches.push(watch);
+            attendance
+        };
+        let by_unix = listeners.unix.map(|(listener, file, gate)| {
+            let attendance = attend(&format!("unix socket {}", file.path().display()));
+            (door(gate, None).accept(listener, attendance), file)
+        });
+        let by_tcp = listeners.tcp.map(|(listener, address, gate)| {
+            let attendance = attend(&format!("TCP {address}"));
+            (door(gate, tls).accept(listener, attendance), address)
+        });
+        let ((by_unix, unix), (by_tcp, tcp)) = (by_unix.unzip(), by_tcp.unzip());
         let doors = Doors::open(async {
             tokio::join!(OptionFuture::from(by_unix), OptionFuture::from(by_tcp));
         });
         let doors = doors.map_err(RelayError::Doors)?;
-        Ok(Self { doors, unix, tcp, connections, connections_max })
+        Ok(Self { doors, unix, tcp, watches, connections, connections_max })
     }
 
     pub(crate) fn unix_path(&self) -> Option<&Path> {
@@ -91,6 +104,11 @@ impl Server {
 
     pub(crate) const fn tcp_addr(&self) -> Option<SocketAddr> {
         self.tcp
+    }
+
+    /// Whether each door is attended to, now and later.
+    pub(crate) fn watches(&self) -> Vec<DoorWatch> {
+        self.watches.clone()
     }
 
     /// Waits, within bounds, until every peer was told of the end.

@@ -130,10 +130,46 @@ async fn a_relay_of_one_node_lists_it_and_says_what_it_needs_to_take_another() {
     scene.chain.disconnect();
     scene.wait_for("the loss", |relay| relay.stats().connection_losses > 0).await;
     let listed = done(&scene.relay, AdminAct::ListNodes).await;
-    assert_eq!(listed.items, [format!("fake: starting, head {head}")]);
+    assert_eq!(listed.items, [format!("fake: lost, and connected to again, head {head}")]);
     refused(&scene.relay, AdminAct::RemoveNode("fake")).await;
     let said = refused(&scene.relay, AdminAct::AddNode("ws://127.0.0.1:1/secret")).await;
     assert!(said.contains("chain.confirm_endpoints") && !said.contains("secret"), "{said}");
+}
+
+#[tokio::test]
+async fn the_last_node_is_taken_away_only_where_that_is_said() {
+    let (log, _logging) = Log::start();
+    let folder = tempfile::tempdir().unwrap();
+    let relay = race_nodes::two(folder.path()).await;
+    let name = |name: &str| -> &'static str {
+        Box::leak(format!("ipc:{}", folder.path().join(name).display()).into_boxed_str())
+    };
+    done(&relay, AdminAct::RemoveNode(name("one"))).await;
+    let said = refused(&relay, AdminAct::RemoveNode(name("two"))).await;
+    assert!(said.contains("it is the last node") && said.contains("--even-last"), "{said}");
+    assert_eq!(relay.sources().len(), 1);
+    done(&relay, AdminAct::RemoveNodeEvenLast(name("two"))).await;
+    assert_eq!(relay.sources().len(), 0);
+    assert!(relay.status().await.unwrap().problem.unwrap().contains("no node is left"));
+    // Who looks on is no cause for a warning.
+    done(&relay, AdminAct::ListNodes).await;
+    relay.stop().await.unwrap();
+    let warned = log.at(tracing::Level::WARN);
+    let acts = |act: &str| warned.iter().filter(|line| line.contains(&format!("act=\"{act}\""))).count();
+    assert_eq!((acts("node list"), acts("node remove"), acts("node remove --even-last")), (0, 2, 1), "{warned:?}");
+}
+
+#[tokio::test]
+async fn a_second_caution_says_whose_place_it_takes() {
+    let scene = Scene::new(|_, _| {}).await;
+    let first = done(&scene.relay, AdminAct::Caution(CautionCause::Divergence)).await.said;
+    assert!(!first.contains("takes the place"), "{first}");
+    let second = done(&scene.relay, AdminAct::Caution(CautionCause::Divergence)).await.said;
+    let place = "takes the place of the caution that was there, set by uid ";
+    assert!(second.contains(place) && second.contains(" at 20"), "{second}");
+    done(&scene.relay, AdminAct::Caution(CautionCause::None)).await;
+    let again = done(&scene.relay, AdminAct::Caution(CautionCause::Divergence)).await.said;
+    assert!(!again.contains("takes the place"), "{again}");
 }
 
 #[tokio::test]
@@ -146,11 +182,13 @@ async fn nodes_are_added_listed_and_removed_and_no_endpoint_is_repeated() {
 
     let endpoint = "ws://user:hunter2@127.0.0.1:1/v3/hunter2?key=hunter2";
     assert_eq!(done(&relay, AdminAct::AddNode(endpoint)).await.said, "ws://127.0.0.1:1 is added");
-    assert!(refused(&relay, AdminAct::AddNode(endpoint)).await.contains("confirm itself"));
+    let twice = refused(&relay, AdminAct::AddNode(endpoint)).await;
+    assert!(twice.contains("is that node already") && !twice.contains("chain."), "{twice}");
     assert!(refused(&relay, AdminAct::AddNode("https://node.example/hunter2")).await.contains("ws://"));
     assert_eq!(done(&relay, AdminAct::ListNodes).await.items.len(), 3);
     done(&relay, AdminAct::RemoveNode("ws://127.0.0.1:1")).await;
-    refused(&relay, AdminAct::RemoveNode("ws://127.0.0.1:1")).await;
+    let unknown = refused(&relay, AdminAct::RemoveNode("ws://127.0.0.1:1")).await;
+    assert!(unknown.contains("no node of that name") && !unknown.contains("chain."), "{unknown}");
     assert!(!refused(&relay, AdminAct::RemoveNode("ws://127.0.0.1:1/hunter2")).await.contains("hunter2"));
     // What was taken away may come back, and nodes are not taken without end.
     let Ok(again) = relay.add_node(endpoint.parse().unwrap()) else { panic!("it is there no more") };

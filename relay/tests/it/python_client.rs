@@ -120,6 +120,7 @@ async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
 fn spawn(socket: &Path) -> Child {
     let mut command = client();
     command.arg("--unix").arg(socket).args(["--drop-after", &DROP_AFTER.to_string(), "--pause", "0.5", "--quiet"]);
+    command.arg("--until-shutdown");
     command.stdout(Stdio::piped()).spawn().unwrap()
 }
 
@@ -166,6 +167,45 @@ async fn it_joins_late_follows_is_cut_off_recovers_and_holds_the_relays_state() 
     let gap = &printed["gaps"][0];
     assert_eq!((&gap["recovery"], &gap["reason"]), (&json!(1), &json!(2)), "{printed}");
     assert_eq!(stats.evicted, 0);
+}
+
+#[tokio::test]
+async fn it_joins_a_relay_again_that_is_restarted_and_tells_gaps_in_words() {
+    if !has_python() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("relay.sock");
+    let chain = FakeChain::new();
+    let start = || Relay::start_from(RelayConfig { listen_unix: Some(socket.clone()), ..following() }, chain.clone());
+    let relay = start().await.unwrap();
+    let mut mirror = Subscriber::join(&relay);
+    let mut command = client();
+    command.arg("--unix").arg(&socket).args(["--messages", "300"]);
+    let mut client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("the client's join", || relay.stats().joins == 2).await;
+    mine(&chain, &mut mirror, 1).await;
+    // `Shutdown`, and for a moment nobody is there.
+    relay.stop().await.unwrap();
+    let relay = start().await.unwrap();
+    let mut mirror = Subscriber::join(&relay);
+    wait_for("the client's return", || relay.stats().joins == 2).await;
+    let mut salt = 10;
+    while client.try_wait().unwrap().is_none() {
+        mine(&chain, &mut mirror, salt).await;
+        salt += 1;
+        assert!(salt < 10_000, "the client does not end: {:?}", relay.stats());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let output = tokio::task::spawn_blocking(move || client.wait_with_output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&printed["joins"], &printed["is_tradable"]), (&json!(2), &json!(true)), "{printed}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the relay closed: Shutdown") && said.contains("joining again"), "{said}");
+    let gap = said.lines().find(|line| line.starts_with("gap: ")).unwrap_or_else(|| panic!("no gap: {said}"));
+    let words = ["missed: the relay began a new epoch", "a snapshot of the whole state follows"];
+    assert!(words.iter().all(|words| gap.contains(words)) && !gap.contains('{'), "{gap}");
 }
 
 /// Runs the client until it has followed so much.

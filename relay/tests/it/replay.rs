@@ -123,6 +123,28 @@ async fn a_replay_gives_each_subscriber_the_recorded_messages_and_the_recorded_s
 }
 
 #[tokio::test]
+async fn a_recording_that_is_still_written_is_served_to_where_it_was_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = FakeChain::new();
+    // In one segment, and over several.
+    for segment_bytes_max in [FeedOptions::default().segment_bytes_max, 4_000] {
+        let options = FeedOptions { segment_bytes_max, ..FeedOptions::default() };
+        record(dir.path(), &chain, options, false).await;
+        let recording = Recording::open(dir.path()).unwrap();
+        let (expected, _) = recorded(dir.path());
+        record(dir.path(), &chain, options, false).await;
+        assert!(Recording::open(dir.path()).unwrap().blocks() > recording.blocks());
+        let relay = Relay::replay(config(), &recording, AS_FAST_AS_READ).await.unwrap();
+        let feed = relay.subscribe().unwrap();
+        let reader = std::thread::spawn(move || read_to_end(feed));
+        tokio::time::timeout(DEADLINE, relay.ended()).await.expect("the recording ends");
+        let (messages, ..) = reader.join().unwrap();
+        assert_eq!(messages, expected, "segments of {segment_bytes_max} bytes");
+        assert_eq!(relay.stop().await.unwrap().blocks, recording.blocks());
+    }
+}
+
+#[tokio::test]
 async fn a_replay_in_its_own_time_waits_for_the_timestamps_and_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let chain = FakeChain::new();
@@ -241,7 +263,7 @@ async fn a_part_of_a_journal_is_a_journal_that_holds_the_chain_s_state_at_both_e
     assert!(absent.to_string().contains(&format!("it has blocks 100 to {head}")), "{absent}");
     assert!(!dir.path().join("absent").exists());
     let backwards = cut(&source, &dir.path().join("absent"), Some(BlockNumber(head)), Some(BlockNumber(100)));
-    assert!(matches!(backwards, Err(JournalError::NoBlock { .. })), "{backwards:?}");
+    assert!(matches!(backwards, Err(JournalError::Reversed { .. })), "{backwards:?}");
     assert_eq!(bytes_of(&source), before, "the source is only read");
 }
 

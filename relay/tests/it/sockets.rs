@@ -162,6 +162,20 @@ async fn the_end_of_the_relay_is_told_and_its_socket_is_removed() {
 }
 
 #[tokio::test]
+async fn a_relay_that_is_dropped_leaves_no_listener_behind() {
+    // What is left for a moment is seen in one of some tries.
+    for _ in 0..10 {
+        let listen_tcp = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let relay = Relay::start_from(RelayConfig { listen_tcp, ..config() }, FakeChain::new()).await.unwrap();
+        let address = relay.tcp_addr().unwrap();
+        drop(TcpStream::connect(address).unwrap());
+        drop(relay);
+        let error = TcpStream::connect(address).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+}
+
+#[tokio::test]
 async fn a_feed_of_another_chain_is_refused_by_the_client() {
     let scene = Scene::new(|_| {}).await;
     let error = scene.join(true).await.unwrap().expecting_chain(ChainId(1)).unwrap_err();

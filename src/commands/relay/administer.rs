@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use alphapulse_engine::config::{NodeConfig, RelaySource};
-use alphapulse_engine::secret::Secret;
+use alphapulse_engine::secret::{Secret, SecretError};
 use alphapulse_protocol::message::{CautionCause, CloseReason};
 use alphapulse_relay::{AdminAct, AdminAnswer, FeedError, administer_tcp, administer_unix};
 use clap::{Args, Subcommand};
@@ -33,7 +33,9 @@ An endpoint may hold a provider's key, so it is never an argument, which other u
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:
-  alphapulse relay node remove --config node.toml wss://node.example";
+  alphapulse relay node remove --config node.toml wss://node.example
+
+The last node is not taken away without --even-last.";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -44,7 +46,8 @@ Examples:
   alphapulse relay caution set --config node.toml
   alphapulse relay caution lift --config node.toml
 
-While it is set no subscriber trades, whatever the nodes seem. A relay that keeps a journal keeps it over restarts, too.";
+While it is set no subscriber trades, whatever the nodes seem. A relay that keeps a journal keeps it over restarts, too. There is one at a
+time: another `set` takes its place, with who and when, and says whose it was; one `lift` ends it.";
 
 const DISCONNECT_EXAMPLES: &str = "\
 Examples:
@@ -87,6 +90,9 @@ enum NodeVerb {
     Remove {
         #[command(flatten)]
         door: DoorArguments,
+        /// Take it away even if it is the last one: then nothing is relayed, and nobody may trade
+        #[arg(long)]
+        even_last: bool,
         /// Name of the node, as `list` shows it
         #[arg(value_name = "NAME")]
         name: String,
@@ -140,7 +146,8 @@ pub(super) fn node(command: &NodeCommand) -> Outcome {
             // What is not text is no endpoint, and the relay says what one is.
             act(door, AdminAct::AddNode(core::str::from_utf8(endpoint.expose()).unwrap_or_default()))
         }
-        NodeVerb::Remove { door, name } => act(door, AdminAct::RemoveNode(name)),
+        NodeVerb::Remove { door, even_last: false, name } => act(door, AdminAct::RemoveNode(name)),
+        NodeVerb::Remove { door, even_last: true, name } => act(door, AdminAct::RemoveNodeEvenLast(name)),
         NodeVerb::List { door } => act(door, AdminAct::ListNodes),
     }
 }
@@ -166,7 +173,20 @@ fn endpoint(file: &Path) -> Result<Secret, Failure> {
     }
     let read =
         if file == Path::new("-") { Secret::from_reader(io::stdin().lock(), "stdin") } else { Secret::from_file(file) };
-    read.map_err(|error| Failure::new(Exit::Usage, error).next("give a file whose first line is the node's endpoint"))
+    read.map_err(|error| {
+        let error = match error {
+            SecretError::Empty { origin } => {
+                anyhow::anyhow!("{origin} is empty, expected a line with the node's endpoint")
+            }
+            SecretError::TooLong { origin } => anyhow::anyhow!("{origin} holds more than an endpoint"),
+            SecretError::Io { origin, source } => {
+                anyhow::Error::new(source).context(format!("cannot read an endpoint from {origin}"))
+            }
+            other => other.into(),
+        };
+        Failure::new(Exit::Usage, error)
+            .next("its first line is to be the node's endpoint: ws://…, wss://… or ipc:PATH")
+    })
 }
 
 /// A place where a relay is asked.
@@ -230,9 +250,9 @@ fn show(answer: &AdminAnswer, act: AdminAct<'_>) -> Outcome {
 /// What can be done about a refusal. Never the very act that was refused.
 const fn after_refusal(act: AdminAct<'_>) -> &'static str {
     match act {
-        AdminAct::AddNode(_) | AdminAct::RemoveNode(_) => {
-            "`alphapulse relay node list` shows the nodes; they come and go where the relay's configuration sets \
-             `chain.confirm_endpoints` and `chain.quorum` at its start"
+        AdminAct::AddNode(_) => "`alphapulse relay node list` shows the nodes that the relay has",
+        AdminAct::RemoveNode(_) | AdminAct::RemoveNodeEvenLast(_) => {
+            "`alphapulse relay node list` shows the nodes that the relay has, with their names"
         }
         AdminAct::Disconnect(_) => "`alphapulse relay status` shows who is connected",
         _ => "look into the relay's log, and whether the relay is of this version",

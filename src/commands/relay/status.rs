@@ -117,7 +117,9 @@ fn show(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
     beside(status, output)?;
     if let Some(journal) = &status.journal {
         let (segment, bytes, synced) = (journal.segment, journal.segment_bytes, millis(journal.synced_ms_ago));
-        output.line(format_args!("journal   segment {segment}, {bytes} bytes, on disk {synced} ago"))?;
+        output.line(format_args!(
+            "journal   segment {segment}, {bytes} bytes, all written, last synced to disk {synced} ago"
+        ))?;
     }
     let stats = &status.stats;
     output.line(format_args!(

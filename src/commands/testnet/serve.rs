@@ -60,16 +60,26 @@ pub(super) fn run(arguments: &ServeArguments) -> Outcome {
             testnet = Testnet::start_in(&arguments.dir, &kit, config, &layout, arguments.seed) => {
                 testnet.map_err(|error| failure(error, &arguments.dir))?
             }
-            () = interrupt.asked() => return Ok(Exit::Interrupted),
+            () = interrupt.asked() => {
+                notice("stopped before the chain was there; what was begun of it is gone");
+                return Ok(Exit::Interrupted);
+            }
         };
         testnet.relay_config().map_err(|error| failure(error, &arguments.dir))?;
         announce(&testnet)?;
-        tokio::select! {
+        let ended = tokio::select! {
             served = serve(&mut testnet, arguments) => {
                 served.map(|()| Exit::Ok).map_err(|error| failure(error, &arguments.dir))
             }
             () = interrupt.asked() => Ok(Exit::Interrupted),
-        }
+        };
+        let id = testnet.chain_id();
+        drop(testnet);
+        let dir = arguments.dir.display();
+        notice(&format!(
+            "chain {id} is stopped, and what was on it is gone; {dir} stays, for another chain name another folder or remove it"
+        ));
+        ended
     })
 }
 

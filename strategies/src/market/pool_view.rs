@@ -1,14 +1,38 @@
-//! One pool with its state: exact quotes, and the price ranges that sizing walks.
+//! One pool with its state: exact quotes, swaps with what they leave behind, and the price ranges that sizing walks.
 
+mod after;
+mod balancer;
+mod crypto_swap;
+mod ranges;
+mod stable_swap;
+
+use alphapulse_protocol::PoolId;
+use alphapulse_protocol::message::{PoolKind, PoolVariant};
 use alphapulse_protocol::replica::{PoolInfo, PoolState};
+use alphapulse_protocol::values::{MultiTokenDetails, PoolDetails};
 use ruint::aliases::U256;
 
+pub use self::after::After;
+pub use self::balancer::{BalancerStablePool, WeightedPool};
+pub use self::crypto_swap::CryptoSwapPool;
+pub use self::ranges::PoolRanges;
+pub use self::stable_swap::StableSwapPool;
 use crate::pool::concentrated_liquidity::{self, V3View};
-use crate::pool::constant_product::{self, RESERVE_MAX};
-use crate::pool::ladder::Ranges;
-use crate::pool::{Inconsistency, Mobius, PPM, PriceRange, QuoteError, check_consistency};
+use crate::pool::solidly::{SolidlyCurve, SolidlyView};
+use crate::pool::stable_swap::Solved;
+use crate::pool::v4::V4View;
+use crate::pool::{Inconsistency, Mobius, PPM, QuoteError, Swapped, Way, check_consistency, constant_product};
 
-/// A pool's description and state, borrowed. Copying it copies no ticks.
+/// Most decimals of a Solidly token whose unit 128 bits hold.
+const DECIMALS_MAX: u8 = 38;
+
+/// A pool's description and state, borrowed. Copying it copies no ticks and no balances of large pools.
+///
+/// One enum for all kinds, so that a quote is a jump and not a call through a table: see
+/// `docs/decisions/0007-one-view-of-every-pool.md`.
+///
+/// `at` of its functions is the Unix second of the block in which the swap would run; pools that do not change with time
+/// ignore it.
 #[derive(Debug, Clone, Copy)]
 pub enum PoolView<'a> {
     /// Constant product.
@@ -20,15 +44,37 @@ pub enum PoolView<'a> {
     },
     /// Concentrated liquidity.
     V3(V3View<'a>),
+    /// Uniswap V4.
+    V4(V4View<'a>),
+    /// Solidly and its forks.
+    Solidly(SolidlyView),
+    /// Curve StableSwap.
+    StableSwap(StableSwapPool<'a>),
+    /// Curve CryptoSwap.
+    CryptoSwap(CryptoSwapPool<'a>),
+    /// Balancer weighted.
+    Weighted(WeightedPool<'a>),
+    /// Balancer stable.
+    BalancerStable(BalancerStablePool<'a>),
 }
 
+/// A pool that another stands on: description and state.
+pub(crate) type Described<'a> = (&'a PoolInfo, &'a PoolState);
+
 impl<'a> PoolView<'a> {
-    /// A pool with its state; `None` for a kind that nothing here prices.
-    #[must_use]
-    pub fn new(info: &PoolInfo, state: &'a PoolState) -> Option<Self> {
+    /// A pool with its state. `find` gives the pool that a meta pool stands on.
+    ///
+    /// # Errors
+    /// [`QuoteError::UnknownState`] for a state that the feed leaves out, [`QuoteError::UnknownVariant`] for arithmetic
+    /// that nothing here knows or an unknown base pool, [`QuoteError::InvalidPoolState`] for decimals that no contract
+    /// takes, [`QuoteError::UnsupportedPoolKind`] for a kind added later.
+    pub fn new(
+        (info, state): (&'a PoolInfo, &'a PoolState),
+        find: impl FnOnce(PoolId) -> Option<(&'a PoolInfo, &'a PoolState)>,
+    ) -> Result<Self, QuoteError> {
         match state {
-            PoolState::V2(v2) => Some(Self::V2 { reserves: [v2.reserve_0, v2.reserve_1], fee_ppm: info.fee.0 }),
-            PoolState::V3(v3) => Some(Self::V3(V3View {
+            PoolState::V2(v2) => Ok(Self::V2 { reserves: [v2.reserve_0, v2.reserve_1], fee_ppm: info.fee.0 }),
+            PoolState::V3(v3) => Ok(Self::V3(V3View {
                 fee_ppm: info.fee.0,
                 tick_spacing: info.tick_spacing,
                 sqrt_price_x96: v3.sqrt_price_x96,
@@ -37,16 +83,56 @@ impl<'a> PoolView<'a> {
                 ticks: &v3.ticks,
                 known_ticks: info.known_ticks,
             })),
-            _ => None,
+            PoolState::V4(v4) => {
+                let PoolDetails::V4(details) = &info.details else { return Err(QuoteError::InvalidPoolState) };
+                Ok(Self::V4(V4View {
+                    hooks: details.hooks,
+                    lp_fee_ppm: v4.fees.lp_fee_ppm,
+                    protocol_fees_ppm: v4.fees.protocol_fee_ppm.map(u32::from),
+                    tick_spacing: info.tick_spacing,
+                    sqrt_price_x96: v4.curve.sqrt_price_x96,
+                    tick: v4.curve.tick,
+                    liquidity: v4.curve.liquidity,
+                    ticks: &v4.curve.ticks,
+                    known_ticks: info.known_ticks,
+                }))
+            }
+            PoolState::Solidly(state) => Ok(Self::Solidly(SolidlyView {
+                reserves: [state.reserve_0, state.reserve_1],
+                scales: solidly_scales(details(info)?)?,
+                fee_ppm: state.fee.0,
+                curve: solidly_curve(info)?,
+            })),
+            PoolState::CurveStable(state) => StableSwapPool::new(info, state, find).map(Self::StableSwap),
+            PoolState::CurveCrypto(state) => CryptoSwapPool::new(info, state).map(Self::CryptoSwap),
+            PoolState::BalancerWeighted(state) => WeightedPool::new(info, state).map(Self::Weighted),
+            PoolState::BalancerStable(state) => BalancerStablePool::new(info, state).map(Self::BalancerStable),
+            PoolState::Unknown(_) => Err(QuoteError::UnknownState),
+            _ => Err(QuoteError::UnsupportedPoolKind),
         }
+    }
+
+    /// The same pool with an invariant solved before, which spares a StableSwap pool its iteration. One that does not
+    /// fit costs time and no answer.
+    #[must_use]
+    pub const fn with_solved(mut self, solved: Option<&'a Solved>) -> Self {
+        if let Self::StableSwap(pool) = &mut self {
+            pool.solved = solved;
+        }
+        self
     }
 
     /// Whether the pool has been given reserves or a price.
     #[must_use]
     pub fn has_price(&self) -> bool {
         match self {
-            Self::V2 { reserves, .. } => reserves.iter().all(|reserve| *reserve > 0),
+            Self::V2 { reserves, .. } | Self::Solidly(SolidlyView { reserves, .. }) => all_hold(reserves),
             Self::V3(view) => !view.sqrt_price_x96.is_zero(),
+            Self::V4(view) => !view.sqrt_price_x96.is_zero(),
+            Self::StableSwap(pool) => all_hold(pool.balances),
+            Self::CryptoSwap(pool) => all_hold(pool.balances()),
+            Self::Weighted(pool) => all_hold(pool.balances),
+            Self::BalancerStable(pool) => all_hold(pool.balances),
         }
     }
 
@@ -56,59 +142,115 @@ impl<'a> PoolView<'a> {
     /// The first [`Inconsistency`].
     pub fn check_consistency(&self) -> Result<(), Inconsistency> {
         match self {
-            Self::V2 { fee_ppm, .. } if *fee_ppm >= PPM => Err(Inconsistency::Fee { fee_ppm: *fee_ppm }),
-            Self::V2 { .. } => Ok(()),
+            Self::V2 { fee_ppm, .. } | Self::Solidly(SolidlyView { fee_ppm, .. }) if *fee_ppm >= PPM => {
+                Err(Inconsistency::Fee { fee_ppm: *fee_ppm })
+            }
             Self::V3(view) => check_consistency(view),
+            // Prices and ticks are the same whichever way the swap goes.
+            Self::V4(view) => match view.concentrated(true) {
+                Ok(view) => check_consistency(&V3View { fee_ppm: view.fee_ppm.min(PPM - 1), ..view }),
+                Err(_) => Err(Inconsistency::Fee { fee_ppm: view.lp_fee_ppm }),
+            },
+            Self::Weighted(pool) => pool.check_weights(),
+            _ => Ok(()),
         }
     }
 
-    /// Output for exactly `amount_in`, as the pool's own quoter answers. Raw units.
+    /// Output for exactly `amount_in`, as the pool's own view or quoter answers. Raw units.
     ///
     /// # Errors
     /// Any [`QuoteError`] of the pool's kind.
-    pub fn quote_exact_in(&self, zero_for_one: bool, amount_in: U256) -> Result<U256, QuoteError> {
+    pub fn quote_exact_in(&self, way: Way, amount_in: U256, at: u64) -> Result<U256, QuoteError> {
         match self {
             Self::V2 { reserves, fee_ppm } => {
-                let [reserve_in, reserve_out] = oriented(*reserves, zero_for_one);
+                let [reserve_in, reserve_out] = oriented(*reserves, way.zero_for_one()?);
                 constant_product::quote_exact_in(reserve_in, reserve_out, *fee_ppm, amount_in)
             }
             Self::V3(view) => {
-                concentrated_liquidity::quote_exact_in(view, zero_for_one, amount_in).map(|swap| swap.amount_out)
+                concentrated_liquidity::quote_exact_in(view, way.zero_for_one()?, amount_in).map(|swap| swap.amount_out)
             }
+            Self::V4(view) => view.quote_exact_in(way, amount_in),
+            Self::Solidly(view) => view.quote_exact_in(way, amount_in),
+            Self::StableSwap(pool) => pool.with_view(|view| view.quote_exact_in(way, amount_in, at)),
+            Self::CryptoSwap(pool) => pool.view().quote_exact_in(way, amount_in, at),
+            Self::Weighted(pool) => pool.with_view(|view| view.quote_exact_in(way, amount_in)),
+            Self::BalancerStable(pool) => pool.with_view(|view| view.quote_exact_in(way, amount_in, at)),
         }
     }
 
-    /// Input for exactly `amount_out`, as the pool's own quoter answers. Raw units.
+    /// Input for exactly `amount_out`, as the pool's own view or quoter answers. Raw units.
     ///
     /// # Errors
-    /// Any [`QuoteError`] of the pool's kind.
-    pub fn quote_exact_out(&self, zero_for_one: bool, amount_out: U256) -> Result<U256, QuoteError> {
+    /// Any [`QuoteError`] of the pool's kind; [`QuoteError::ExactOutputNotOffered`] where the contract has no such view.
+    pub fn quote_exact_out(&self, way: Way, amount_out: U256, at: u64) -> Result<U256, QuoteError> {
         match self {
             Self::V2 { reserves, fee_ppm } => {
-                let [reserve_in, reserve_out] = oriented(*reserves, zero_for_one);
+                let [reserve_in, reserve_out] = oriented(*reserves, way.zero_for_one()?);
                 constant_product::quote_exact_out(reserve_in, reserve_out, *fee_ppm, amount_out)
             }
             Self::V3(view) => {
+                let zero_for_one = way.zero_for_one()?;
                 concentrated_liquidity::quote_exact_out(view, zero_for_one, amount_out).map(|swap| swap.amount_in)
             }
+            Self::V4(view) => view.quote_exact_out(way, amount_out),
+            Self::Solidly(_) => way.zero_for_one().and(Err(QuoteError::ExactOutputNotOffered)),
+            Self::StableSwap(pool) => pool.with_view(|view| view.quote_exact_out(way, amount_out, at)),
+            Self::CryptoSwap(pool) => pool.view().quote_exact_out(way, amount_out, at),
+            Self::Weighted(pool) => pool.with_view(|view| view.quote_exact_out(way, amount_out)),
+            Self::BalancerStable(pool) => pool.with_view(|view| view.quote_exact_out(way, amount_out, at)),
         }
     }
 
-    /// Output of a swap that takes the whole of `amount_in` and gives something: what a hop of a route must do.
+    /// A swap that takes the whole of `amount_in` and gives something, as the contract executes it, which may differ by a
+    /// unit from what its view answers; with what it changes. Raw units.
     ///
     /// # Errors
-    /// As [`PoolView::quote_exact_in`]; [`QuoteError::InsufficientLiquidity`] when a part of the input would be left
-    /// or nothing would come out.
-    #[inline]
-    pub fn swap_exact_in(&self, zero_for_one: bool, amount_in: U256) -> Result<U256, QuoteError> {
-        let amount_out = match self {
-            Self::V2 { .. } => self.quote_exact_in(zero_for_one, amount_in)?,
-            Self::V3(view) => {
-                let swap = concentrated_liquidity::quote_exact_in(view, zero_for_one, amount_in)?;
-                if swap.is_partial { U256::ZERO } else { swap.amount_out }
+    /// As [`PoolView::quote_exact_in`]; [`QuoteError::InsufficientLiquidity`] when a part of the input would be left or
+    /// nothing would come out; [`QuoteError::StateUnknown`] where the state after it cannot be told from this one.
+    pub fn swap_exact_in(&self, way: Way, amount_in: U256, at: u64) -> Result<Swapped<After>, QuoteError> {
+        let swapped = match self {
+            Self::V2 { reserves, fee_ppm } => after::constant_product(*reserves, *fee_ppm, way, amount_in)?,
+            Self::V3(view) => after::concentrated(view, way, amount_in)?,
+            Self::V4(view) => view.swap_exact_in(way, amount_in)?.map(After::from),
+            Self::Solidly(view) => view.swap_exact_in(way, amount_in)?.map(After::Reserves),
+            Self::StableSwap(pool) => {
+                pool.with_view(|view| view.swap_exact_in(way, amount_in, at))?.map(After::StableSwap)
+            }
+            Self::CryptoSwap(pool) => pool.swap_exact_in(way, amount_in, at)?,
+            Self::Weighted(pool) => pool.with_view(|view| view.swap_exact_in(way, amount_in))?.map(After::Balances),
+            Self::BalancerStable(pool) => {
+                pool.with_view(|view| view.swap_exact_in(way, amount_in, at))?.map(After::Balances)
             }
         };
+        if swapped.amount_out.is_zero() { Err(QuoteError::InsufficientLiquidity) } else { Ok(swapped) }
+    }
+
+    /// Output of [`PoolView::swap_exact_in`] without what it changes: what a hop of a route gives.
+    ///
+    /// # Errors
+    /// As [`PoolView::swap_exact_in`].
+    #[inline]
+    pub fn hop_output(&self, way: Way, amount_in: U256, at: u64) -> Result<U256, QuoteError> {
+        let amount_out = match self {
+            Self::V2 { .. } => self.quote_exact_in(way, amount_in, at)?,
+            Self::V3(view) => {
+                let swap = concentrated_liquidity::quote_exact_in(view, way.zero_for_one()?, amount_in)?;
+                if swap.is_partial { U256::ZERO } else { swap.amount_out }
+            }
+            _ => self.swap_exact_in(way, amount_in, at)?.amount_out,
+        };
         if amount_out.is_zero() { Err(QuoteError::InsufficientLiquidity) } else { Ok(amount_out) }
+    }
+
+    /// The pool as a swap leaves it. An account of another kind's swap changes nothing.
+    #[must_use]
+    pub fn after<'b>(&self, after: &'b After) -> PoolView<'b>
+    where
+        'a: 'b,
+    {
+        let mut view = *self;
+        after.put_into(&mut view);
+        view
     }
 
     /// Output as a function of input up to the first price boundary. `g` is 0 when nothing can be sold to the pool.
@@ -117,50 +259,56 @@ impl<'a> PoolView<'a> {
         self.ranges(zero_for_one).next().map_or(Mobius { g: 0.0, h: 0.0 }, |range| range.mobius)
     }
 
-    /// Price ranges from the current price on, in the order in which a swap uses them up.
+    /// Price ranges from the current price on, in the order in which a swap uses them up; none for a kind whose curve is
+    /// no sequence of Möbius maps.
     #[must_use]
     pub fn ranges(&self, zero_for_one: bool) -> PoolRanges<'a> {
         match self {
-            Self::V2 { reserves, fee_ppm } => {
-                let [reserve_in, reserve_out] = oriented(*reserves, zero_for_one);
-                PoolRanges::V2(whole_curve(reserve_in, reserve_out, *fee_ppm))
-            }
+            Self::V2 { reserves, fee_ppm } => PoolRanges::of_pair(oriented(*reserves, zero_for_one), *fee_ppm),
             Self::V3(view) => PoolRanges::V3(view.ranges(zero_for_one)),
+            Self::V4(view) => match view.concentrated(zero_for_one) {
+                Ok(view) => PoolRanges::V3(view.ranges(zero_for_one)),
+                Err(_) => PoolRanges::V2(None),
+            },
+            _ => PoolRanges::V2(None),
         }
     }
-}
-
-/// Iterator of [`PoolView::ranges`]. Does not allocate.
-#[derive(Debug, Clone)]
-pub enum PoolRanges<'a> {
-    /// The one range of a constant-product pool, until taken.
-    V2(Option<PriceRange>),
-    /// The ranges of a concentrated pool.
-    V3(Ranges<'a>),
-}
-
-impl Iterator for PoolRanges<'_> {
-    type Item = PriceRange;
-
-    fn next(&mut self) -> Option<PriceRange> {
-        match self {
-            Self::V2(range) => range.take(),
-            Self::V3(ranges) => ranges.next(),
-        }
-    }
-}
-
-/// A constant-product pair is one range; it ends where the pair could not store the reserve.
-fn whole_curve(reserve_in: u128, reserve_out: u128, fee_ppm: u32) -> Option<PriceRange> {
-    if reserve_in == 0 || reserve_out == 0 || fee_ppm >= PPM {
-        return None;
-    }
-    let mobius = Mobius::constant_product(reserve_in, reserve_out, fee_ppm);
-    let input_end = RESERVE_MAX.checked_sub(reserve_in)? as f64;
-    Some(PriceRange { input_start: 0.0, output_start: 0.0, input_end, output_end: mobius.output(input_end), mobius })
 }
 
 /// The pair of values with the input token's first.
 const fn oriented(values: [u128; 2], zero_for_one: bool) -> [u128; 2] {
     if zero_for_one { values } else { [values[1], values[0]] }
+}
+
+fn all_hold(balances: &[u128]) -> bool {
+    balances.iter().all(|balance| *balance > 0)
+}
+
+/// What only pools described by `MultiTokenPool` have.
+const fn details(info: &PoolInfo) -> Result<&MultiTokenDetails, QuoteError> {
+    match &info.details {
+        PoolDetails::MultiToken(details) => Ok(details),
+        PoolDetails::None | PoolDetails::V4(_) => Err(QuoteError::InvalidPoolState),
+    }
+}
+
+fn variant(details: &MultiTokenDetails) -> Result<PoolVariant, QuoteError> {
+    PoolVariant::from_wire(details.variant).ok_or(QuoteError::UnknownVariant)
+}
+
+fn solidly_curve(info: &PoolInfo) -> Result<SolidlyCurve, QuoteError> {
+    match (info.kind, variant(details(info)?)?) {
+        (PoolKind::SolidlyVolatile, _) => Ok(SolidlyCurve::Volatile),
+        (_, PoolVariant::SolidlyV1) => Ok(SolidlyCurve::StableV1),
+        (_, PoolVariant::SolidlyV2) => Ok(SolidlyCurve::StableV2),
+        _ => Err(QuoteError::UnknownVariant),
+    }
+}
+
+fn solidly_scales(details: &MultiTokenDetails) -> Result<[u128; 2], QuoteError> {
+    let [decimals_0, decimals_1, ..] = details.decimals;
+    if decimals_0.max(decimals_1) > DECIMALS_MAX {
+        return Err(QuoteError::InvalidPoolState);
+    }
+    Ok([decimals_0, decimals_1].map(|decimals| 10_u128.pow(u32::from(decimals))))
 }

@@ -71,6 +71,12 @@ pub enum Inconsistency {
         /// The sum over all ticks.
         total: u128,
     },
+    /// Weights of a weighted pool are not one together, or one of them is zero.
+    #[error("weights are {sum} of 10^18 together, or one of them is zero")]
+    Weights {
+        /// The sum found.
+        sum: u128,
+    },
 }
 
 /// Checks that a pool's tick map, liquidity, tick and price belong together.

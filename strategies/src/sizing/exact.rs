@@ -6,7 +6,7 @@ use super::Leg;
 use super::walk::Estimate;
 use crate::market::{Market, PoolView};
 use crate::opportunity::HOPS_MAX;
-use crate::pool::{PPM, QuoteError};
+use crate::pool::{PPM, QuoteError, Way};
 
 /// Parts of an estimate tried in turn when the pools cannot take the whole: it may lie a rounding beyond what they hold.
 const SHRINKS: [f64; 4] = [1.0, 1.0 - 1e-12, 1.0 - 1e-9, 1.0 - 1e-6];
@@ -45,18 +45,20 @@ impl Amounts {
 pub(super) struct Path<'a> {
     legs: [(PoolView<'a>, bool); HOPS_MAX],
     leg_count: usize,
+    /// Unix second of the block asked about.
+    at: u64,
 }
 
 impl<'a> Path<'a> {
     /// `None` for a pool that is not known, or more legs than a route has.
     pub(super) fn new(market: &'a Market, legs: &[Leg]) -> Option<Self> {
         let unused = PoolView::V2 { reserves: [0, 0], fee_ppm: 0 };
-        let mut path = Self { legs: [(unused, true); HOPS_MAX], leg_count: legs.len() };
+        let mut path = Self { legs: [(unused, true); HOPS_MAX], leg_count: legs.len(), at: market.timestamp() };
         if legs.len() > HOPS_MAX {
             return None;
         }
         for (slot, leg) in path.legs.iter_mut().zip(legs) {
-            *slot = (market.pool(leg.pool)?, leg.zero_for_one);
+            *slot = (market.pool(leg.pool).ok()?, leg.zero_for_one);
         }
         Some(path)
     }
@@ -70,7 +72,7 @@ impl<'a> Path<'a> {
         let mut amounts = Amounts { values: [U256::ZERO; HOPS_MAX + 1], leg_count: self.leg_count };
         amounts.values[0] = input;
         for (index, (pool, zero_for_one)) in self.legs().iter().enumerate() {
-            amounts.values[index + 1] = pool.swap_exact_in(*zero_for_one, amounts.values[index])?;
+            amounts.values[index + 1] = pool.hop_output(Way::of_pair(*zero_for_one), amounts.values[index], self.at)?;
         }
         Ok(amounts)
     }
@@ -78,7 +80,9 @@ impl<'a> Path<'a> {
     /// Input of the route for which its first `leg_count` legs give `output`.
     fn backward(&self, leg_count: usize, output: U256) -> Result<U256, QuoteError> {
         let legs = self.legs[..leg_count].iter().rev();
-        legs.copied().try_fold(output, |amount, (pool, zero_for_one)| pool.quote_exact_out(zero_for_one, amount))
+        legs.copied().try_fold(output, |amount, (pool, zero_for_one)| {
+            pool.quote_exact_out(Way::of_pair(zero_for_one), amount, self.at)
+        })
     }
 }
 

@@ -80,6 +80,10 @@ impl<'a> Node<'a> {
         self.value.as_str().ok_or_else(|| self.unexpected("text"))
     }
 
+    pub(super) fn flag(&self) -> Result<bool, SnapshotError> {
+        self.value.as_bool().ok_or_else(|| self.unexpected("true or false"))
+    }
+
     /// `0x…` text of exactly `N` bytes.
     pub(super) fn bytes<const N: usize>(&self) -> Result<[u8; N], SnapshotError> {
         let bytes = self.value.as_str().and_then(hex::parse);

@@ -36,8 +36,8 @@ pub enum SnapshotError {
     },
 }
 
-/// Why a well-formed pool cannot be a contract's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// Why a pool is not quoted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Flaw {
     /// An integer past the type that the contract keeps it in.
@@ -46,9 +46,29 @@ pub enum Flaw {
         /// Name of the field.
         field: &'static str,
     },
-    /// Fee, price, liquidity and ticks contradict each other.
+    /// Fee, price, liquidity and ticks contradict each other, or weights do.
     #[error("inconsistent: {0}")]
     Inconsistent(Inconsistency),
+    /// Something of it changes with time, and the file does not say the block's.
+    #[error("`{field}` moves with time: `block.timestamp` is missing")]
+    NoTime {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// A hook sets its fee.
+    #[error("its fee is dynamic: `lp_fee_ppm`, the fee at present, is missing")]
+    DynamicFee,
+    /// A field is missing or not what the format says; of pools of Uniswap V2 and V3 that fails the file.
+    #[error("{place}: {problem}")]
+    Malformed {
+        /// JSON path of the field.
+        place: String,
+        /// What was found and what is expected.
+        problem: String,
+    },
+    /// The pool that it stands on is not a sound StableSwap pool further up in the file.
+    #[error("`base_pool` is no sound curve_stable pool that stands before it")]
+    BasePool,
 }
 
 /// Why a line is not a query.

@@ -3,17 +3,18 @@
 use core::fmt;
 use std::borrow::Cow;
 
-use alphapulse_protocol::replica::{PoolInfo, PoolState, V2State, V3State};
-use alphapulse_protocol::{AddressBytes, HashBytes, U256};
+use alphapulse_protocol::replica::{PoolInfo, PoolState};
+use alphapulse_protocol::values::PoolDetails;
+use alphapulse_protocol::{AddressBytes, HashBytes, TokenId, U256};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::document::is_decimal;
-use super::error::MalformedQuery;
-use super::pool::v3_view;
-use super::{PoolForm, Snapshot, hex};
+use super::error::{Flaw, MalformedQuery};
+use super::{Named, PoolForm, Snapshot, hex};
+use crate::market::{PoolView, StableSwapPool};
 use crate::pool::concentrated_liquidity::{self, sqrt_price_limit_default};
-use crate::pool::{AmountSpecified, QuoteError, SwapResult, V3View, constant_product};
+use crate::pool::{AmountSpecified, QuoteError, V3View, Way};
 
 /// How a query names a pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -159,10 +160,14 @@ pub enum Answer {
 pub enum NoAnswer {
     /// No pool of that name in the snapshot.
     UnknownPool,
+    /// Several pools share the address; their ids tell them apart.
+    AmbiguousPool,
     /// A kind that this build cannot price.
     UnsupportedPoolKind,
     /// The pool's numbers contradict each other; see [`Snapshot::warnings`].
     InconsistentPool,
+    /// A field of the pool is missing or not what the format says; see [`Snapshot::warnings`].
+    MalformedPool,
     /// The pool does not trade the one token for the other.
     TokenNotInPool,
     /// The contract would refuse the swap.
@@ -173,8 +178,10 @@ impl fmt::Display for NoAnswer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::UnknownPool => "unknown_pool",
+            Self::AmbiguousPool => "ambiguous_pool",
             Self::UnsupportedPoolKind => "unsupported_pool_kind",
             Self::InconsistentPool => "inconsistent_pool",
+            Self::MalformedPool => "malformed_pool",
             Self::TokenNotInPool => "token_not_in_pool",
             Self::Refused(error) => error.name(),
         })
@@ -202,74 +209,101 @@ impl Snapshot {
     }
 
     fn try_quote(&self, query: &Query) -> Result<Answer, NoAnswer> {
-        let pool = self.pool(&query.pool).ok_or(NoAnswer::UnknownPool)?;
+        let pool = self.pool(&query.pool).ok_or_else(|| match self.names.get(&query.pool) {
+            Some(Named::Several) => NoAnswer::AmbiguousPool,
+            _ => NoAnswer::UnknownPool,
+        })?;
         let (info, state) = match &pool.form {
             PoolForm::Sound { info, state } => (info, state),
+            PoolForm::Flawed(Flaw::Malformed { .. }) => return Err(NoAnswer::MalformedPool),
             PoolForm::Flawed(_) => return Err(NoAnswer::InconsistentPool),
             PoolForm::Unsupported { .. } => return Err(NoAnswer::UnsupportedPoolKind),
         };
-        let zero_for_one = self.direction(info, query).ok_or(NoAnswer::TokenNotInPool)?;
-        let quote = match state {
-            PoolState::V2(state) => quote_v2(info, state, zero_for_one, query.amount),
-            PoolState::V3(state) => quote_v3(info, state, zero_for_one, query.amount),
-            _ => return Err(NoAnswer::UnsupportedPoolKind),
+        let view = self.view(info, state).map_err(NoAnswer::Refused)?;
+        let at = self.block.timestamp;
+        let Some(way) = self.way(&info.tokens, query) else {
+            let (way, pool) = self.underlying_way(info, &view, query).ok_or(NoAnswer::TokenNotInPool)?;
+            return quote_underlying(&pool, way, query.amount, at).map_err(NoAnswer::Refused);
+        };
+        let quote = match view {
+            PoolView::V3(view) => quote_v3(&view, way, query.amount),
+            view => quote(&view, way, query.amount, at),
         };
         quote.map_err(NoAnswer::Refused)
     }
 
-    fn direction(&self, info: &PoolInfo, query: &Query) -> Option<bool> {
-        let [token_0, token_1] = info.tokens.pair()?.map(|token| &self.tokens[token.index()].address);
-        match (&query.token_in, &query.token_out) {
-            (token_in, token_out) if token_in == token_0 && token_out == token_1 => Some(true),
-            (token_in, token_out) if token_in == token_1 && token_out == token_0 => Some(false),
-            _ => None,
-        }
+    fn view<'a>(&'a self, info: &'a PoolInfo, state: &'a PoolState) -> Result<PoolView<'a>, QuoteError> {
+        PoolView::new((info, state), |base| self.pools.get(base.index())?.sound())
+    }
+
+    fn way(&self, tokens: &[TokenId], query: &Query) -> Option<Way> {
+        let place = |address: &AddressBytes| {
+            let place = tokens.iter().position(|token| self.tokens[token.index()].address == *address)?;
+            u8::try_from(place).ok()
+        };
+        let way = Way { token_in: place(&query.token_in)?, token_out: place(&query.token_out)? };
+        (way.token_in != way.token_out).then_some(way)
+    }
+
+    /// A way between a meta pool's own coins and those of its base, as `get_dy_underlying` counts them.
+    fn underlying_way<'a>(
+        &self,
+        info: &PoolInfo,
+        view: &PoolView<'a>,
+        query: &Query,
+    ) -> Option<(Way, StableSwapPool<'a>)> {
+        let (PoolView::StableSwap(pool), PoolDetails::MultiToken(details)) = (view, &info.details) else { return None };
+        let (base, _) = self.pools.get(details.base_pool?.index())?.sound()?;
+        let own = info.tokens.get(..info.tokens.len().checked_sub(1)?)?;
+        let tokens: Vec<TokenId> = own.iter().chain(base.tokens.iter()).copied().collect();
+        Some((self.way(&tokens, query)?, *pool))
     }
 }
 
-fn quote_v2(info: &PoolInfo, state: &V2State, zero_for_one: bool, amount: Amount) -> Result<Answer, QuoteError> {
-    let (reserve_in, reserve_out) =
-        if zero_for_one { (state.reserve_0, state.reserve_1) } else { (state.reserve_1, state.reserve_0) };
+/// No contract takes an amount past 256 bits; each refuses it for the reason that it refuses the largest word.
+fn quote(view: &PoolView<'_>, way: Way, amount: Amount, at: u64) -> Result<Answer, QuoteError> {
     match amount {
         Amount::In(amount) => {
-            // No pair stores a reserve past 112 bits, so an input past 256 fails for the reason that 2^255 does.
-            let amount = amount.unwrap_or(U256::MAX);
-            let amount_out = constant_product::quote_exact_in(reserve_in, reserve_out, info.fee.0, amount)?;
+            let amount_out = view.quote_exact_in(way, amount.unwrap_or(U256::MAX), at)?;
             Ok(Answer::Out { amount_out, consumed: None })
         }
         Amount::Out(amount) => {
-            let amount = amount.unwrap_or(U256::MAX);
-            let amount_in = constant_product::quote_exact_out(reserve_in, reserve_out, info.fee.0, amount)?;
-            Ok(Answer::In { amount_in })
+            Ok(Answer::In { amount_in: view.quote_exact_out(way, amount.unwrap_or(U256::MAX), at)? })
         }
     }
 }
 
-fn quote_v3(info: &PoolInfo, state: &V3State, zero_for_one: bool, amount: Amount) -> Result<Answer, QuoteError> {
-    let view = v3_view(info, state);
+fn quote_underlying(pool: &StableSwapPool<'_>, way: Way, amount: Amount, at: u64) -> Result<Answer, QuoteError> {
     match amount {
         Amount::In(amount) => {
-            let amount = amount.ok_or(QuoteError::AmountOverflow)?;
-            let result = swap_to_the_end(&view, zero_for_one, amount)?;
-            let consumed = result.is_partial.then_some(result.amount_in);
-            Ok(Answer::Out { amount_out: result.amount_out, consumed })
+            let amount_out = pool.quote_underlying(way, amount.unwrap_or(U256::MAX), at)?;
+            Ok(Answer::Out { amount_out, consumed: None })
+        }
+        Amount::Out(_) => Err(QuoteError::ExactOutputNotOffered),
+    }
+}
+
+/// The pool's own answer, also where it takes and gives nothing or only a part: `QuoterV2` refuses to report that, the
+/// pool does not.
+fn quote_v3(view: &V3View<'_>, way: Way, amount: Amount) -> Result<Answer, QuoteError> {
+    let zero_for_one = way.zero_for_one()?;
+    match amount {
+        Amount::In(amount) => {
+            let amount = AmountSpecified::ExactIn(amount.ok_or(QuoteError::AmountOverflow)?);
+            let limit = sqrt_price_limit_default(zero_for_one);
+            let swap =
+                concentrated_liquidity::swap(view, zero_for_one, amount, limit).map_err(|error| match error {
+                    // The limit is ours: a price already on it has nothing left to sell in this direction.
+                    QuoteError::InvalidPriceLimit => QuoteError::InsufficientLiquidity,
+                    other => other,
+                })?;
+            let consumed = swap.is_partial.then_some(swap.amount_in);
+            Ok(Answer::Out { amount_out: swap.amount_out, consumed })
         }
         Amount::Out(amount) => {
             let amount = amount.ok_or(QuoteError::AmountOverflow)?;
-            let result = concentrated_liquidity::quote_exact_out(&view, zero_for_one, amount)?;
-            Ok(Answer::In { amount_in: result.amount_in })
+            let swap = concentrated_liquidity::quote_exact_out(view, zero_for_one, amount)?;
+            Ok(Answer::In { amount_in: swap.amount_in })
         }
     }
-}
-
-/// The pool's own answer, also where it takes and gives nothing: `QuoterV2` refuses to report that, the pool does not.
-fn swap_to_the_end(view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Result<SwapResult, QuoteError> {
-    let limit = sqrt_price_limit_default(zero_for_one);
-    concentrated_liquidity::swap(view, zero_for_one, AmountSpecified::ExactIn(amount), limit).map_err(|error| {
-        match error {
-            // The limit is ours: a price already on it has nothing left to sell in this direction.
-            QuoteError::InvalidPriceLimit => QuoteError::InsufficientLiquidity,
-            other => other,
-        }
-    })
 }

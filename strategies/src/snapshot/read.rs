@@ -3,21 +3,68 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use alphapulse_protocol::replica::TokenInfo;
-use alphapulse_protocol::{AddressBytes, BlockNumber, ChainId, FeePerGas, TokenId};
+use alphapulse_protocol::message::PoolKind;
+use alphapulse_protocol::replica::{PoolInfo, PoolState, TokenInfo};
+use alphapulse_protocol::{AddressBytes, BlockNumber, ChainId, FeePerGas, PoolId, TokenId};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
 use super::document::Node;
 use super::error::SnapshotError;
-use super::pool::read_pool;
-use super::{FORMAT, PoolForm, PoolName, Snapshot, SnapshotBlock, SnapshotPool, UNPACKED_BYTES_MAX, hex};
+use super::pool::{Context, read_pool};
+use super::{FORMAT, Named, PoolName, Snapshot, SnapshotBlock, SnapshotPool, UNPACKED_BYTES_MAX, hex};
 
 /// First bytes of every gzip file (RFC 1952, 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Token ids by contract.
 pub(super) type TokenIndex = HashMap<AddressBytes, TokenId>;
+
+/// What of a file has been read.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    tokens: Vec<TokenInfo>,
+    pools: Vec<SnapshotPool>,
+    names: HashMap<PoolName, Named>,
+}
+
+impl Listed {
+    /// Decimals of a token of the file.
+    pub(super) fn decimals(&self, token: TokenId) -> u8 {
+        self.tokens.get(token.index()).map_or(0, |token| token.decimals)
+    }
+
+    /// Pool by its place in the file, if it is sound.
+    pub(super) fn sound(&self, pool: PoolId) -> Option<(&PoolInfo, &PoolState)> {
+        self.pools.get(pool.index())?.sound()
+    }
+
+    /// Place in the file of a sound StableSwap pool.
+    pub(super) fn curve_stable(&self, address: &AddressBytes) -> Option<PoolId> {
+        let Named::One(index) = *self.names.get(&PoolName::Address(*address))? else { return None };
+        let (info, _) = self.pools.get(index)?.sound()?;
+        (info.kind == PoolKind::CurveStable).then_some(PoolId(u32::try_from(index).ok()?))
+    }
+
+    /// Adds a pool; false when one of its names is taken. Only pools that have an id may share an address.
+    fn add(&mut self, pool: SnapshotPool) -> bool {
+        let index = self.pools.len();
+        let is_free = match (pool.pool_id, self.names.get(&PoolName::Address(pool.address))) {
+            (_, None) => true,
+            (Some(id), Some(_)) if self.names.contains_key(&PoolName::Id(id)) => false,
+            (Some(_), Some(Named::One(other))) => self.pools[*other].pool_id.is_some(),
+            (Some(_), Some(Named::Several)) => true,
+            (None, Some(_)) => false,
+        };
+        if !is_free || pool.pool_id.is_some_and(|id| self.names.insert(PoolName::Id(id), Named::One(index)).is_some()) {
+            return false;
+        }
+        let name = self.names.entry(PoolName::Address(pool.address));
+        name.and_modify(|named| *named = Named::Several).or_insert(Named::One(index));
+        self.pools.push(pool);
+        true
+    }
+}
 
 impl Snapshot {
     /// Reads a snapshot, plain or gzip-compressed.
@@ -45,8 +92,11 @@ impl Snapshot {
         check_format(&root)?;
         let block = read_block(&root.field("block")?)?;
         let chain_id = ChainId(root.field("chain_id")?.integer()?);
+        let is_timed = root.field("block")?.optional("timestamp")?.is_some();
         let (tokens, token_index) = read_tokens(&root.field("tokens")?)?;
-        let (pools, names) = read_pools(&root.field("pools")?, &token_index)?;
+        let mut listed = Listed { tokens, ..Listed::default() };
+        read_pools(&root.field("pools")?, &token_index, is_timed.then_some(block.timestamp), &mut listed)?;
+        let Listed { tokens, pools, names } = listed;
         Ok(Self { chain_id, block, tokens, pools, names })
     }
 }
@@ -86,21 +136,15 @@ fn read_tokens(node: &Node<'_>) -> Result<(Vec<TokenInfo>, TokenIndex), Snapshot
 fn read_pools(
     node: &Node<'_>,
     tokens: &TokenIndex,
-) -> Result<(Vec<SnapshotPool>, HashMap<PoolName, usize>), SnapshotError> {
-    let mut pools: Vec<SnapshotPool> = Vec::new();
-    let mut names = HashMap::new();
-    for (index, entry) in node.items()?.enumerate() {
-        let pool = read_pool(&entry, tokens)?;
-        let id = pool.pool_id.map(PoolName::Id);
-        for name in [Some(PoolName::Address(pool.address)), id].into_iter().flatten() {
-            let known = names.insert(name, index);
-            // Pools of a shared vault may all bear its address; those this build prices have one of their own.
-            let is_shared = |pool: &SnapshotPool| matches!(pool.form, PoolForm::Unsupported { .. });
-            if known.is_some_and(|known: usize| !is_shared(&pools[known]) || !is_shared(&pool)) {
-                return Err(entry.error(format!("pool {name} is listed twice")));
-            }
+    timestamp: Option<u64>,
+    listed: &mut Listed,
+) -> Result<(), SnapshotError> {
+    for entry in node.items()? {
+        let pool = read_pool(&entry, Context { tokens, timestamp, before: listed })?;
+        let name = pool.pool_id.map_or(PoolName::Address(pool.address), PoolName::Id);
+        if !listed.add(pool) {
+            return Err(entry.error(format!("pool {name} is listed twice")));
         }
-        pools.push(pool);
     }
-    Ok((pools, names))
+    Ok(())
 }

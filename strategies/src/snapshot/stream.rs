@@ -1,10 +1,11 @@
 //! A snapshot file as the messages that a relay would send for the same market.
 
 use alphapulse_protocol::message::{BlockContext, Message, SnapshotBegin, SnapshotEnd, Token, WireMessage};
-use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica, describe_pool};
+use alphapulse_protocol::replica::{PoolInfo, Replica, describe_pool};
+use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{Epoch, PoolId, ReplicaError, Sequence, TokenId, UnixNanos};
 
-use super::{PoolForm, Snapshot};
+use super::{Snapshot, SnapshotPool};
 
 impl Snapshot {
     /// Describes the market as snapshot messages. Pools that cannot be quoted are left out, so pool ids count the sound
@@ -16,7 +17,7 @@ impl Snapshot {
     /// Whatever `emit` returns.
     pub fn describe<E>(&self, mut emit: impl FnMut(Message<'_>) -> Result<(), E>) -> Result<(), E> {
         let mut inside = 0_u32;
-        let sound = || self.pools.iter().filter_map(sound_pool);
+        let sound = || self.pools.iter().filter_map(SnapshotPool::sound);
         let token_count = count(self.tokens.len());
         let begin = SnapshotBegin::new(self.context(), self.chain_id, Epoch(0), token_count, count(sound().count()));
         emit(Message::from(&stamp(begin)))?;
@@ -29,7 +30,7 @@ impl Snapshot {
             counted(Message::from(&stamp(message)))?;
         }
         for ((info, state), id) in sound().zip(0..) {
-            describe_pool(PoolId(id), info, state, PLACE, &mut counted)?;
+            describe_pool(PoolId(id), &self.renumbered(info), state, PLACE, &mut counted)?;
         }
         emit(Message::from(&stamp(SnapshotEnd::new(inside))))
     }
@@ -45,6 +46,18 @@ impl Snapshot {
         Ok(replica)
     }
 
+    /// The description with its base pool's place among the sound ones, where the file's counts them all.
+    fn renumbered(&self, info: &PoolInfo) -> PoolInfo {
+        let mut info = *info;
+        if let PoolDetails::MultiToken(details) = &mut info.details
+            && let Some(base) = details.base_pool
+        {
+            let before = self.pools.iter().take(base.index());
+            details.base_pool = Some(PoolId(count(before.filter_map(SnapshotPool::sound).count())));
+        }
+        info
+    }
+
     fn context(&self) -> BlockContext {
         BlockContext {
             number: self.block.number.0.into(),
@@ -55,13 +68,6 @@ impl Snapshot {
             gas_used: 0.into(),
             gas_limit: 0.into(),
         }
-    }
-}
-
-const fn sound_pool(pool: &super::SnapshotPool) -> Option<(&PoolInfo, &PoolState)> {
-    match &pool.form {
-        PoolForm::Sound { info, state } => Some((info, state)),
-        PoolForm::Flawed(_) | PoolForm::Unsupported { .. } => None,
     }
 }
 

@@ -13,7 +13,7 @@ const TOKEN_A: &str = "0x00000000000000000000000000000000000000a0";
 const TOKEN_B: &str = "0x00000000000000000000000000000000000000b0";
 const V2: &str = "0x0000000000000000000000000000000000000002";
 const V3: &str = "0x0000000000000000000000000000000000000003";
-const CURVE: &str = "0x0000000000000000000000000000000000000004";
+const OTHER: &str = "0x0000000000000000000000000000000000000004";
 const VAULT: &str = "0x0000000000000000000000000000000000000005";
 
 /// A market with one pool of each form: liquidity 10^18 over the whole usable range, at price 1.
@@ -28,9 +28,9 @@ fn document() -> Value {
              "sqrt_price_x96": "79228162514264337593543950336", "tick": 0, "liquidity": "1000000000000000000",
              "ticks": [{"tick": -887_220, "liquidity_net": "1000000000000000000"}, {"tick": 887_220, "liquidity_net": "-1000000000000000000"}],
              "known_ticks": [-887_272, 887_272]},
-            {"kind": "curve_stable", "address": CURVE, "tokens": [TOKEN_A, TOKEN_B]},
-            {"kind": "uniswap_v4", "address": VAULT, "pool_id": format!("0x{}", "01".repeat(32))},
-            {"kind": "uniswap_v4", "address": VAULT, "pool_id": format!("0x{}", "02".repeat(32))},
+            {"kind": "fluid_dex", "address": OTHER, "tokens": [TOKEN_A, TOKEN_B]},
+            {"kind": "balancer_v3", "address": VAULT, "pool_id": format!("0x{}", "01".repeat(32))},
+            {"kind": "balancer_v3", "address": VAULT, "pool_id": format!("0x{}", "02".repeat(32))},
         ],
     })
 }
@@ -106,7 +106,7 @@ fn each_malformed_field_is_named_with_its_place() {
     check_refused(
         "/pools/0/reserves",
         json!(["1"]),
-        &format!("pools[0].reserves (pool {V2}): expected a list of two, found [\"1\"]"),
+        &format!("pools[0].reserves (pool {V2}): expected a list of 2, found [\"1\"]"),
     );
     check_refused("/pools/0/fee_bps", Value::Null, &format!("pools[0].fee_bps (pool {V2}): is missing"));
     check_refused("/pools/0/address", json!("0x12"), "pools[0].address: expected 0x and 40 hex digits, found \"0x12\"");
@@ -230,8 +230,9 @@ fn a_pool_with_nothing_to_sell_takes_nothing() {
 fn what_cannot_be_quoted_says_why() {
     let snapshot = loaded(&document());
     let input = json!({"amount_in": "1"});
-    assert_eq!(ask(&snapshot, CURVE, &input), r#"{"error":"unsupported_pool_kind"}"#);
+    assert_eq!(ask(&snapshot, OTHER, &input), r#"{"error":"unsupported_pool_kind"}"#);
     assert_eq!(ask(&snapshot, &format!("0x{}", "02".repeat(32)), &input), r#"{"error":"unsupported_pool_kind"}"#);
+    assert_eq!(ask(&snapshot, VAULT, &input), r#"{"error":"ambiguous_pool"}"#);
     assert_eq!(ask(&snapshot, TOKEN_A, &input), r#"{"error":"unknown_pool"}"#);
     assert_eq!(ask(&snapshot, V2, &json!({"amount_in": "0"})), r#"{"error":"insufficient_input_amount"}"#);
     let huge = json!({"amount_in": "9".repeat(90)});
@@ -241,7 +242,7 @@ fn what_cannot_be_quoted_says_why() {
     assert_eq!(ask(&snapshot, V2, &same), r#"{"error":"token_not_in_pool"}"#);
     assert_eq!(
         snapshot.warnings(),
-        [r#"1 pools of unsupported kind "curve_stable""#, r#"2 pools of unsupported kind "uniswap_v4""#]
+        [r#"1 pools of unsupported kind "fluid_dex""#, r#"2 pools of unsupported kind "balancer_v3""#]
     );
 }
 

@@ -49,17 +49,23 @@ fn a_pool_without_price_is_skipped_but_not_refused() {
     let market = sketch.market();
     assert_eq!(admitted(&market), [0, 1, 2]);
     assert!(market.refused().is_empty());
-    assert_eq!(market.quote_exact_in(PoolId(3), TokenId(0), U256::from(5)), Err(QuoteError::InsufficientLiquidity));
+    assert_eq!(
+        market.quote_exact_in(PoolId(3), (TokenId(0), TokenId(2)), U256::from(5)),
+        Err(QuoteError::InsufficientLiquidity)
+    );
 }
 
 #[test]
 fn a_wrong_question_has_its_own_answer() {
     let market = three_pools().market();
-    let quote = |pool, token| market.quote_exact_in(PoolId(pool), TokenId(token), U256::from(1_000));
-    assert_eq!(quote(9, 0), Err(QuoteError::UnknownPool));
-    assert_eq!(quote(0, 2), Err(QuoteError::TokenNotInPool));
-    assert!(quote(0, 0).is_ok());
-    let back = market.quote_exact_out(PoolId(0), TokenId(1), U256::from(1_000));
+    let quote = |pool, token_in, token_out| {
+        market.quote_exact_in(PoolId(pool), (TokenId(token_in), TokenId(token_out)), U256::from(1_000))
+    };
+    assert_eq!(quote(9, 0, 1), Err(QuoteError::UnknownPool));
+    assert_eq!(quote(0, 2, 1), Err(QuoteError::TokenNotInPool));
+    assert_eq!(quote(0, 0, 0), Err(QuoteError::TokenNotInPool));
+    assert!(quote(0, 0, 1).is_ok());
+    let back = market.quote_exact_out(PoolId(0), (TokenId(1), TokenId(0)), U256::from(1_000));
     assert!(back.is_ok_and(|amount_in| amount_in > U256::from(2_000)), "the other direction, fee included");
 }
 
@@ -183,7 +189,7 @@ fn a_node_does_not_trade_a_pool_because_a_factory_made_it() {
 #[test]
 fn rates_follow_at_the_end_of_a_block_and_quotes_at_once() {
     let mut live = Live::from(&three_pools());
-    let quote = |live: &Live| live.market.quote_exact_in(PoolId(0), TokenId(0), U256::from(1_000));
+    let quote = |live: &Live| live.market.quote_exact_in(PoolId(0), (TokenId(0), TokenId(1)), U256::from(1_000));
     let (rate, quoted) = (live.market.rate(PoolId(0), true), quote(&live));
     assert_eq!(live.begin(), MarketEvent::BlockBegun);
     assert_eq!(live.put(V2Reserves::new(PoolId(0), 2_000_000, 1_000_000)), MarketEvent::PoolChanged(PoolId(0)));

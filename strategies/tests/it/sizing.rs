@@ -7,6 +7,7 @@
 )]
 
 use alphapulse_protocol::{PoolId, TokenId, U256};
+use alphapulse_strategies::pool::Way;
 use alphapulse_strategies::pool::tick_math::get_sqrt_ratio_at_tick;
 use alphapulse_strategies::search::best_cycles;
 use alphapulse_strategies::{Market, Opportunity};
@@ -51,7 +52,7 @@ fn all_routes(market: &Market, start: TokenId, hops_max: usize) -> Vec<Route> {
 fn output(market: &Market, route: &[(PoolId, TokenId)], input: U256) -> Option<U256> {
     route.iter().try_fold(input, |amount, (pool, token)| {
         let zero_for_one = market.replica().pools()[pool.index()].tokens[0] == *token;
-        market.pool(*pool)?.swap_exact_in(zero_for_one, amount).ok()
+        market.pool(*pool).ok()?.hop_output(Way::of_pair(zero_for_one), amount, market.timestamp()).ok()
     })
 }
 

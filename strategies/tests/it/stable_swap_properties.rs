@@ -96,8 +96,9 @@ proptest! {
             after.apply(&there.after);
             let back = Way { token_in: way.token_out, token_out: way.token_in };
             if let Ok(returned) = after.view().swap_exact_in(back, there.amount_out, AT) {
-                // The first pools keep no unit against rounding: one unit of the common measure either way.
-                let slack = U256::from(2 * u8::from(matches!(state.rules, Rules::First | Rules::Offpeg)));
+                // What the floors of the iteration let the invariant fall may come back, without a fee to cover it.
+                let rate = U256::from(state.rates[usize::from(way.token_in)]);
+                let slack = U256::from(DRIFT_MAX) * U256::from(1_000_000_000_000_000_000_u64) / rate;
                 prop_assert!(returned.amount_out <= amount + slack, "{} for {amount}", returned.amount_out);
             }
         }

@@ -160,6 +160,6 @@ fn a_relay_s_journal_keeps_all_unless_told_and_a_node_s_has_no_such_keys() {
     refused(line, "journal_bytes_max = \"1000\"", "relay.journal_bytes_max", "\"20 GiB\"");
     refused(line, "journal_bytes_max = \"127 MiB\"", "relay.journal_bytes_max", "two segments");
     refused(line, "journal_age_max = \"2 weeks\"", "relay.journal_age_max", "unit");
-    refused("[journal]", "[journal]\nage_max = \"2d\"", "journal.age_max", "unknown field");
-    refused("[journal]", "[journal]\nbytes_max = \"1 GiB\"", "journal.bytes_max", "unknown field");
+    refused("[journal]", "[journal]\nage_max = \"2d\"", "journal.age_max", "unknown key");
+    refused("[journal]", "[journal]\nbytes_max = \"1 GiB\"", "journal.bytes_max", "unknown key");
 }

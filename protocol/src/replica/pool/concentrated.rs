@@ -2,6 +2,7 @@
 
 use ruint::aliases::U256;
 
+use super::super::undo::TickLog;
 use super::Mismatch;
 use crate::message::{V3Liquidity, V3Tick, V4Swap};
 use crate::values::V4Fees;
@@ -52,7 +53,12 @@ impl V3State {
     }
 
     /// Takes a described tick; one outside `known` is not kept, for its later changes would not be either.
-    pub(in crate::replica) fn add_tick(&mut self, message: &V3Tick, known: (i32, i32)) -> Result<(), Mismatch> {
+    pub(in crate::replica) fn add_tick(
+        &mut self,
+        message: &V3Tick,
+        known: (i32, i32),
+        log: &mut TickLog<'_>,
+    ) -> Result<(), Mismatch> {
         if !(known.0..=known.1).contains(&message.tick.get()) {
             return Ok(());
         }
@@ -64,6 +70,7 @@ impl V3State {
         match self.ticks.binary_search_by_key(&tick.tick, |known| known.tick) {
             Ok(_) => Err("a tick described twice"),
             Err(position) => {
+                log.note(tick.tick, None);
                 self.ticks.insert(position, tick);
                 Ok(())
             }
@@ -75,6 +82,7 @@ impl V3State {
         &mut self,
         message: &V3Liquidity,
         known: (i32, i32),
+        log: &mut TickLog<'_>,
     ) -> Result<(), Mismatch> {
         let (lower, upper) = (message.tick_lower.get(), message.tick_upper.get());
         let delta = message.liquidity_delta.get();
@@ -83,20 +91,28 @@ impl V3State {
         }
         for (tick, net_delta) in [(lower, Some(delta)), (upper, delta.checked_neg())] {
             if (known.0..=known.1).contains(&tick) {
-                self.change_tick(tick, delta, net_delta.ok_or("liquidity delta outside i128")?)?;
+                self.change_tick(tick, delta, net_delta.ok_or("liquidity delta outside i128")?, log)?;
             }
         }
         Ok(())
     }
 
-    fn change_tick(&mut self, tick: i32, gross_delta: i128, net_delta: i128) -> Result<(), Mismatch> {
+    fn change_tick(
+        &mut self,
+        tick: i32,
+        gross_delta: i128,
+        net_delta: i128,
+        log: &mut TickLog<'_>,
+    ) -> Result<(), Mismatch> {
         let position = self.ticks.binary_search_by_key(&tick, |known| known.tick);
-        let (gross, net) = position.map_or((0, 0), |at| (self.ticks[at].liquidity_gross, self.ticks[at].liquidity_net));
+        let before = position.ok().map(|at| self.ticks[at]);
+        let (gross, net) = before.map_or((0, 0), |before| (before.liquidity_gross, before.liquidity_net));
         let changed = TickLiquidity {
             tick,
             liquidity_net: net.checked_add(net_delta).ok_or("net liquidity outside i128")?,
             liquidity_gross: gross.checked_add_signed(gross_delta).ok_or("gross liquidity outside 0..2^128")?,
         };
+        log.note(tick, before);
         match position {
             // The contract clears a tick whose gross liquidity falls to zero.
             Ok(at) if changed.liquidity_gross == 0 => drop(self.ticks.remove(at)),
@@ -106,5 +122,15 @@ impl V3State {
             Err(at) => self.ticks.insert(at, changed),
         }
         Ok(())
+    }
+
+    /// Puts back a tick as it was before a change; `None` where it was not initialised.
+    pub(in crate::replica) fn put_tick(&mut self, tick: i32, before: Option<TickLiquidity>) {
+        match (self.ticks.binary_search_by_key(&tick, |known| known.tick), before) {
+            (Ok(at), Some(before)) => self.ticks[at] = before,
+            (Ok(at), None) => drop(self.ticks.remove(at)),
+            (Err(at), Some(before)) => self.ticks.insert(at, before),
+            (Err(_), None) => {}
+        }
     }
 }

@@ -48,7 +48,7 @@ use self::watch::lock;
 
 pub(crate) use self::watch::Standing;
 pub use self::watch::{Alarm, AlarmKind, Evidence, Safety, SourceReport, SourceState, SourceWatch, UnsafeCause};
-pub(crate) use self::word::{Word, WordWatch};
+pub(crate) use self::word::{Parting, Word, WordWatch};
 
 /// Comparisons of late answers under way at once; each is bounded in time by its source. Beyond, late answers are let go.
 const COMPARISONS_MAX: usize = 32;
@@ -277,16 +277,35 @@ impl<D: Dial> RaceControl<D> {
     }
 
     /// Takes a node away: it is asked nothing more, what it was asked is still awaited, and then its connection ends. It goes
-    /// whether or not this is waited for.
+    /// whether or not this is waited for, and also if it is the last.
     ///
     /// # Errors
     /// [`RelayError::Nodes`] when there is no node of that name.
     pub async fn remove(&self, name: &str) -> Result<SourceReport, RelayError> {
+        self.take_away(name, true).await
+    }
+
+    /// The same, unless no other node would be left.
+    ///
+    /// # Errors
+    /// [`RelayError::Nodes`] when there is no node of that name, or no other.
+    pub(crate) async fn remove_unless_last(&self, name: &str) -> Result<SourceReport, RelayError> {
+        self.take_away(name, false).await
+    }
+
+    async fn take_away(&self, name: &str, is_last_as_well: bool) -> Result<SourceReport, RelayError> {
         let unknown = RelayError::no_such_node;
-        let found = lock(&self.race.tally).nodes.iter().find(|node| node.name == name).map(|node| node.id);
-        let id = found.ok_or_else(unknown)?;
+        // In one look at the books: of the last two only one may go, also when both are to go at once.
+        let id = self.race.update(|tally| {
+            let mut staying = tally.nodes.iter().filter(|node| node.state != SourceState::Draining);
+            let id = staying.clone().find(|node| node.name == name).map(|node| node.id).ok_or_else(unknown)?;
+            if !is_last_as_well && staying.all(|node| node.id == id) {
+                return Err(RelayError::last_node());
+            }
+            tally.set_state(id, SourceState::Draining);
+            Ok(id)
+        })?;
         let seat = lock(&self.race.seats).remove(&id).ok_or_else(unknown)?;
-        self.race.update(|tally| tally.set_state(id, SourceState::Draining));
         seat.stop.notify_one();
         seat.gone.notified().await;
         lock(&seat.report).take().ok_or_else(unknown)

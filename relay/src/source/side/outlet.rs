@@ -10,10 +10,7 @@ use tokio::sync::watch;
 
 use crate::metrics::Counter;
 use crate::side::SidePublisher;
-use crate::source::race::{SourceState, Word, WordWatch};
-
-/// Why a source has ended whose node is no more.
-pub(super) const DISOWNED: &str = "its node was taken away";
+use crate::source::race::{Parting, SourceState, Word, WordWatch};
 
 /// One source as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +107,7 @@ impl Outlet {
                 return false;
             }
             Some(Word::Gone) => {
-                self.refuse(DISOWNED);
+                self.refuse(Parting::TakenAway.words());
                 return false;
             }
             Some(Word::Counts) | None => {}
@@ -151,7 +148,7 @@ impl Outlet {
     }
 
     /// Waits until there is nobody any more for whom the source speaks.
-    pub(super) async fn disowned(&self) {
+    pub(super) async fn disowned(&self) -> Parting {
         match &self.word {
             Some(word) => word.gone().await,
             None => core::future::pending().await,

@@ -7,11 +7,11 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::SideSource;
-use super::outlet::{DISOWNED, Outlet, SideReport};
+use super::outlet::{Outlet, SideReport};
 use crate::error::{RelayError, SourceError};
 use crate::reconnect::pause_before_reconnect;
 use crate::side::SidePublisher;
-use crate::source::race::{SourceState, WordWatch};
+use crate::source::race::{Parting, SourceState, WordWatch};
 
 /// Longest that a source may take to finish what it has under way.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -112,9 +112,13 @@ async fn live(source: impl SideSource, outlet: Arc<Outlet>) {
     tokio::select! {
         // Looked at first: nothing is handed in for a node that is gone.
         biased;
-        () = outlet.disowned() => {
-            outlet.lose(DISOWNED.to_owned());
-            tracing::warn!(name = outlet.name(), "a side source has ended: {DISOWNED}");
+        parting = outlet.disowned() => {
+            let why = parting.words();
+            outlet.lose(why.to_owned());
+            match parting {
+                Parting::TakenAway => tracing::warn!(name = outlet.name(), "a side source has ended: {why}"),
+                Parting::RaceOver => tracing::debug!(name = outlet.name(), "a side source has ended: {why}"),
+            }
         }
         () = keep(source, &outlet) => {}
     }

@@ -110,7 +110,7 @@ impl MarketStream {
     }
 
     fn trade_reserves(&mut self, id: PoolId, info: &PoolInfo, state: &PoolState) {
-        let Some(PoolView::V2 { reserves, fee_ppm }) = PoolView::new(info, state) else { return };
+        let Ok(PoolView::V2 { reserves, fee_ppm }) = PoolView::new((info, state), |_| None) else { return };
         let zero_for_one = self.random.one_in(2);
         let [reserve_in, reserve_out] = if zero_for_one { reserves } else { [reserves[1], reserves[0]] };
         let amount_in = U256::from((reserve_in >> (5 + self.random.below(8))).max(1));
@@ -124,7 +124,7 @@ impl MarketStream {
 
     /// A swap that stays within some five per cent of the tokens' values.
     fn trade_ranges(&mut self, id: PoolId, info: &PoolInfo, state: &PoolState) {
-        let Some(PoolView::V3(view)) = PoolView::new(info, state) else { return };
+        let Ok(PoolView::V3(view)) = PoolView::new((info, state), |_| None) else { return };
         let value = self.values[info.tokens[0].index()] - self.values[info.tokens[1].index()];
         let target = value + self.random.between(-PRICE_SPREAD, PRICE_SPREAD);
         let zero_for_one = view.tick > target;

@@ -195,6 +195,15 @@ impl CryptoSwapView {
         Ok(amount_in)
     }
 
+    /// Amplification and gamma at Unix second `at`, as the contract's views `A` and `gamma` answer.
+    ///
+    /// # Errors
+    /// [`QuoteError::UnsafeValue`] before the ramp began.
+    pub fn curvature_at(&self, at: u64) -> Result<(U256, U256), QuoteError> {
+        let Curvature { a, gamma } = self.curvature(at)?;
+        Ok((a, gamma))
+    }
+
     /// Indices of a way that the pool has; none where it is paused.
     fn coins(&self, way: Way) -> Result<(usize, usize), QuoteError> {
         let (i, j) = (usize::from(way.token_in), usize::from(way.token_out));
