@@ -13,6 +13,7 @@ pub(crate) mod replay;
 pub(crate) mod run;
 mod run_folder;
 pub(crate) mod scan;
+pub(crate) mod snapshot;
 pub(crate) mod testnet;
 pub(crate) mod wallet;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Testnet(command) => testnet::run(command),
         Command::Quote(arguments) => quote::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
+        Command::Snapshot(arguments) => snapshot::run(&arguments),
         Command::Wallet(arguments) => wallet::run(&arguments),
         Command::Config(command) => config::run(command),
         Command::Executor(command) => executor::run(&command),

@@ -55,7 +55,8 @@ contract Lens {
         if (isAlone) size = 0;
         next = used + 4 + size;
         if (next > BYTES_MAX) return 0;
-        uint256 head = (isAlone ? 2 : success ? 1 : 0) << 248 | size << 224;
+        uint256 state = isAlone ? 2 : success ? 1 : 0;
+        uint256 head = state << 248 | size << 224;
         assembly ("memory-safe") {
             let place := add(add(answer, 32), used)
             mstore8(place, byte(0, head))

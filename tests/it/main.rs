@@ -16,5 +16,6 @@ mod relay_status;
 mod run;
 mod running;
 mod scan;
+mod snapshot;
 mod testnet;
 mod wallet;

@@ -4,6 +4,7 @@
 //! place, the follower, for every source alike.
 
 mod creation;
+mod http;
 mod logs;
 mod newcomer;
 mod node;

@@ -21,6 +21,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::timeout;
 
 use super::creation::CREATIONS;
+use super::http::{HttpConnect, HttpUrl};
 use super::logs::TOPICS;
 use super::{BlockProof, ChainSource, Dial, MarketImage, PoolAnswer, newcomer, read};
 use crate::config::{Endpoint, PoolSpec, VenueSpec};
@@ -91,6 +92,12 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<RpcClient, SourceError> 
         .await
         .map_err(|_| SourceError::Timeout { method: "connect", after: REQUEST_TIMEOUT })?
         .map_err(|error| SourceError::Connect(error.into()))
+}
+
+/// Sends requests to a node's HTTP port, which tells of nothing by itself.
+pub(super) async fn open_http(url: &HttpUrl) -> Result<RpcClient, SourceError> {
+    let connect = HttpConnect::new(url.clone()).map_err(|reason| SourceError::Connect(reason.into()))?;
+    ClientBuilder::default().pubsub(connect).await.map_err(|error| SourceError::Connect(error.into()))
 }
 
 /// A transport that connects once. The library would reconnect behind our back and hide that blocks were missed.

@@ -1,8 +1,9 @@
 //! Curve CryptoSwap pools: of two and three coins, before NG and NG.
 //!
 //! The price average and `not_adjusted` of some contracts are told by no function, or only as they would be now. They are read
-//! from storage, and only where the storage around them holds what the contract's functions tell; else they stay zero. Amounts
-//! of swaps do not need them, what a swap leaves behind does.
+//! from storage, and only where the storage around them holds what the contract's functions tell; else they stay zero, and the
+//! virtual price with them. Amounts of swaps do not need them, what a swap leaves behind does: without a virtual price nobody
+//! reckons that.
 
 use alloy::primitives::{Address, U256};
 use alphapulse_protocol::TokenId;
@@ -288,7 +289,7 @@ impl Calls {
         let layout = match (make.coins, make.is_ng) {
             (3, false) => TRICRYPTO,
             (3, true) => TRICRYPTO_NG,
-            _ => return Ok(holdings),
+            _ => return Ok(without_average(holdings)),
         };
         let word = |slot| self.storage(pool, U256::from(slot));
         let known =
@@ -297,7 +298,7 @@ impl Calls {
         let words = [d, xcp_profit, virtual_price];
         let told = [holdings.d, holdings.xcp_profit, holdings.virtual_price].map(U256::from);
         if scale != join(holdings.price_scale) || words != told {
-            return Ok(holdings);
+            return Ok(without_average(holdings));
         }
         let oracle = word(layout.price_oracle).await?;
         let is_not_adjusted = match layout.not_adjusted {
@@ -307,6 +308,11 @@ impl Calls {
         let (high, low) = split(oracle);
         Ok(CurveCryptoHoldings { is_not_adjusted, price_oracle: [low.to(), high.to()], ..holdings })
     }
+}
+
+/// Of a pool whose price average is not known.
+fn without_average(holdings: CurveCryptoHoldings) -> CurveCryptoHoldings {
+    CurveCryptoHoldings { virtual_price: 0, ..holdings }
 }
 
 /// High and low half of a word.

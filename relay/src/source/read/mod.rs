@@ -19,12 +19,14 @@ mod reader;
 mod solidly;
 mod target;
 mod token;
+mod url;
 mod v4;
 
 pub(super) use self::calls::Calls;
 pub(super) use self::market::read_market;
 pub use self::reader::{PoolRead, Reader};
 pub use self::target::{BadTarget, PoolTarget, V4Key};
+pub use self::url::{BadUrl, NodeUrl};
 
 use alloy::primitives::{Address, U256};
 use alphapulse_protocol::message::Message;

@@ -8,11 +8,11 @@ use alphapulse_protocol::message::BlockContext;
 use super::calls::Calls;
 use super::probe::Family;
 use super::target::PoolTarget;
+use super::url::NodeUrl;
 use super::{check, creations, refuse};
-use crate::config::Endpoint;
 use crate::error::SourceError;
 use crate::source::PoolImage;
-use crate::source::node::{Header, open, request};
+use crate::source::node::{Header, request};
 
 /// A pool that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl Reader {
     ///
     /// # Errors
     /// [`SourceError`] when the node cannot be reached, or has no such block.
-    pub async fn at_number(endpoint: &Endpoint, number: Option<u64>) -> Result<Self, SourceError> {
-        let client = open(endpoint).await?;
+    pub async fn at_number(url: &NodeUrl, number: Option<u64>) -> Result<Self, SourceError> {
+        let client = url.open().await?;
         let block: Option<Header> = match number {
             Some(number) => request(&client, "eth_getBlockByNumber", (U64::from(number), false)).await?,
             None => request(&client, "eth_getBlockByNumber", ("latest", false)).await?,
@@ -54,8 +54,8 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Self::at_number`]; [`SourceError::UnknownBlock`] when the node does not have it.
-    pub async fn at_hash(endpoint: &Endpoint, hash: B256) -> Result<Self, SourceError> {
-        let client = open(endpoint).await?;
+    pub async fn at_hash(url: &NodeUrl, hash: B256) -> Result<Self, SourceError> {
+        let client = url.open().await?;
         let block: Option<Header> = request(&client, "eth_getBlockByHash", (hash, false)).await?;
         Self::new(client, block.ok_or(SourceError::UnknownBlock(hash))?.into()).await
     }
