@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Quote(QuoteArguments),
     /// Profitable closed routes of a market snapshot, without a node
     Scan(ScanArguments),
-    /// Files of a whole market
+    /// Pools of every kind at one block, from a node or out of other people's files, as a market snapshot
     Snapshot(SnapshotCommand),
     /// Keystores of signing accounts
     Wallet(WalletArguments),

@@ -17,5 +17,6 @@ mod relay_status;
 mod run;
 mod running;
 mod scan;
+mod snapshot;
 mod testnet;
 mod wallet;

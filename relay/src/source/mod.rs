@@ -4,11 +4,12 @@
 //! place, the follower, for every source alike.
 
 mod creation;
+mod http;
 mod logs;
 mod newcomer;
 mod node;
 pub mod race;
-mod reader;
+pub mod read;
 pub mod side;
 
 use core::future::Future;

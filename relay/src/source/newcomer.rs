@@ -4,7 +4,7 @@
 use core::error::Error;
 use std::collections::BTreeMap;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 use alloy::rpc::client::RpcClient;
 use alphapulse_protocol::TokenId;
 use alphapulse_protocol::message::BlockContext;
@@ -12,7 +12,7 @@ use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::node::REQUEST_TIMEOUT;
-use super::reader::Calls;
+use super::read::Calls;
 use super::{PoolAnswer, PoolImage};
 use crate::config::{PoolSpec, VenueSpec};
 use crate::error::SourceError;
@@ -37,7 +37,7 @@ pub(super) async fn read_pools(
 
 /// Reads a pool. Where the node refuses or does not answer a call, it is asked for what no contract has a part in: if it
 /// answers that, it is there, and the pool is one that could not be read.
-async fn read_pool(calls: &Calls<'_>, venues: &[VenueSpec], spec: &PoolSpec) -> Result<PoolAnswer, SourceError> {
+async fn read_pool(calls: &Calls, venues: &[VenueSpec], spec: &PoolSpec) -> Result<PoolAnswer, SourceError> {
     let mut tries = 1;
     loop {
         let error = match try_read_pool(calls, venues, spec).await {
@@ -46,7 +46,7 @@ async fn read_pool(calls: &Calls<'_>, venues: &[VenueSpec], spec: &PoolSpec) -> 
             Err(error @ SourceError::Disconnected) => return Err(error),
             Err(error) => error,
         };
-        calls.call_raw(Address::ZERO, Vec::new()).await?;
+        calls.call_raw(Address::ZERO, Bytes::new()).await?;
         // A contract that takes its time once would take it again.
         if tries == TRIES || matches!(error, SourceError::Timeout { .. }) {
             return Ok(PoolAnswer::Unread(with_causes(&error)));
@@ -55,7 +55,7 @@ async fn read_pool(calls: &Calls<'_>, venues: &[VenueSpec], spec: &PoolSpec) -> 
     }
 }
 
-async fn try_read_pool(calls: &Calls<'_>, venues: &[VenueSpec], spec: &PoolSpec) -> Result<PoolImage, SourceError> {
+async fn try_read_pool(calls: &Calls, venues: &[VenueSpec], spec: &PoolSpec) -> Result<PoolImage, SourceError> {
     let identity = calls.read_identity(venues, spec).await?;
     let [token_0, token_1] = identity.tokens;
     let pool = spec.address;

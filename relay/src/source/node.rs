@@ -21,8 +21,9 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::timeout;
 
 use super::creation::CREATIONS;
+use super::http::{HttpConnect, HttpUrl};
 use super::logs::TOPICS;
-use super::{BlockProof, ChainSource, Dial, MarketImage, PoolAnswer, newcomer, reader};
+use super::{BlockProof, ChainSource, Dial, MarketImage, PoolAnswer, newcomer, read};
 use crate::config::{Endpoint, PoolSpec, VenueSpec};
 use crate::error::SourceError;
 use crate::metrics::Metrics;
@@ -70,22 +71,33 @@ impl Dial for NodeDial {
 
 /// Connects to a node, and makes sure that it is on the chain asked for.
 pub(super) async fn connect(endpoint: &Endpoint, expected: ChainId) -> Result<RpcClient, SourceError> {
-    let connect = async {
-        match endpoint {
-            Endpoint::Ws(url) => ClientBuilder::default().pubsub(Once(WsConnect::new(url.clone()))).await,
-            Endpoint::Ipc(path) => ClientBuilder::default().pubsub(Once(IpcConnect::new(path.clone()))).await,
-        }
-    };
-    let client = timeout(REQUEST_TIMEOUT, connect)
-        .await
-        .map_err(|_| SourceError::Timeout { method: "connect", after: REQUEST_TIMEOUT })?
-        .map_err(|error| SourceError::Connect(error.into()))?;
+    let client = open(endpoint).await?;
     let got: U64 = request(&client, "eth_chainId", ()).await?;
     let got = ChainId(got.to());
     if got != expected {
         return Err(SourceError::WrongChain { expected, got });
     }
     Ok(client)
+}
+
+/// Connects to a node of whatever chain.
+pub(super) async fn open(endpoint: &Endpoint) -> Result<RpcClient, SourceError> {
+    let connect = async {
+        match endpoint {
+            Endpoint::Ws(url) => ClientBuilder::default().pubsub(Once(WsConnect::new(url.clone()))).await,
+            Endpoint::Ipc(path) => ClientBuilder::default().pubsub(Once(IpcConnect::new(path.clone()))).await,
+        }
+    };
+    timeout(REQUEST_TIMEOUT, connect)
+        .await
+        .map_err(|_| SourceError::Timeout { method: "connect", after: REQUEST_TIMEOUT })?
+        .map_err(|error| SourceError::Connect(error.into()))
+}
+
+/// Sends requests to a node's HTTP port, which tells of nothing by itself.
+pub(super) async fn open_http(url: &HttpUrl) -> Result<RpcClient, SourceError> {
+    let connect = HttpConnect::new(url.clone()).map_err(|reason| SourceError::Connect(reason.into()))?;
+    ClientBuilder::default().pubsub(connect).await.map_err(|error| SourceError::Connect(error.into()))
 }
 
 /// A transport that connects once. The library would reconnect behind our back and hide that blocks were missed.
@@ -174,7 +186,7 @@ impl ChainSource for NodeSource {
     }
 
     async fn market(&self, at: &BlockContext) -> Result<MarketImage, SourceError> {
-        reader::read_market(&self.client, &self.venues, &self.pools, at).await
+        read::read_market(&self.client, &self.venues, &self.pools, at).await
     }
 
     async fn pools(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
@@ -249,7 +261,17 @@ pub(super) async fn request<P: RpcSend, R: RpcRecv>(
     method: &'static str,
     params: P,
 ) -> Result<R, SourceError> {
-    within(REQUEST_TIMEOUT, method, client.request(method, params)).await
+    request_within(client, method, params, REQUEST_TIMEOUT).await
+}
+
+/// As [`request`], for what may take longer.
+pub(super) async fn request_within<P: RpcSend, R: RpcRecv>(
+    client: &RpcClient,
+    method: &'static str,
+    params: P,
+    after: Duration,
+) -> Result<R, SourceError> {
+    within(after, method, client.request(method, params)).await
 }
 
 /// Runs a call in the node's state, within `after`.

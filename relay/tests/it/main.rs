@@ -40,6 +40,7 @@ mod race_scene;
 mod race_start;
 mod random_chains;
 mod random_liars;
+mod read_pools;
 mod recovery;
 mod remote_feed;
 mod replay;

@@ -87,7 +87,7 @@ pub(crate) enum Given {
 pub(crate) struct Deployment {
     authorizer: Address,
     pub(crate) vault: Address,
-    queries: Address,
+    pub(crate) queries: Address,
     pub(crate) factory: Address,
     pub(crate) tokens: Vec<(Address, u8)>,
 }

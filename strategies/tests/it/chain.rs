@@ -123,6 +123,26 @@ impl Chain {
         store.storage_ref(address, slot).expect("the in-memory chain does not fail")
     }
 
+    /// All accounts, as a genesis file has them.
+    #[allow(dead_code, reason = "tests of the command begin a node with them")]
+    pub(crate) fn accounts(&self) -> serde_json::Value {
+        let cache = &self.evm.ctx.journaled_state.database.cache;
+        let account = |(address, account): (&Address, &revm::database::DbAccount)| {
+            let info = &account.info;
+            let code = info.code.as_ref().or_else(|| cache.contracts.get(&info.code_hash));
+            let code = code.map_or_else(String::new, |code| alloy::hex::encode(code.original_byte_slice()));
+            let word = |word: &U256| format!("0x{word:064x}");
+            let storage: serde_json::Map<_, _> =
+                account.storage.iter().map(|(slot, value)| (word(slot), word(value).into())).collect();
+            let account = serde_json::json!({
+                "balance": format!("{:#x}", info.balance), "nonce": format!("{:#x}", info.nonce),
+                "code": format!("0x{code}"), "storage": storage,
+            });
+            (format!("{address:#x}"), account)
+        };
+        cache.accounts.iter().map(account).collect::<serde_json::Map<_, _>>().into()
+    }
+
     /// Unix seconds of the blocks from here on.
     pub(crate) fn set_time(&mut self, timestamp: u64) {
         self.evm.ctx.block.timestamp = U256::from(timestamp);

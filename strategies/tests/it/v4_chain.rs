@@ -50,6 +50,18 @@ impl V4Chain {
         Some(Self { chain, manager, swapper, modifier, quoter, state_view, token_0, token_1 })
     }
 
+    /// Router that changes liquidity.
+    #[allow(dead_code, reason = "tests of the command call it on a node")]
+    pub(crate) const fn modifier(&self) -> Address {
+        self.modifier
+    }
+
+    /// Contract that quotes.
+    #[allow(dead_code, reason = "tests of the command call it on a node")]
+    pub(crate) const fn quoter(&self) -> Address {
+        self.quoter
+    }
+
     pub(crate) fn fork(&self) -> Self {
         Self { chain: self.chain.fork(), ..*self }
     }

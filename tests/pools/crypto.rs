@@ -1,0 +1,105 @@
+//! Curve's tricrypto2 and tricryptoUSDC, their code and state those of mainnet block 18,884,864.
+
+use alloy::primitives::{Address, U256, address, hex};
+use alloy::sol;
+use alloy::sol_types::{SolCall as _, SolEvent as _};
+use serde_json::{Map, Value, json};
+
+use crate::chain::OWNER;
+use crate::data::{json, report};
+use crate::scene::{Scene, quote};
+
+sol! {
+    interface Legacy {
+        event TokenExchange(address indexed buyer, uint256 sold_id, uint256 tokens_sold, uint256 bought_id,
+            uint256 tokens_bought);
+        function exchange(uint256 i, uint256 j, uint256 dx, uint256 min_dy, bool use_eth) external payable;
+    }
+
+    interface Ng {
+        function exchange(uint256 i, uint256 j, uint256 dx, uint256 min_dy, bool use_eth) external payable
+            returns (uint256 dy);
+    }
+}
+
+const GENESIS: &str = "blocks/replayable/18884864.anvil-genesis.json.gz";
+const TRICRYPTO_2: Address = address!("d51a44d3fae010294c616388b506acda1bfaae46");
+const TRICRYPTO_USDC: Address = address!("7f86bf177dd4f3494b841a37e810a34dd56c829b");
+const SHARE: Address = address!("c4ad29ba4b3c580e6d59105fff484999997675ff");
+const MATHS: [Address; 2] =
+    [address!("8f68f4810cce3194b6cb6f3d50fa58c2c9bdd1d5"), address!("cbff3004a20dbfe2731543aa38599a526e0fd6ee")];
+const USDT: Address = address!("dac17f958d2ee523a2206206994597c13d831ec7");
+const USDC: Address = address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48");
+const WBTC: Address = address!("2260fac5e5542a773aa44fbcfedf7c193bc2c599");
+const WETH: Address = address!("c02aaa39b223fe8d0a0e5c4f27ead9083c756cc2");
+
+/// A token that moves nothing, says 1 to everything, and has these decimals.
+fn token(decimals: u8) -> Value {
+    let mut code = hex!("60003560e01c63313ce56714601957600160005260206000f35b600060005260206000f3");
+    code[27] = decimals;
+    json!({"balance": "0x0", "nonce": "0x1", "code": hex::encode_prefixed(code)})
+}
+
+/// A token of which this much is there.
+fn share(supply: U256) -> Value {
+    let mut code = vec![0x7f];
+    code.extend(supply.to_be_bytes::<32>());
+    code.extend(hex!("60005260206000f3"));
+    json!({"balance": "0x0", "nonce": "0x1", "code": hex::encode_prefixed(code)})
+}
+
+/// Pools, their maths, and coins.
+fn accounts(genesis: &Value) -> Map<String, Value> {
+    let mut accounts = Map::new();
+    for address in [TRICRYPTO_2, TRICRYPTO_USDC].into_iter().chain(MATHS) {
+        let name = format!("{address:#x}");
+        accounts.insert(name.clone(), genesis["alloc"][&name].clone());
+    }
+    for (address, decimals) in [(USDT, 6), (USDC, 6), (WBTC, 8), (WETH, 18)] {
+        accounts.insert(format!("{address:#x}"), token(decimals));
+    }
+    accounts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pools_of_three_crypto_coins_quote_as_they_swap() {
+    let Some(genesis) = json(GENESIS) else { return };
+    let timestamp =
+        genesis["timestamp"].as_str().and_then(|text| u64::from_str_radix(&text[2..], 16).ok()).expect("a time");
+    let mut accounts = accounts(&genesis);
+    // Only what a swap leaves behind depends on it: above what the invariant is worth, no profit is lost.
+    accounts.insert(format!("{SHARE:#x}"), share(U256::from(50_000) * U256::from(10_u128.pow(18))));
+    let scene = Scene::start(accounts.into(), timestamp).await;
+    let snapshot = scene.snapshot(&[format!("{TRICRYPTO_2:#x}"), format!("{TRICRYPTO_USDC:#x}")]);
+    let mut quotes = 0;
+    for (pool, coins) in [(TRICRYPTO_2, [USDT, WBTC, WETH]), (TRICRYPTO_USDC, [USDC, WBTC, WETH])] {
+        for (i, j) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+            let unit = [10_u64.pow(9), 10_u64.pow(6), 10_u64.pow(17)][i];
+            let (name, way) = (format!("{pool:#x}"), [coins[i], coins[j]]);
+            for amount in [unit / 1_000, unit, 3 * unit + 1].map(U256::from) {
+                let ours = quote(&snapshot, &name, way, amount).expect("liquid");
+                let [from, to] = [i, j].map(U256::from);
+                let theirs = if pool == TRICRYPTO_USDC {
+                    let call = Ng::exchangeCall { i: from, j: to, dx: amount, min_dy: U256::ZERO, use_eth: false };
+                    scene.try_call(pool, &call).await.expect("a swap")
+                } else {
+                    // Its swap answers nothing, so its log tells.
+                    let call = Legacy::exchangeCall { i: from, j: to, dx: amount, min_dy: U256::ZERO, use_eth: false };
+                    let call = json!({"from": OWNER, "to": pool, "input": hex::encode_prefixed(call.abi_encode())});
+                    let blocks = json!([{"blockStateCalls": [{"calls": [call]}]}, "latest"]);
+                    let simulated = scene.raw("eth_simulateV1", blocks).await;
+                    let logs = simulated[0]["calls"][0]["logs"].as_array().expect("logs").clone();
+                    let told = logs.into_iter().find_map(|log| {
+                        let log: alloy::rpc::types::Log = serde_json::from_value(log).ok()?;
+                        Legacy::TokenExchange::decode_log(&log.inner).ok()
+                    });
+                    told.unwrap_or_else(|| panic!("{simulated}")).tokens_bought
+                };
+                assert_eq!(ours, theirs, "{pool} {i} {j} {amount}");
+                quotes += 1;
+            }
+        }
+    }
+    report(&format!("snapshot of CryptoSwap: 2 pools, {quotes} quotes"));
+    assert_eq!(quotes, 36);
+}
