@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 /// Where estimates live, which rank and decide no amount.
 const ESTIMATES: [&str; 3] = ["estimate", "mobius.rs", "ladder.rs"];
 
-/// Names by which an exact module would come to an estimate.
-const NAMES: [&str; 5] = ["f64", "f32", "estimate", "mobius", "ladder"];
+/// Types of floats.
+const TYPES: [&str; 2] = ["f64", "f32"];
+
+/// How an exact module would come to an estimate.
+const PATHS: [&str; 4] = ["estimate::", "mobius::", "ladder::", "Mobius"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pool")
@@ -29,20 +32,21 @@ fn floats(line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or_default();
     let is_part = |symbol: char| symbol.is_alphanumeric() || symbol == '_' || symbol == '.';
     let words = code.split(|symbol| !is_part(symbol)).filter(|word| !word.is_empty());
-    words.filter(|word| is_float(word)).map(str::to_owned).collect()
+    let paths = PATHS.into_iter().filter(|path| code.contains(path));
+    words.filter(|word| is_float(word)).chain(paths).map(str::to_owned).collect()
 }
 
-/// A name from the list, or a number with a point or an exponent.
+/// A type, or a number with a point or an exponent.
 fn is_float(word: &str) -> bool {
     if !word.starts_with(|symbol: char| symbol.is_ascii_digit()) {
-        return word.split('.').any(|name| NAMES.contains(&name));
+        return word.split('.').any(|name| TYPES.contains(&name));
     }
     let digits = word.trim_start_matches(|symbol: char| symbol.is_ascii_digit() || symbol == '_');
     let is_hexadecimal = word.starts_with("0x");
     // A range has two points, and a tuple's field no digit before its point.
     let has_fraction = digits.starts_with('.') && !digits.starts_with("..");
     !is_hexadecimal
-        && (has_fraction || digits.starts_with(['e', 'E']) || NAMES.iter().any(|name| digits.ends_with(name)))
+        && (has_fraction || digits.starts_with(['e', 'E']) || TYPES.iter().any(|name| digits.ends_with(name)))
 }
 
 #[test]
