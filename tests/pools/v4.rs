@@ -46,6 +46,8 @@ async fn pools_of_a_manager_quote_as_its_quoter_does() {
         keys.push(key);
     }
     let snapshot = scene.snapshot(&pools);
+    // The manager's logs name the same.
+    assert_eq!(scene.snapshot_of(chain.manager).pools, snapshot.pools);
     let (mut answers, mut refusals) = (0, 0);
     for key in &keys {
         let name = keccak256(key.abi_encode()).to_string();
