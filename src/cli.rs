@@ -13,7 +13,7 @@ use crate::commands::relay::RelayArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::scan::ScanArguments;
-use crate::commands::snapshot::SnapshotArguments;
+use crate::commands::snapshot::SnapshotCommand;
 use crate::commands::testnet::TestnetCommand;
 use crate::commands::wallet::WalletArguments;
 
@@ -57,8 +57,8 @@ pub(crate) enum Command {
     Quote(QuoteArguments),
     /// Profitable closed routes of a market snapshot, without a node
     Scan(ScanArguments),
-    /// Read pools of every kind from a node at one block, as a market snapshot
-    Snapshot(SnapshotArguments),
+    /// Pools of every kind at one block, from a node or out of other people's files, as a market snapshot
+    Snapshot(SnapshotCommand),
     /// Keystores of signing accounts
     Wallet(WalletArguments),
     /// Write, check and show configurations

@@ -34,7 +34,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Testnet(command) => testnet::run(command),
         Command::Quote(arguments) => quote::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
-        Command::Snapshot(arguments) => snapshot::run(&arguments),
+        Command::Snapshot(command) => snapshot::run(&command),
         Command::Wallet(arguments) => wallet::run(&arguments),
         Command::Config(command) => config::run(command),
         Command::Executor(command) => executor::run(&command),

@@ -16,6 +16,7 @@
 //! # Ok::<(), conformance::Violation>(())
 //! ```
 
+pub mod pool;
 mod random;
 mod stream;
 

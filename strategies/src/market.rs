@@ -1,13 +1,17 @@
 //! The market as strategies see it: the mirrored state, which pools may be traded, and the rates that search reads.
 
+mod hot;
 mod pool_view;
 
 use alphapulse_protocol::ReplicaError;
 use alphapulse_protocol::message::{Message, PoolKind};
 use alphapulse_protocol::replica::{Change, Replica};
+use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
 
+pub use self::hot::HotLine;
+use self::hot::{HotLines, NOTHING};
 pub use self::pool_view::{
     After, BalancerStablePool, CryptoSwapPool, PoolRanges, PoolView, StableSwapPool, WeightedPool,
 };
@@ -50,14 +54,12 @@ enum Standing {
 #[derive(Debug, Clone)]
 struct Derived {
     standing: Standing,
-    /// Output for input before any price range is used up: token 0 in, token 1 in. `g` is 0 when not admitted.
-    rates: [Mobius; 2],
     /// The invariant of a StableSwap pool in the last whole block. A quote from another state solves it anew.
     solved: Option<Box<Solved>>,
 }
 
 impl Derived {
-    const EMPTY: Self = Self { standing: Standing::Empty, rates: [Mobius { g: 0.0, h: 0.0 }; 2], solved: None };
+    const EMPTY: Self = Self { standing: Standing::Empty, solved: None };
 }
 
 /// Mirrored state plus what search needs to know of it.
@@ -72,12 +74,17 @@ pub struct Market {
     admission: Admission,
     is_in_snapshot: bool,
     derived: Vec<Derived>,
+    hot: HotLines,
     refused: Vec<(PoolId, Refusal)>,
     graph: TokenGraph,
     topology: u64,
     /// Pools changed since `derived` was made, each once.
     stale: Vec<PoolId>,
     is_stale: Vec<bool>,
+    /// Pools whose estimates may change without a message of their own: of ramps, expiring rates, and base pools.
+    moving: Vec<PoolId>,
+    /// Room for the ones of the block before.
+    moved: Vec<PoolId>,
 }
 
 impl Market {
@@ -90,11 +97,14 @@ impl Market {
             admission,
             is_in_snapshot: false,
             derived: Vec::new(),
+            hot: HotLines::default(),
             refused: Vec::new(),
             graph: TokenGraph::default(),
             topology: 0,
             stale: Vec::new(),
             is_stale: Vec::new(),
+            moving: Vec::new(),
+            moved: Vec::new(),
         }
     }
 
@@ -148,8 +158,20 @@ impl Market {
     #[inline]
     #[must_use]
     pub fn rate(&self, pool: PoolId, zero_for_one: bool) -> Mobius {
-        let rates = self.derived.get(pool.index()).map_or(Derived::EMPTY.rates, |derived| derived.rates);
-        rates[usize::from(!zero_for_one)]
+        self.hot.line(pool, Way::of_pair(zero_for_one)).map_or(NOTHING, HotLine::rate)
+    }
+
+    /// What search reads of a pool: a line for each way through it, by the token that goes in and then by the one that comes
+    /// out. Written when a block is whole; none for an unknown pool.
+    #[must_use]
+    pub fn lines(&self, pool: PoolId) -> &[HotLine] {
+        self.hot.of_pool(pool)
+    }
+
+    /// The lines of every pool, by pool.
+    #[must_use]
+    pub fn all_lines(&self) -> &[HotLine] {
+        self.hot.all()
     }
 
     /// The pool with its state, for quotes; admitted or not.
@@ -158,11 +180,7 @@ impl Market {
     /// [`QuoteError::UnknownPool`]; [`QuoteError::UnknownState`] for a state that is not known because the feed leaves it
     /// out; else as [`PoolView::new`].
     pub fn pool(&self, pool: PoolId) -> Result<PoolView<'_>, QuoteError> {
-        let described = |id: PoolId| self.replica.pools().get(id.index()).zip(self.replica.state(id));
-        let known = self.replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?;
-        let state = self.replica.state(pool).ok_or(QuoteError::UnknownState)?;
-        let view = PoolView::new((known, state), described)?;
-        Ok(view.with_solved(self.derived.get(pool.index()).and_then(|derived| derived.solved.as_deref())))
+        view_of(&self.replica, &self.derived, pool)
     }
 
     /// Unix second of the block whose state this is, or is becoming: the time at which quotes are asked. 0 before the
@@ -258,6 +276,8 @@ impl Market {
     fn forget(&mut self) {
         self.is_in_snapshot = false;
         self.derived.clear();
+        self.hot.clear();
+        self.moving.clear();
         self.refused.clear();
         self.stale.clear();
         self.is_stale.clear();
@@ -280,6 +300,9 @@ impl Market {
     fn add(&mut self, pool: PoolId) {
         debug_assert_eq!(pool.index(), self.derived.len(), "pools are described in order of id");
         self.derived.push(Derived::EMPTY);
+        if let Some(info) = self.replica.pools().get(pool.index()) {
+            self.hot.add(info.kind, &info.tokens);
+        }
         self.is_stale.push(false);
         self.mark_stale(pool);
         if self.check_lists(pool).is_ok()
@@ -296,29 +319,54 @@ impl Market {
         {
             *is_stale = true;
             self.stale.push(pool);
+            self.hot.mark_stale(pool);
         }
     }
 
+    /// Makes anew what is derived of every pool that changed, and of those that change by themselves.
     fn derive_stale(&mut self) {
+        core::mem::swap(&mut self.moving, &mut self.moved);
+        while let Some(pool) = self.moved.pop() {
+            self.mark_stale(pool);
+        }
         while let Some(pool) = self.stale.pop() {
-            let (standing, rates) = self.derive(pool);
+            let (standing, is_estimated) = self.stand(pool);
             self.note_refusal(pool, standing);
+            self.derived[pool.index()].standing = standing;
             self.solve(pool);
-            let derived = &mut self.derived[pool.index()];
-            (derived.standing, derived.rates) = (standing, rates);
+            self.estimate(pool, standing == Standing::Admitted, is_estimated);
             self.is_stale[pool.index()] = false;
         }
     }
 
-    fn derive(&self, pool: PoolId) -> (Standing, [Mobius; 2]) {
-        let nothing = Derived::EMPTY.rates;
-        if let Err(refusal) = self.check_lists(pool) {
-            return (Standing::Refused(refusal), nothing);
-        }
-        let Some(view) = self.pool(pool).ok().filter(PoolView::has_price) else { return (Standing::Empty, nothing) };
+    /// Whether the pool is traded, and whether it is sound and listed, so that its rates mean something.
+    fn stand(&self, pool: PoolId) -> (Standing, bool) {
+        let admitted = match self.check_lists(pool) {
+            Ok(()) => Standing::Admitted,
+            Err(refusal @ Refusal::KindNotTraded { .. }) => Standing::Refused(refusal),
+            Err(refusal) => return (Standing::Refused(refusal), false),
+        };
+        let is_traded = admitted == Standing::Admitted;
+        let Some(view) = self.pool(pool).ok().filter(PoolView::has_price) else {
+            return (if is_traded { Standing::Empty } else { admitted }, false);
+        };
         match view.check_consistency() {
-            Err(inconsistency) => (Standing::Refused(Refusal::Inconsistent(inconsistency)), nothing),
-            Ok(()) => (Standing::Admitted, [true, false].map(|zero_for_one| view.rate(zero_for_one))),
+            Err(flaw) if is_traded => (Standing::Refused(Refusal::Inconsistent(flaw)), false),
+            Err(_) => (admitted, false),
+            Ok(()) => (admitted, true),
+        }
+    }
+
+    /// Writes the pool's lines, and remembers it when they will not stand for long.
+    fn estimate(&mut self, pool: PoolId, is_admitted: bool, is_estimated: bool) {
+        let at = self.timestamp();
+        let view = view_of(&self.replica, &self.derived, pool).ok().filter(|_| is_estimated);
+        self.hot.write(pool, is_admitted, |way| view.and_then(|view| view.rate(way, at)));
+        let stands_on_another = self.replica.pools().get(pool.index()).is_some_and(
+            |info| matches!(&info.details, PoolDetails::MultiToken(details) if details.base_pool.is_some()),
+        );
+        if stands_on_another || view.is_some_and(|view| view.is_moving(at)) {
+            self.moving.push(pool);
         }
     }
 
@@ -353,4 +401,13 @@ impl Market {
             (Err(_), _) => {}
         }
     }
+}
+
+/// A pool of a mirror with its state, and with what is kept for its quotes.
+fn view_of<'a>(replica: &'a Replica, derived: &'a [Derived], pool: PoolId) -> Result<PoolView<'a>, QuoteError> {
+    let described = |id: PoolId| replica.pools().get(id.index()).zip(replica.state(id));
+    let known = replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?;
+    let state = replica.state(pool).ok_or(QuoteError::UnknownState)?;
+    let view = PoolView::new((known, state), described)?;
+    Ok(view.with_solved(derived.get(pool.index()).and_then(|derived| derived.solved.as_deref())))
 }

@@ -4,6 +4,7 @@
 mod auction;
 mod command;
 mod config;
+mod convert;
 mod demo;
 mod docs;
 mod help;

@@ -22,16 +22,16 @@ const TICK_SPACING: i32 = 10;
 
 /// What the other tool says of one log.
 #[derive(Debug, PartialEq, Eq)]
-enum Row {
+pub(crate) enum Row {
     Swap { sqrt_price_x96: U256, tick: i32, liquidity: u128 },
     Liquidity { lower: i32, upper: i32, delta: i128 },
 }
 
-fn hash_of(number: u64) -> B256 {
+pub(crate) fn hash_of(number: u64) -> B256 {
     B256::from(U256::from(number + 1))
 }
 
-fn context(number: u64) -> BlockContext {
+pub(crate) fn context(number: u64) -> BlockContext {
     BlockContext {
         number: number.into(),
         hash: hash_of(number).0,
@@ -100,13 +100,15 @@ fn read_log(line: &str, pool: Address) -> (u64, Log) {
     let (topics, data) = rest.split_once("]\",").expect("topics are quoted");
     let fields: Vec<&str> = head.split(',').collect();
     let topics = topics.split(", ").map(|topic| B256::from_hex(topic.trim_matches('\'')).unwrap()).collect();
-    let data = LogData::new_unchecked(topics, Bytes::from_hex(data.trim()).unwrap());
+    // Some files have further columns.
+    let data = data.split(',').next().expect("data").trim();
+    let data = LogData::new_unchecked(topics, Bytes::from_hex(data).unwrap());
     let log_index = Some(fields[4].parse().unwrap());
     (fields[0].parse().unwrap(), Log { inner: EventLog { address: pool, data }, log_index, ..Log::default() })
 }
 
 /// Logs by block, each placed in its renumbered block.
-fn read_blocks(text: &str, pool: Address) -> Vec<Vec<Log>> {
+pub(crate) fn read_blocks(text: &str, pool: Address) -> Vec<Vec<Log>> {
     let mut blocks: Vec<(u64, Vec<Log>)> = Vec::new();
     for line in text.lines().skip(1) {
         let (number, mut log) = read_log(line, pool);
@@ -119,7 +121,7 @@ fn read_blocks(text: &str, pool: Address) -> Vec<Vec<Log>> {
     blocks.into_iter().map(|(_, logs)| logs).collect()
 }
 
-fn read_rows(text: &str) -> Vec<Row> {
+pub(crate) fn read_rows(text: &str) -> Vec<Row> {
     let read = |line: &str| {
         let field: Vec<&str> = line.split(',').collect();
         // The tool writes ticks as decimals.

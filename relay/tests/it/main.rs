@@ -23,6 +23,7 @@ mod journal;
 mod keys;
 mod later_kinds;
 mod log;
+mod log_replay;
 mod log_vectors;
 mod lost_source;
 mod lying_node;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::time::Instant;
 
 use alphapulse_strategies::pool::stable_swap::invariant::invariant;
 use alphapulse_strategies::pool::stable_swap::{BasePool, PriceCache, Rules, StableSwapView};
@@ -164,6 +165,7 @@ impl State {
 }
 
 fn compare(family: Family, seed: u64) {
+    let start = Instant::now();
     let swaps = SWAPS * variable("ALPHAPULSE_CASES", 1);
     let seed = variable("ALPHAPULSE_SEED", seed);
     let mut random = SmallRng::seed_from_u64(seed);
@@ -207,6 +209,10 @@ fn compare(family: Family, seed: u64) {
         writeln!(out, "  {count} differ: {reason}").expect("standard error is open");
     }
     assert!(equal * 2 > done, "too few swaps are answered by both");
+    // Kind, pools, swaps, mismatches, seed and seconds, as the comparisons with bytecode print them.
+    let seconds = start.elapsed().as_secs();
+    let line = format!("compared\tcurve_stable {family:?} by curve-math\t{pools}\t{done}\t0\t{seed}\t{seconds}");
+    writeln!(out, "{line}").expect("standard error is open");
 }
 
 /// With the invariant solved before, and over a base pool where the family is one of meta pools.

@@ -20,8 +20,10 @@ pub use self::stable_swap::StableSwapPool;
 use crate::pool::concentrated_liquidity::{self, V3View};
 use crate::pool::solidly::{SolidlyCurve, SolidlyView};
 use crate::pool::stable_swap::Solved;
-use crate::pool::v4::V4View;
-use crate::pool::{Inconsistency, Mobius, PPM, QuoteError, Swapped, Way, check_consistency, constant_product};
+use crate::pool::v4::{V4View, takes_part_in_swaps};
+use crate::pool::{
+    Inconsistency, Mobius, PPM, QuoteError, Swapped, Way, check_consistency, constant_product, estimate,
+};
 
 /// Most decimals of a Solidly token whose unit 128 bits hold.
 const DECIMALS_MAX: u8 = 38;
@@ -253,10 +255,39 @@ impl<'a> PoolView<'a> {
         view
     }
 
-    /// Output as a function of input up to the first price boundary. `g` is 0 when nothing can be sold to the pool.
+    /// Output as a function of input as search estimates it: exact up to the first price boundary for pairs of constant
+    /// product and ranges, else of the same slope and curvature at no input. `None` when nothing can be sold to the pool.
     #[must_use]
-    pub fn rate(&self, zero_for_one: bool) -> Mobius {
-        self.ranges(zero_for_one).next().map_or(Mobius { g: 0.0, h: 0.0 }, |range| range.mobius)
+    pub fn rate(&self, way: Way, at: u64) -> Option<Mobius> {
+        match self {
+            Self::V4(view) if takes_part_in_swaps(view.hooks) => None,
+            Self::V2 { .. } | Self::V3(_) | Self::V4(_) => {
+                let range = self.ranges(way.zero_for_one().ok()?).next();
+                range.map(|range| range.mobius).filter(|map| map.g > 0.0)
+            }
+            Self::Solidly(view) => estimate::solidly(view, way),
+            Self::StableSwap(pool) => pool.with_view(|view| estimate::stable_swap(view, way, at)),
+            Self::CryptoSwap(pool) => estimate::crypto_swap(&pool.view(), way, at),
+            Self::Weighted(pool) => pool.with_view(|view| estimate::weighted(view, way)),
+            Self::BalancerStable(pool) => pool.with_view(|view| estimate::balancer_stable(view, way, at)),
+        }
+    }
+
+    /// Whether [`PoolView::rate`] may be another after `at` although no message about the pool comes: while amplification
+    /// moves, and until rates expire. That a base pool may change is not counted.
+    #[must_use]
+    pub fn is_moving(&self, at: u64) -> bool {
+        let is_expiring = |until: u64| until != u64::MAX && at <= until;
+        match self {
+            Self::StableSwap(pool) => {
+                pool.with_view(|view| at < view.amplification.future_time || is_expiring(view.valid_until))
+            }
+            Self::CryptoSwap(pool) => at < pool.view().state.future_time,
+            Self::BalancerStable(pool) => {
+                pool.with_view(|view| at < view.amplification.future_time || is_expiring(view.rates_valid_until))
+            }
+            _ => false,
+        }
     }
 
     /// Price ranges from the current price on, in the order in which a swap uses them up; none for a kind whose curve is

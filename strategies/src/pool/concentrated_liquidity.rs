@@ -102,7 +102,7 @@ impl Rules {
     }
 
     /// The contract's cast of what the caller asks for.
-    fn check_specified(self, specified: AmountSpecified) -> Result<(), QuoteError> {
+    pub(super) fn check_specified(self, specified: AmountSpecified) -> Result<(), QuoteError> {
         const INT256_MIN: U256 = U256::from_limbs([0, 0, 0, 1 << 63]);
         match (self, specified) {
             (_, AmountSpecified::ExactIn(amount)) if amount.is_zero() => Err(QuoteError::InsufficientInputAmount),
@@ -113,7 +113,7 @@ impl Rules {
     }
 
     /// The contract's cast of what the swap came to.
-    fn check_result(self, result: &SwapResult) -> Result<(), QuoteError> {
+    pub(super) fn check_result(self, result: &SwapResult) -> Result<(), QuoteError> {
         // What the pool takes is negative to it, so `int128` would hold one unit more; but nobody can pay that at once.
         let is_int128 = |amount: U256| amount.bit_len() <= 127;
         match self {
@@ -165,16 +165,25 @@ pub(super) fn swap_by(
     check_view(rules, view)?;
     rules.check_specified(specified)?;
     check_limit(view, zero_for_one, sqrt_price_limit_x96)?;
-    let mut run = Run::start(view, zero_for_one, specified, sqrt_price_limit_x96);
-    while !run.remaining.is_zero() && run.sqrt_price != sqrt_price_limit_x96 {
-        run.step()?;
-    }
-    let result = run.finish();
-    rules.check_result(&result)?;
-    Ok(result)
+    Run::start(view, zero_for_one, specified, sqrt_price_limit_x96).run_out(rules)
 }
 
-fn check_view(rules: Rules, view: &V3View<'_>) -> Result<(), QuoteError> {
+/// A swap without a price limit that has come to a tick by other means than the loop, which takes it from there.
+///
+/// `view` is the pool with price, tick and liquidity as they are there; the amounts are those since the swap began.
+/// What [`swap_by`] checks of a swap before it begins has been checked.
+pub(super) fn go_on_by(
+    rules: Rules,
+    view: &V3View<'_>,
+    zero_for_one: bool,
+    specified: AmountSpecified,
+    (remaining, calculated, ticks_crossed): (U256, U256, u32),
+) -> Result<SwapResult, QuoteError> {
+    let start = Run::start(view, zero_for_one, specified, sqrt_price_limit_default(zero_for_one));
+    Run { remaining, calculated, ticks_crossed, ..start }.run_out(rules)
+}
+
+pub(super) fn check_view(rules: Rules, view: &V3View<'_>) -> Result<(), QuoteError> {
     if view.sqrt_price_x96.is_zero() {
         return Err(QuoteError::UninitialisedPool);
     }
@@ -189,7 +198,7 @@ fn check_view(rules: Rules, view: &V3View<'_>) -> Result<(), QuoteError> {
     Ok(())
 }
 
-fn check_limit(view: &V3View<'_>, zero_for_one: bool, limit: U256) -> Result<(), QuoteError> {
+pub(super) fn check_limit(view: &V3View<'_>, zero_for_one: bool, limit: U256) -> Result<(), QuoteError> {
     let is_ahead = if zero_for_one {
         limit < view.sqrt_price_x96 && limit > MIN_SQRT_RATIO
     } else {
@@ -199,7 +208,7 @@ fn check_limit(view: &V3View<'_>, zero_for_one: bool, limit: U256) -> Result<(),
 }
 
 /// The contract's `toInt256`.
-fn fit_int256(amount: U256) -> Result<U256, QuoteError> {
+pub(super) fn fit_int256(amount: U256) -> Result<U256, QuoteError> {
     if amount.bit_len() > 255 { Err(QuoteError::AmountOverflow) } else { Ok(amount) }
 }
 
@@ -242,6 +251,15 @@ impl<'a> Run<'a> {
             liquidity: view.liquidity,
             ticks_crossed: 0,
         }
+    }
+
+    fn run_out(mut self, rules: Rules) -> Result<SwapResult, QuoteError> {
+        while !self.remaining.is_zero() && self.sqrt_price != self.limit {
+            self.step()?;
+        }
+        let result = self.finish();
+        rules.check_result(&result)?;
+        Ok(result)
     }
 
     fn step(&mut self) -> Result<(), QuoteError> {

@@ -6,6 +6,7 @@
 
 use ruint::aliases::U256;
 
+use super::full_math::{div_rem, divide_short, mul_wide};
 use super::{PPM, QuoteError};
 
 /// Largest reserve that a pair can store: its slots are `uint112`.
@@ -27,10 +28,27 @@ pub fn quote_exact_in(reserve_in: u128, reserve_out: u128, fee_ppm: u32, amount_
     }
     check_funded(reserve_in, reserve_out)?;
     reserve_after_input(reserve_in, amount_in)?;
+    // The amount has 112 bits; with the parts of a million that are kept of most it has 128 at most.
+    let amount_kept = u128::try_from(amount_in).ok().and_then(|amount| amount.checked_mul(u128::from(kept_ppm)));
+    let amount_out = amount_kept.and_then(|amount_kept| output_in_registers(reserve_in, reserve_out, amount_kept));
+    amount_out
+        .map_or_else(|| output(reserve_in, reserve_out, amount_in, kept_ppm), |amount_out| Ok(U256::from(amount_out)))
+}
+
+/// Without a number of 256 bits in memory, which would cost more than the division.
+#[inline]
+fn output_in_registers(reserve_in: u128, reserve_out: u128, amount_kept: u128) -> Option<u128> {
+    let (low, high) = mul_wide(amount_kept, reserve_out);
+    let denominator = reserve_in.checked_mul(u128::from(PPM))?.checked_add(amount_kept)?;
+    divide_short([low, high, 0], [denominator, 0]).map(|(amount_out, _)| amount_out)
+}
+
+fn output(reserve_in: u128, reserve_out: u128, amount_in: U256, kept_ppm: u32) -> Result<U256, QuoteError> {
     let amount_kept = amount_in.wrapping_mul(U256::from(kept_ppm));
     let numerator = amount_kept.wrapping_mul(U256::from(reserve_out));
     let denominator = U256::from(reserve_in).wrapping_mul(U256::from(PPM)).wrapping_add(amount_kept);
-    Ok(numerator.wrapping_div(denominator))
+    // The denominator is not below the reserve, which is not zero.
+    Ok(div_rem(numerator, denominator)?.0)
 }
 
 /// Input for which the pair gives at least `amount_out`, as `UniswapV2Library.getAmountIn` asks it.
@@ -60,7 +78,7 @@ pub fn quote_exact_out(
     }
     let numerator = U256::from(reserve_in).wrapping_mul(amount_out).wrapping_mul(U256::from(PPM));
     let denominator = reserve_out.wrapping_sub(amount_out).wrapping_mul(U256::from(kept_ppm));
-    let amount_in = numerator.wrapping_div(denominator).wrapping_add(U256::ONE);
+    let amount_in = div_rem(numerator, denominator)?.0.wrapping_add(U256::ONE);
     reserve_after_input(reserve_in, amount_in)?;
     Ok(amount_in)
 }

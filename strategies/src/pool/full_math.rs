@@ -1,7 +1,13 @@
 //! Products and quotients that do not lose bits on the way.
 
-use ruint::Uint;
-use ruint::aliases::{U256, U512};
+pub(crate) mod division;
+
+use ruint::aliases::U256;
+
+pub(super) use self::division::divide_short;
+
+use self::division::{Quotient, divide, high_word, low_word};
+use super::PPM;
 
 /// Why a quotient has no 256-bit value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +43,15 @@ pub fn mul_div_ceil(a: U256, b: U256, denominator: U256) -> Result<U256, MathErr
 /// [`MathError::DivisionByZero`].
 #[inline]
 pub fn div_ceil(numerator: U256, denominator: U256) -> Result<U256, MathError> {
-    if denominator.is_zero() {
-        return Err(MathError::DivisionByZero);
-    }
-    let (quotient, remainder) = numerator.div_rem(denominator);
-    round_up(quotient, remainder.is_zero())
+    let (quotient, is_exact) = div_rem(numerator, denominator)?;
+    round_up(quotient, is_exact)
+}
+
+/// `numerator / denominator`, rounded down, and whether nothing remained.
+#[inline]
+pub(super) fn div_rem(numerator: U256, denominator: U256) -> Result<(U256, bool), MathError> {
+    let quotient = divide(numerator.as_limbs(), denominator.as_limbs()).ok_or(MathError::DivisionByZero)?;
+    Ok((U256::from_limbs(quotient.words), quotient.is_exact))
 }
 
 /// Adds one to `quotient` unless the division was exact.
@@ -54,27 +64,67 @@ fn round_up(quotient: U256, is_exact: bool) -> Result<U256, MathError> {
 
 /// Quotient rounded down, and whether nothing remained.
 fn mul_div_rem(a: U256, b: U256, denominator: U256) -> Result<(U256, bool), MathError> {
-    if denominator.is_zero() {
-        return Err(MathError::DivisionByZero);
-    }
-    if a.bit_len() + b.bit_len() <= U256::BITS {
-        let (quotient, remainder) = a.wrapping_mul(b).div_rem(denominator);
-        return Ok((quotient, remainder.is_zero()));
-    }
-    let product: U512 = a.widening_mul(b);
-    let (quotient, remainder) = product.div_rem(widen(denominator));
-    Ok((narrow(quotient)?, remainder.is_zero()))
-}
-
-fn widen(value: U256) -> U512 {
-    let [a, b, c, d] = *value.as_limbs();
-    U512::from_limbs([a, b, c, d, 0, 0, 0, 0])
-}
-
-fn narrow(value: U512) -> Result<U256, MathError> {
-    match *value.as_limbs() {
-        [a, b, c, d, 0, 0, 0, 0] => Ok(U256::from_limbs([a, b, c, d])),
+    let product: [u64; 8] = mul(*a.as_limbs(), *b.as_limbs());
+    let Quotient { words, is_exact } = divide(&product, denominator.as_limbs()).ok_or(MathError::DivisionByZero)?;
+    match words {
+        [a, b, c, d, 0, 0, 0, 0] => Ok((U256::from_limbs([a, b, c, d]), is_exact)),
         _ => Err(MathError::Overflow),
+    }
+}
+
+/// `amount * parts / 10^6`, rounded down: what is left of an amount without its fee. `parts` is at most a million.
+#[inline]
+pub(super) fn mul_parts_per_million(amount: U256, parts: u32) -> Result<U256, MathError> {
+    // A million has twenty bits.
+    match *amount.as_limbs() {
+        [low, high, 0, 0] if high >> 44 == 0 => {
+            let product = (u128::from(high) << 64 | u128::from(low)) * u128::from(parts);
+            Ok(U256::from(div_million(product)))
+        }
+        _ => mul_div_floor(amount, U256::from(parts), U256::from(PPM)),
+    }
+}
+
+/// `value / 10^6`, rounded down, by a multiplication.
+///
+/// A million is `2^6 * 15625`, and `m = ceil(2^141 / 15625)` has 128 bits. With `n` the value without its last six bits,
+/// `m n / 2^141` exceeds `n / 15625` by less than `n / 2^141`, which is below `1 / 15625`: not enough to reach the next
+/// integer.
+#[inline]
+pub(super) const fn div_million(value: u128) -> u128 {
+    const FACTOR: u128 = (1 << 127) / 15_625 * (1 << 14) + ((1_u128 << 127) % 15_625 * (1 << 14)).div_ceil(15_625);
+    mul_high(value >> 6, FACTOR) >> 13
+}
+
+#[inline]
+const fn mul_high(a: u128, b: u128) -> u128 {
+    mul_wide(a, b).1
+}
+
+/// Lower and upper half of a product.
+#[inline]
+pub(super) const fn mul_wide(a: u128, b: u128) -> (u128, u128) {
+    let (a_high, a_low) = (high_word(a) as u128, low_word(a) as u128);
+    let (b_high, b_low) = (high_word(b) as u128, low_word(b) as u128);
+    // Each sum stays below 2^128: (2^64 - 1)^2 + 2 (2^64 - 1) is 2^128 - 1.
+    let middle = a_high * b_low + ((a_low * b_low) >> 64);
+    let cross = a_low * b_high + low_word(middle) as u128;
+    (a.wrapping_mul(b), a_high * b_high + (middle >> 64) + (cross >> 64))
+}
+
+/// `liquidity * 2^96 * price / denominator`, rounded up; the price has at most 160 bits.
+///
+/// # Errors
+/// As [`mul_div_ceil`].
+#[inline]
+pub(super) fn shift_96_mul_div_ceil(liquidity: u128, sqrt_price: U256, denominator: U256) -> Result<U256, MathError> {
+    let [p0, p1, p2, p3, p4] = mul_liquidity(liquidity, sqrt_price);
+    let shift = |high: u64, low: u64| (high << 32) | (low >> 32);
+    let numerator = [0, p0 << 32, shift(p1, p0), shift(p2, p1), shift(p3, p2), shift(p4, p3)];
+    match divide(&numerator, denominator.as_limbs()) {
+        Some(Quotient { words: [a, b, c, d, 0, 0], is_exact }) => round_up(U256::from_limbs([a, b, c, d]), is_exact),
+        Some(_) => Err(MathError::Overflow),
+        None => Err(MathError::DivisionByZero),
     }
 }
 
@@ -92,25 +142,44 @@ pub(super) fn mul_shift_96(liquidity: u128, difference: U256) -> (U256, bool) {
 /// The last three must be prices or differences of prices, below 2^160, the divisors not zero, and `difference` not
 /// above `a`: then the quotient is below 2^224.
 pub(super) fn shift_96_div(liquidity: u128, difference: U256, a: U256, b: U256) -> (U256, bool) {
-    type Wide = Uint<384, 6>;
     let [p0, p1, p2, p3, p4] = mul_liquidity(liquidity, difference);
     let shift = |high: u64, low: u64| (high << 32) | (low >> 32);
-    let numerator = Wide::from_limbs([0, p0 << 32, shift(p1, p0), shift(p2, p1), shift(p3, p2), shift(p4, p3)]);
-    let denominator: Wide = price(a).widening_mul(price(b));
-    let (quotient, remainder) = numerator.div_rem(denominator);
-    let [q0, q1, q2, q3, ..] = *quotient.as_limbs();
-    (U256::from_limbs([q0, q1, q2, q3]), remainder.is_zero())
+    let numerator = [0, p0 << 32, shift(p1, p0), shift(p2, p1), shift(p3, p2), shift(p4, p3)];
+    // Two prices multiply to 320 bits.
+    let [d0, d1, d2, d3, d4, _] = mul(price(a), price(b));
+    match divide(&numerator, &[d0, d1, d2, d3, d4]) {
+        Some(Quotient { words: [q0, q1, q2, q3, ..], is_exact }) => (U256::from_limbs([q0, q1, q2, q3]), is_exact),
+        None => (U256::ZERO, true),
+    }
 }
 
+#[inline]
 fn mul_liquidity(liquidity: u128, difference: U256) -> [u64; 5] {
-    let product: Uint<320, 5> = price(difference).widening_mul(Uint::<128, 2>::from(liquidity));
-    *product.as_limbs()
+    mul(price(difference), [low_word(liquidity), high_word(liquidity)])
 }
 
-fn price(value: U256) -> Uint<192, 3> {
+#[inline]
+fn price(value: U256) -> [u64; 3] {
     debug_assert!(value.bit_len() <= 160, "prices have 160 bits");
     let [a, b, c, _] = *value.as_limbs();
-    Uint::from_limbs([a, b, c])
+    [a, b, c]
+}
+
+/// Product of numbers of `A` and `B` words; it has `C`, their sum.
+#[inline]
+fn mul<const A: usize, const B: usize, const C: usize>(a: [u64; A], b: [u64; B]) -> [u64; C] {
+    const { assert!(A + B == C) };
+    let mut product = [0; C];
+    for (at, &left) in a.iter().enumerate() {
+        let mut carry = 0;
+        for (by, &right) in b.iter().enumerate() {
+            // At most (2^64 - 1)^2 + 2 (2^64 - 1), which is 2^128 - 1.
+            let sum = u128::from(left) * u128::from(right) + u128::from(product[at + by]) + u128::from(carry);
+            (product[at + by], carry) = (low_word(sum), high_word(sum));
+        }
+        product[at + B] = carry;
+    }
+    product
 }
 
 #[cfg(test)]
@@ -136,6 +205,27 @@ mod tests {
             .expect("digits");
         assert_eq!(mul_div_floor(a, b, U256::from(2)), Ok(U256::MAX));
         assert_eq!(mul_div_ceil(a, b, U256::from(2)), Err(MathError::Overflow));
+    }
+
+    #[test]
+    fn parts_of_an_amount_are_those_of_a_division() {
+        let by_division = |amount, parts: u32| mul_div_floor(amount, U256::from(parts), U256::from(PPM));
+        let near = |amount: U256| [amount.wrapping_sub(U256::ONE), amount, amount.wrapping_add(U256::ONE)];
+        for parts in [0, 1, 2, 7, 499_999, 997_000, 999_500, 999_999, PPM] {
+            for bits in 0..256_usize {
+                let power = U256::ONE << bits;
+                // Where a quotient steps, and around powers of two.
+                let step = power / U256::from(PPM) * U256::from(PPM);
+                for amount in [near(power), near(step), near(power.wrapping_mul(U256::from(15_625)))].concat() {
+                    assert_eq!(mul_parts_per_million(amount, parts), by_division(amount, parts), "{amount} {parts}");
+                }
+            }
+        }
+        for value in [0, 1, 999_999, 1_000_000, 1_000_001, u128::MAX, u128::MAX - 768_211_455, 1 << 127] {
+            for value in [value, value.saturating_sub(1), value / 1_000_000 * 1_000_000] {
+                assert_eq!(div_million(value), value / 1_000_000, "{value}");
+            }
+        }
     }
 
     #[test]

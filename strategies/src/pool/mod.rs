@@ -11,6 +11,7 @@
 //! | [`tick_math`], [`tick_bitmap`] | `TickMath`, `TickBitmap` |
 //! | [`sqrt_price_math`], [`swap_math`] | `SqrtPriceMath`, `SwapMath` |
 //! | [`concentrated_liquidity`] | `UniswapV3Pool.swap`, `QuoterV2` |
+//! | [`steps`] | none: the same answers as [`concentrated_liquidity`] from steps summed beforehand |
 //! | [`stable_swap`] | Curve's StableSwap contracts, `get_dy`, `get_dx`, `exchange` |
 //! | [`crypto_swap`] | Curve's CryptoSwap pools of two and three coins, and their maths contracts |
 //! | [`balancer`] | `WeightedPool`, `StablePool`, `MetaStablePool`, `ComposableStablePool` of Balancer V2, `Vault.swap` |
@@ -18,9 +19,9 @@
 //! | [`ramp`], [`square_root`] | what several kinds share: amplification that moves over time, the floor of a root |
 //! | [`solidly`] | `Pair` of Solidly and Velodrome V1, `Pool` of Velodrome V2 and Aerodrome |
 //!
-//! Floats appear in [`mobius`] and [`ladder`] only. They rank and filter; no amount comes from them.
+//! Floats appear in [`mobius`], [`ladder`] and [`estimate`] only. They rank and filter; no amount comes from them.
 //!
-//! Nothing here allocates, blocks, or panics on any input.
+//! Nothing here blocks or panics on any input, and nothing allocates but a [`StepTable`] while it is built.
 
 pub mod balancer;
 mod checked;
@@ -29,14 +30,17 @@ pub mod consistency;
 pub mod constant_product;
 pub mod crypto_swap;
 mod error;
+pub mod estimate;
 pub mod full_math;
 pub mod ladder;
 pub mod mobius;
+mod quotient;
 pub mod ramp;
 pub mod solidly;
 pub mod sqrt_price_math;
 pub mod square_root;
 pub mod stable_swap;
+pub mod steps;
 pub mod swap_math;
 pub mod tick_bitmap;
 pub mod tick_math;
@@ -49,6 +53,7 @@ pub use error::QuoteError;
 pub use ladder::{PriceRange, RANGES_MAX};
 pub use mobius::Mobius;
 pub use ramp::Ramp;
+pub use steps::StepTable;
 pub use way::{Swapped, Way};
 
 /// Parts per million in one: the scale of every fee.

@@ -5,7 +5,7 @@
 use ruint::aliases::U256;
 
 use super::QuoteError;
-use super::full_math::{div_ceil, mul_div_ceil, mul_div_floor, mul_shift_96, shift_96_div};
+use super::full_math::{div_ceil, mul_div_ceil, mul_div_floor, mul_shift_96, shift_96_div, shift_96_mul_div_ceil};
 
 /// Which way an amount that does not come out even is rounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ fn price_after_adding_token_0(sqrt_price: U256, liquidity: u128, amount: U256) -
     let numerator = U256::from(liquidity) << 96_usize;
     let denominator = amount.checked_mul(sqrt_price).and_then(|product| numerator.checked_add(product));
     if let Some(denominator) = denominator {
-        return fit_price(mul_div_ceil(numerator, sqrt_price, denominator)?);
+        return fit_price(shift_96_mul_div_ceil(liquidity, sqrt_price, denominator)?);
     }
     // The contract's less precise formula for amounts whose product with the price passes 256 bits.
     let denominator = numerator.wrapping_div(sqrt_price).checked_add(amount).ok_or(QuoteError::AmountOverflow)?;
@@ -119,7 +119,7 @@ fn price_after_removing_token_0(sqrt_price: U256, liquidity: u128, amount: U256)
         .and_then(|product| numerator.checked_sub(product))
         .filter(|denominator| !denominator.is_zero())
         .ok_or(QuoteError::InsufficientLiquidity)?;
-    fit_price(mul_div_ceil(numerator, sqrt_price, denominator)?)
+    fit_price(shift_96_mul_div_ceil(liquidity, sqrt_price, denominator)?)
 }
 
 /// `amount * 2^96 / liquidity`: the price move that an amount of token 1 makes.

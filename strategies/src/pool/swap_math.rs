@@ -2,7 +2,7 @@
 
 use ruint::aliases::U256;
 
-use super::full_math::{mul_div_ceil, mul_div_floor};
+use super::full_math::{mul_div_ceil, mul_parts_per_million};
 use super::sqrt_price_math::{
     Rounding, get_amount_0_delta, get_amount_1_delta, get_next_sqrt_price_from_input, get_next_sqrt_price_from_output,
 };
@@ -76,6 +76,75 @@ pub fn compute_swap_step(
     }
 }
 
+/// The step that uses a whole range: what an input of plenty gives, and what an output of exactly the range's takes.
+///
+/// # Errors
+/// As [`compute_swap_step`]; [`QuoteError::AmountOverflow`] for a fee of one where the range takes anything.
+pub(super) fn whole_step(
+    sqrt_price_current_x96: U256,
+    sqrt_price_target_x96: U256,
+    liquidity: u128,
+    fee_ppm: u32,
+) -> Result<SwapStep, QuoteError> {
+    let kept_ppm = PPM.checked_sub(fee_ppm).ok_or(QuoteError::InvalidPoolState)?;
+    Range { current: sqrt_price_current_x96, target: sqrt_price_target_x96, liquidity }.whole(fee_ppm, kept_ppm)
+}
+
+/// The step of an exact input that stays short of the target; `None` for one that reaches it. As [`compute_swap_step`]'s,
+/// without what the whole range takes.
+///
+/// For `s` units without the fee the contract goes to the target when `s` is at least `a`, the range's input rounded up.
+/// Where the next price is computed from one quotient, it tells the same:
+///
+/// - Token 0 comes in: the next price is `L p / (L + s p)` rounded up, the target `t` an integer. `s < a` means that `s` is
+///   below the exact input, so the exact price lies above `t`, and rounded up it does all the more. `s >= a` puts the
+///   exact price at `t` or below, and rounded up not above `t`.
+/// - Token 1 comes in: the rise is `s / L` rounded down, and `t - p` an integer. `s >= a` holds exactly when `s / L`, not
+///   rounded, is at least `t - p`, and then so it is rounded down.
+///
+/// # Errors
+/// As [`compute_swap_step`].
+pub(super) fn inner_step(
+    sqrt_price_current_x96: U256,
+    sqrt_price_target_x96: U256,
+    liquidity: u128,
+    remaining: U256,
+    fee_ppm: u32,
+) -> Result<Option<InnerStep>, QuoteError> {
+    let kept_ppm = PPM.checked_sub(fee_ppm).ok_or(QuoteError::InvalidPoolState)?;
+    let range = Range { current: sqrt_price_current_x96, target: sqrt_price_target_x96, liquidity };
+    let spendable = mul_parts_per_million(remaining, kept_ppm)?;
+    if liquidity == 0 {
+        return Ok(None);
+    }
+    // Below this size the contract does not resort to its less precise formula.
+    let is_one_quotient = spendable.bit_len() + sqrt_price_current_x96.bit_len() < U256::BITS;
+    if !is_one_quotient && spendable >= range.amount_in_to(range.target)? {
+        return Ok(None);
+    }
+    let zero_for_one = range.is_zero_for_one();
+    let next = match get_next_sqrt_price_from_input(range.current, liquidity, spendable, zero_for_one) {
+        Ok(next) => next,
+        // Past 160 bits is past any target.
+        Err(QuoteError::AmountOverflow) if is_one_quotient => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let is_reached = if zero_for_one { next <= range.target } else { next >= range.target };
+    if is_one_quotient && is_reached {
+        return Ok(None);
+    }
+    Ok(Some(InnerStep { sqrt_price_next_x96: next, amount_out: range.amount_out_to(next)? }))
+}
+
+/// What an exact input that ends inside a range comes to; it takes all of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct InnerStep {
+    /// Price after the step, Q64.96.
+    pub(super) sqrt_price_next_x96: U256,
+    /// Given by the range.
+    pub(super) amount_out: U256,
+}
+
 /// A stretch of prices with one liquidity.
 struct Range {
     current: U256,
@@ -84,8 +153,18 @@ struct Range {
 }
 
 impl Range {
+    fn whole(&self, fee_ppm: u32, kept_ppm: u32) -> Result<SwapStep, QuoteError> {
+        let amount_in = self.amount_in_to(self.target)?;
+        Ok(SwapStep {
+            sqrt_price_next_x96: self.target,
+            amount_in,
+            amount_out: self.amount_out_to(self.target)?,
+            fee_amount: fee_on(amount_in, fee_ppm, kept_ppm)?,
+        })
+    }
+
     fn exact_in(&self, remaining: U256, fee_ppm: u32, kept_ppm: u32) -> Result<SwapStep, QuoteError> {
-        let spendable = mul_div_floor(remaining, U256::from(kept_ppm), U256::from(PPM))?;
+        let spendable = mul_parts_per_million(remaining, kept_ppm)?;
         let amount_in_whole = self.amount_in_to(self.target)?;
         if spendable >= amount_in_whole {
             return Ok(SwapStep {

@@ -6,7 +6,7 @@
 use alphapulse_protocol::replica::TickLiquidity;
 
 /// Slots in one bitmap word.
-const WORD_SLOTS: i32 = 256;
+pub(super) const WORD_SLOTS: i32 = 256;
 
 /// Last tick of the bitmap word that a search from `tick` reads, in the direction of the swap.
 /// Downwards the search starts at the slot of `tick` itself, upwards at the next one, as in the contract.

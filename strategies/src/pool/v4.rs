@@ -11,7 +11,8 @@ use alphapulse_protocol::replica::TickLiquidity;
 use ruint::aliases::U256;
 
 use super::concentrated_liquidity::{Rules, SwapResult, V3View, sqrt_price_limit_default, swap_by};
-use super::{AmountSpecified, PPM, QuoteError, Swapped, Way};
+use super::steps::StepQuote;
+use super::{AmountSpecified, PPM, QuoteError, StepTable, Swapped, Way};
 
 /// Highest protocol fee, parts per million: `ProtocolFeeLibrary.MAX_PROTOCOL_FEE`.
 pub const PROTOCOL_FEE_PPM_MAX: u32 = 1_000;
@@ -101,9 +102,58 @@ impl<'a> V4View<'a> {
     /// # Errors
     /// As [`Self::quote_exact_in`].
     pub fn swap_exact_in(&self, way: Way, amount_in: U256) -> Result<Swapped<V4After>, QuoteError> {
-        let result = self.fill(way, AmountSpecified::ExactIn(amount_in))?;
-        let after = V4After { sqrt_price_x96: result.sqrt_price_x96, tick: result.tick, liquidity: result.liquidity };
-        Ok(Swapped { amount_out: result.amount_out, after })
+        Ok(swapped(&self.fill(way, AmountSpecified::ExactIn(amount_in))?))
+    }
+
+    /// [`Self::quote_exact_in`] by a table of the pool's steps.
+    ///
+    /// Latency: no allocation; two steps, a search, and a comparison of the ticks crossed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn quote_exact_in_by(&self, steps: &StepTable, way: Way, amount_in: U256) -> Result<U256, QuoteError> {
+        Ok(self.quote_by(steps, way, AmountSpecified::ExactIn(amount_in))?.amount_out)
+    }
+
+    /// [`Self::quote_exact_out`] by a table of the pool's steps.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn quote_exact_out_by(&self, steps: &StepTable, way: Way, amount_out: U256) -> Result<U256, QuoteError> {
+        Ok(self.quote_by(steps, way, AmountSpecified::ExactOut(amount_out))?.amount_in)
+    }
+
+    /// [`Self::swap_exact_in`] by a table of the pool's steps.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn swap_exact_in_by(
+        &self,
+        steps: &StepTable,
+        way: Way,
+        amount_in: U256,
+    ) -> Result<Swapped<V4After>, QuoteError> {
+        let specified = AmountSpecified::ExactIn(amount_in);
+        let zero_for_one = fillable(way, specified)?;
+        let view = self.tradable(zero_for_one, specified)?;
+        Ok(swapped(&whole(steps.swap_by_v4(&view, zero_for_one, specified)?)?))
+    }
+
+    /// Makes a table fit the pool: [`StepTable::build`].
+    ///
+    /// # Errors
+    /// As [`Self::concentrated`]; the table is then as it was.
+    pub fn build_steps(&self, steps: &mut StepTable) -> Result<(), QuoteError> {
+        let (down, up) = (self.concentrated(true)?, self.concentrated(false)?);
+        steps.build(&down, [down.fee_ppm, up.fee_ppm]);
+        Ok(())
+    }
+
+    fn quote_by(&self, steps: &StepTable, way: Way, specified: AmountSpecified) -> Result<StepQuote, QuoteError> {
+        let zero_for_one = fillable(way, specified)?;
+        let view = self.tradable(zero_for_one, specified)?;
+        let quote = steps.quote_by_v4(&view, zero_for_one, specified)?;
+        if quote.is_partial { Err(QuoteError::InsufficientLiquidity) } else { Ok(quote) }
     }
 
     /// `PoolManager.swap`: swaps until the amount is used up or the price reaches `sqrt_price_limit_x96`.
@@ -123,6 +173,12 @@ impl<'a> V4View<'a> {
         specified: AmountSpecified,
         sqrt_price_limit_x96: U256,
     ) -> Result<SwapResult, QuoteError> {
+        let view = self.tradable(zero_for_one, specified)?;
+        swap_by(Rules::V4, &view, zero_for_one, specified, sqrt_price_limit_x96)
+    }
+
+    /// The pool in one direction, once it may be swapped in that way at all.
+    fn tradable(&self, zero_for_one: bool, specified: AmountSpecified) -> Result<V3View<'a>, QuoteError> {
         if takes_part_in_swaps(self.hooks) {
             return Err(QuoteError::HookedPool);
         }
@@ -131,7 +187,7 @@ impl<'a> V4View<'a> {
         if view.fee_ppm == PPM && is_exact_out {
             return Err(QuoteError::InsufficientLiquidity);
         }
-        swap_by(Rules::V4, &view, zero_for_one, specified, sqrt_price_limit_x96)
+        Ok(view)
     }
 
     /// The pool of Uniswap V3 that trades alike in one direction: the same ranges, and both fees as one.
@@ -157,14 +213,7 @@ impl<'a> V4View<'a> {
 
     /// The whole amount or nothing, with no price limit but the domain's end.
     fn fill(&self, way: Way, specified: AmountSpecified) -> Result<SwapResult, QuoteError> {
-        let zero_for_one = match (way.token_in, way.token_out) {
-            (0, 1) => true,
-            (1, 0) => false,
-            _ => return Err(QuoteError::TokenNotInPool),
-        };
-        if specified.amount().bit_len() > 127 {
-            return Err(QuoteError::AmountOverflow);
-        }
+        let zero_for_one = fillable(way, specified)?;
         let result = self.swap(zero_for_one, specified, sqrt_price_limit_default(zero_for_one)).map_err(|error| {
             match error {
                 // The limit is ours: a price already on it has nothing left to sell in this direction.
@@ -172,8 +221,27 @@ impl<'a> V4View<'a> {
                 other => other,
             }
         })?;
-        if result.is_partial { Err(QuoteError::InsufficientLiquidity) } else { Ok(result) }
+        whole(result)
     }
+}
+
+/// Whether token 0 comes in, for an amount that the quoter's cast lets pass.
+fn fillable(way: Way, specified: AmountSpecified) -> Result<bool, QuoteError> {
+    let zero_for_one = match (way.token_in, way.token_out) {
+        (0, 1) => true,
+        (1, 0) => false,
+        _ => return Err(QuoteError::TokenNotInPool),
+    };
+    if specified.amount().bit_len() > 127 { Err(QuoteError::AmountOverflow) } else { Ok(zero_for_one) }
+}
+
+fn whole(result: SwapResult) -> Result<SwapResult, QuoteError> {
+    if result.is_partial { Err(QuoteError::InsufficientLiquidity) } else { Ok(result) }
+}
+
+const fn swapped(result: &SwapResult) -> Swapped<V4After> {
+    let after = V4After { sqrt_price_x96: result.sqrt_price_x96, tick: result.tick, liquidity: result.liquidity };
+    Swapped { amount_out: result.amount_out, after }
 }
 
 /// Fee of a swap: the protocol's comes first, the liquidity providers' from what is left, the product rounded down.

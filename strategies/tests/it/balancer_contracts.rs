@@ -7,15 +7,15 @@ use alphapulse_strategies::pool::balancer::stable::{InvariantRounding, StableVie
 use alphapulse_strategies::pool::balancer::weighted::{Powers, WeightedView};
 use alphapulse_strategies::pool::balancer::{BALANCE_MAX, Balances};
 use alphapulse_strategies::pool::{QuoteError, Ramp, Swapped, Way};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::balancer_chain::{
     Deployment, FirstStableFactory, FirstWeightedFactory, Given, Pool, StableFactory, TIME, WeightedFactory,
     assert_same, deploy_rate,
 };
 use crate::chain::{Chain, OWNER};
-use crate::data::{cases_factor, report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_state::log_uniform;
 
 const POOLS: usize = 40;
@@ -189,7 +189,12 @@ fn first_weighted_pools_swap_as_quoted() {
 
 fn follow_weighted(factory: &str, powers: Powers, default_seed: u64) {
     let Some((mut base, deployment)) = Deployment::new(factory) else { return };
-    let mut random = StdRng::seed_from_u64(seed(factory, default_seed));
+    let kind = match powers {
+        Powers::LogExp => "balancer_weighted log_exp by its pool",
+        Powers::SpecialCases => "balancer_weighted special_cases by its pool",
+    };
+    let comparison = Comparison::of(kind, default_seed);
+    let mut random = comparison.random();
     let mut counts = Counts::default();
     for _ in 0..POOLS * cases_factor() {
         let count = random.random_range(2..=8);
@@ -229,6 +234,7 @@ fn follow_weighted(factory: &str, powers: Powers, default_seed: u64) {
         }
     }
     report(&format!("{factory} on real bytecode: {counts:?}"));
+    comparison.finish(counts.pools, counts.exact_in + counts.exact_out);
     assert!(counts.pools >= POOLS / 2 && counts.exact_in >= 150 && counts.exact_out >= 150, "{counts:?}");
     assert!(counts.ratio_exceeded >= 20 && (counts.paused >= 10 || powers == Powers::LogExp), "{counts:?}");
 }
@@ -280,7 +286,12 @@ fn first_stable_pools_swap_as_quoted() {
 fn follow_stable(factory: &str, rounding: InvariantRounding, default_seed: u64) {
     let Some((mut base, deployment)) = Deployment::new(factory) else { return };
     let is_composable = rounding == InvariantRounding::Down;
-    let mut random = StdRng::seed_from_u64(seed(factory, default_seed));
+    let kind = match rounding {
+        InvariantRounding::Down => "balancer_stable composable by its pool",
+        InvariantRounding::Directed => "balancer_stable directed by its pool",
+    };
+    let comparison = Comparison::of(kind, default_seed);
+    let mut random = comparison.random();
     let mut counts = Counts::default();
     for _ in 0..POOLS * cases_factor() {
         let count = random.random_range(2..=5);
@@ -411,6 +422,7 @@ fn follow_stable(factory: &str, rounding: InvariantRounding, default_seed: u64) 
         }
     }
     report(&format!("{factory} on real bytecode: {counts:?}"));
+    comparison.finish(counts.pools, counts.exact_in + counts.exact_out);
     assert!(counts.pools >= POOLS / 2 && counts.exact_in >= 150 && counts.exact_out >= 150, "{counts:?}");
     assert!(counts.overflows >= 10 && counts.refused >= 10 && (counts.paused >= 10 || !is_composable), "{counts:?}");
 }

@@ -104,7 +104,7 @@ fn way_of(token_in: &str, token_out: &str) -> Way {
 }
 
 #[test]
-fn weighted_quotes_equal_those_of_pools_on_mainnet() {
+pub(crate) fn weighted_quotes_equal_those_of_pools_on_mainnet() {
     let Some(states) = states("weighted", &WEIGHTED_POOLS) else { return };
     let mut total = 0;
     for (name, file, count) in [
@@ -166,7 +166,7 @@ impl StableState {
 }
 
 #[test]
-fn stable_quotes_equal_those_of_pools_on_mainnet() {
+pub(crate) fn stable_quotes_equal_those_of_pools_on_mainnet() {
     let Some(states) = states("stable", &STABLE_POOLS) else { return };
     let Some(quotes) = json(&format!("{GOLDENS}/test_balancer_v2_stable_query_swap_given_in.json")) else { return };
     let mut rows = Rows::of("mainnet stable pools, exact in");
@@ -185,7 +185,7 @@ fn stable_quotes_equal_those_of_pools_on_mainnet() {
 
 /// The files name both what the token's decimals and what its rate make of its scaling factor.
 #[test]
-fn scales_of_pools_on_mainnet_are_those_of_decimals_and_rate() {
+pub(crate) fn scales_of_pools_on_mainnet_are_those_of_decimals_and_rate() {
     let Some(states) = states("stable", &STABLE_POOLS) else { return };
     let mut rows = Rows::of("scaling factors of mainnet stable pools");
     for state in states.values() {
@@ -201,7 +201,7 @@ fn scales_of_pools_on_mainnet_are_those_of_decimals_and_rate() {
 }
 
 #[test]
-fn quotes_of_a_real_auction_s_balancer_pools_are_exact() {
+pub(crate) fn quotes_of_a_real_auction_s_balancer_pools_are_exact() {
     let Some(lines) = json_lines("snapshots/cow-auction/balancer-math.ndjson.gz") else { return };
     let (mut weighted, mut stable) = (Rows::of("cow-auction weighted, 4 columns each"), Rows::of("cow-auction stable"));
     for row in &lines {
@@ -272,7 +272,7 @@ fn field<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 #[test]
-fn weighted_inputs_equal_kyber_s() {
+pub(crate) fn weighted_inputs_equal_kyber_s() {
     let Some(file) = json("vectors/kyber/liquidity-source__balancer__v2__math__weighted_math_test.json") else {
         return;
     };
@@ -295,7 +295,7 @@ fn weighted_inputs_equal_kyber_s() {
 }
 
 #[test]
-fn kyber_s_weighted_pools_give_refusals_only() {
+pub(crate) fn kyber_s_weighted_pools_give_refusals_only() {
     let Some(file) = nested_json("vectors/kyber/liquidity-source__balancer__v2__weighted__pool_simulator_test.json")
     else {
         return;
@@ -330,7 +330,7 @@ fn kyber_s_weighted_pools_give_refusals_only() {
 }
 
 #[test]
-fn stable_inputs_equal_kyber_s_before_the_fee() {
+pub(crate) fn stable_inputs_equal_kyber_s_before_the_fee() {
     let Some(file) = nested_json("vectors/kyber/liquidity-source__balancer__v2__stable__pool_simulator_test.json")
     else {
         return;
@@ -376,12 +376,15 @@ fn stable_inputs_equal_kyber_s_before_the_fee() {
         }
         rows.check();
     }
+    for row in kyber_rows(&file, "TestCanSwapTo") {
+        rows.skip(row, "it says which tokens a pool swaps, and no amount");
+    }
     rows.finish(2);
 }
 
 /// Balancer V3 rounds the equation of a balance otherwise; its invariant is that of composable pools.
 #[test]
-fn invariants_equal_those_of_balancer_v3() {
+pub(crate) fn invariants_equal_those_of_balancer_v3() {
     let Some(file) = json("vectors/kyber/liquidity-source__balancer__v3__math__stable_math_test.json") else { return };
     let mut rows = Rows::of("kyber V3 stable maths");
     for row in kyber_rows(&file, "ComputeInvariant") {
@@ -400,7 +403,7 @@ fn invariants_equal_those_of_balancer_v3() {
     for path in ["balancer-v3-maths/11155111-7439300-Stable-stataUSDC-stataUSDT.json"] {
         if let Some(pool) = json(&format!("vectors/{path}")) {
             let swaps = pool["swaps"].as_array().expect("a list of swaps").len();
-            rows.skip(format!("{path}, {swaps} swaps"), "another contract's rounding of the balance");
+            rows.aside(format!("{path}, {swaps} swaps"), "another contract's rounding of the balance");
         }
     }
     rows.finish(4);

@@ -16,7 +16,7 @@ const AUCTION: &str = "snapshots/cow-auction/7400681_prod_mainnet.json.gz";
 const INCONSISTENT: [&str; 6] = ["0x4e68ccd3", "0x5777d92f", "0x88e6a0c2", "0x8ad599c3", "0x99ac8ca7", "0xcbcdf962"];
 
 #[test]
-fn quotes_of_a_real_auction_s_pools_are_exact() {
+pub(crate) fn quotes_of_a_real_auction_s_pools_are_exact() {
     let (Some(auction), Some(quotes)) = (json(AUCTION), json_lines("snapshots/cow-auction/v3-quotes.ndjson.gz")) else {
         return;
     };

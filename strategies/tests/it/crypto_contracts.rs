@@ -10,12 +10,12 @@ use alphapulse_strategies::pool::crypto_swap::{
     CryptoSwapGeneration, CryptoSwapState, CryptoSwapTerms, CryptoSwapView,
 };
 use alphapulse_strategies::pool::{QuoteError, Way};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 use crate::chain::{Chain, Reverted};
-use crate::data::{cases_factor, json, report, seed};
+use crate::data::{Comparison, cases_factor, json, report};
 
 sol! {
     interface Legacy {
@@ -288,7 +288,7 @@ struct Counts {
     adjustment_ended: u32,
     in_a_ramp: u32,
     too_small_for_a_price: u32,
-    pools_refused_by_the_maths: u32,
+    pools_refused_by_the_maths: usize,
 }
 
 /// A pool that we follow by our own arithmetic alone.
@@ -424,10 +424,11 @@ fn log_uniform(random: &mut StdRng, low: f64, high: f64) -> u64 {
     value
 }
 
-fn follow(contract: &'static Contract, test: &str, default_seed: u64) -> Option<Counts> {
+fn follow(contract: &'static Contract, test: &'static str, default_seed: u64) -> Option<Counts> {
     let (base, time) = genesis()?;
     let pools = POOLS * cases_factor();
-    let mut random = StdRng::seed_from_u64(seed(test, default_seed));
+    let comparison = Comparison::of(test, default_seed);
+    let mut random = comparison.random();
     let mut counts = Counts::default();
     for _ in 0..pools {
         let Some(mut followed) = Followed::random(contract, &base, time, &mut random) else {
@@ -439,19 +440,20 @@ fn follow(contract: &'static Contract, test: &str, default_seed: u64) -> Option<
         }
     }
     report(&format!("{test} on real code: {counts:?}"));
+    comparison.finish(pools - counts.pools_refused_by_the_maths, counts.swaps);
     Some(counts)
 }
 
 #[test]
 fn tricrypto_s_state_equals_the_contract_s_after_every_swap() {
-    let Some(counts) = follow(&TRICRYPTO_2, "tricrypto2", 17) else { return };
+    let Some(counts) = follow(&TRICRYPTO_2, "curve_crypto tri by tricrypto2", 17) else { return };
     assert!(counts.swaps >= 200 && counts.refused >= 20 && counts.scale_moved >= 20 && counts.adjustment_ended >= 10);
     assert!(counts.in_a_ramp >= 20 && counts.too_small_for_a_price >= 5);
 }
 
 #[test]
 fn tricrypto_ng_s_state_equals_the_contract_s_after_every_swap() {
-    let Some(counts) = follow(&TRICRYPTO_USDC, "tricryptoUSDC", 19) else { return };
+    let Some(counts) = follow(&TRICRYPTO_USDC, "curve_crypto tri_ng by tricryptoUSDC", 19) else { return };
     assert!(counts.swaps >= 200 && counts.refused >= 20 && counts.scale_moved >= 20 && counts.losses >= 1);
     assert!(counts.in_a_ramp >= 20);
 }

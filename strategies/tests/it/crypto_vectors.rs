@@ -74,7 +74,7 @@ fn precision(decimals: u32) -> u64 {
 }
 
 #[test]
-fn tricrypto_ng_amounts_equal_kyber_s() {
+pub(crate) fn tricrypto_ng_amounts_equal_kyber_s() {
     let Some(file) = json(KYBER) else { return };
     let mut rows = Rows::of("kyber tricrypto-ng");
     for segment in file.as_array().expect("a list of segments") {
@@ -88,7 +88,7 @@ fn tricrypto_ng_amounts_equal_kyber_s() {
             .flat_map(|case| case["rows"].as_array().into_iter().flatten())
             .collect();
         if cases.is_empty() {
-            rows.skip(name, "no rows");
+            rows.aside(name, "no rows");
         }
         for row in cases {
             let pool = &mut pools[number::<usize>(&row[0])];
@@ -124,7 +124,7 @@ fn check(row: &Value, quote: Result<U256, QuoteError>) {
 
 /// Rows of `exchange`, run alone on the state of mainnet after block 18,884,863.
 #[test]
-fn tricrypto_ng_amounts_equal_the_pool_s_own_code() {
+pub(crate) fn tricrypto_ng_amounts_equal_the_pool_s_own_code() {
     let path = "vectors/curve-crypto-bytecode/0x7f86bf177dd4f3494b841a37e810a34dd56c829b.json";
     let Some(file) = json(path) else { return };
     let state = &file["state"];

@@ -1,12 +1,17 @@
 //! Where vectors and bytecode are, and how absence is reported.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use flate2::read::GzDecoder;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use serde_json::Value;
 
 /// Folder of the outside data: `ALPHAPULSE_DATA`, or `../shared/data` beside the workspace.
@@ -112,6 +117,30 @@ pub(crate) fn cases_factor() -> usize {
     std::env::var("ALPHAPULSE_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
+/// A run of random swaps beside another's answers, of which each mismatch fails the test: what `.ci/nightly` makes a table of.
+pub(crate) struct Comparison {
+    kind: &'static str,
+    seed: u64,
+    start: Instant,
+}
+
+impl Comparison {
+    /// Begins one; `kind` has no white space at its ends and no tabs.
+    pub(crate) fn of(kind: &'static str, default_seed: u64) -> Self {
+        Self { kind, seed: seed(kind, default_seed), start: Instant::now() }
+    }
+
+    pub(crate) fn random(&self) -> StdRng {
+        StdRng::seed_from_u64(self.seed)
+    }
+
+    /// Prints its line: kind, pools, swaps, mismatches, seed and seconds, between tabs.
+    pub(crate) fn finish(self, pools: impl Display, swaps: impl Display) {
+        let Self { kind, seed, start } = self;
+        report(&format!("compared\t{kind}\t{pools}\t{swaps}\t0\t{seed}\t{}", start.elapsed().as_secs()));
+    }
+}
+
 /// A number that JSON holds as text or as digits, of any size.
 pub(crate) fn number<T: std::str::FromStr>(value: &Value) -> T {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -119,31 +148,54 @@ pub(crate) fn number<T: std::str::FromStr>(value: &Value) -> T {
 }
 
 /// Count of the rows that a vector test checked, and of those it could not, with reasons.
+#[derive(Debug)]
 pub(crate) struct Rows {
-    name: &'static str,
-    checked: usize,
-    skipped: Vec<String>,
+    pub(crate) name: &'static str,
+    pub(crate) checked: usize,
+    /// Which row, and why.
+    pub(crate) skipped: Vec<(String, String)>,
+    /// What is no row and could not be checked either.
+    aside: Vec<String>,
+}
+
+thread_local! {
+    /// Accounts of the vector tests that this thread has run: each test has a thread, and the table runs them on its own.
+    static ACCOUNTS: RefCell<Vec<Rows>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Accounts that were finished on this thread.
+pub(crate) fn take_accounts() -> Vec<Rows> {
+    ACCOUNTS.take()
 }
 
 impl Rows {
     pub(crate) fn of(name: &'static str) -> Self {
-        Self { name, checked: 0, skipped: Vec::new() }
+        Self { name, checked: 0, skipped: Vec::new(), aside: Vec::new() }
     }
 
     pub(crate) fn check(&mut self) {
         self.checked += 1;
     }
 
-    pub(crate) fn skip(&mut self, row: impl std::fmt::Display, reason: &str) {
-        self.skipped.push(format!("{row}: {reason}"));
+    pub(crate) fn skip(&mut self, row: impl Display, reason: &str) {
+        self.skipped.push((row.to_string(), reason.to_owned()));
+    }
+
+    /// Names what the file holds beside rows and nothing is said of: it is told, and not counted.
+    pub(crate) fn aside(&mut self, what: impl Display, reason: &str) {
+        self.aside.push(format!("{what}: {reason}"));
     }
 
     /// Prints the account, and fails when fewer rows were checked than the file is known to hold.
     pub(crate) fn finish(self, checked_min: usize) {
         report(&format!("{}: {} rows checked, {} skipped", self.name, self.checked, self.skipped.len()));
-        for row in &self.skipped {
-            report(&format!("  skipped {row}"));
+        for (row, reason) in &self.skipped {
+            report(&format!("  skipped {row}: {reason}"));
+        }
+        for what in &self.aside {
+            report(&format!("  aside {what}"));
         }
         assert!(self.checked >= checked_min, "{} checks too few rows", self.name);
+        ACCOUNTS.with_borrow_mut(|accounts| accounts.push(self));
     }
 }

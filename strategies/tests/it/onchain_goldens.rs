@@ -12,7 +12,7 @@ use crate::data::{Rows, json, number};
 use crate::v3_state::V3State;
 
 #[test]
-fn wbtc_weth_quotes_equal_the_quoter_on_mainnet() {
+pub(crate) fn wbtc_weth_quotes_equal_the_quoter_on_mainnet() {
     let state = json("vectors/onchain-goldens/uniswap_v3_wbtc_weth_block_24407242.json");
     let quotes = json("vectors/onchain-goldens/test_cached_calculations_v3_wbtc_weth.json");
     let (Some(file), Some(quotes)) = (state, quotes) else { return };
@@ -72,7 +72,7 @@ fn pool_state(file: &Value) -> V3State {
 }
 
 #[test]
-fn pancake_v2_quotes_equal_the_router_on_base() {
+pub(crate) fn pancake_v2_quotes_equal_the_router_on_base() {
     let state = json("vectors/onchain-goldens/pancakeswap_v2_weth_usdbc_block_46875151.json");
     let quotes = json("vectors/onchain-goldens/test_pancakeswap_v2_router_get_amounts_out.json");
     let (Some(state), Some(quotes)) = (state, quotes) else { return };

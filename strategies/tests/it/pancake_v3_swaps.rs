@@ -8,12 +8,12 @@ use alloy::sol_types::SolValue;
 use alphapulse_strategies::pool::concentrated_liquidity::swap;
 use alphapulse_strategies::pool::tick_math::get_sqrt_ratio_at_tick;
 use alphapulse_strategies::pool::{AmountSpecified, check_consistency};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::chain::Chain;
 use crate::contracts::{PancakePool, creation_code};
-use crate::data::{cases_factor, report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_chain::tick;
 use crate::v3_state::{SwapValues, V3State, log_uniform, ours_as_event, random_price};
 
@@ -79,7 +79,8 @@ struct Counts {
 #[test]
 fn pancake_v3_state_equals_the_pool_after_every_swap_mint_and_burn() {
     let Some(creation) = creation_code("PancakeV3Pool") else { return };
-    let mut random = StdRng::seed_from_u64(seed("pancake_v3_swaps", 17));
+    let comparison = Comparison::of("uniswap_v3 by PancakeSwap's pool", 17);
+    let mut random = comparison.random();
     let mut counts = Counts::default();
     let pools = POOLS * cases_factor();
     for index in 0..pools {
@@ -101,6 +102,7 @@ fn pancake_v3_state_equals_the_pool_after_every_swap_mint_and_burn() {
     ));
     assert!(swaps >= 20 * pools && partial >= 3 * pools && crossings >= 15 * pools && on_a_tick >= 2 * pools);
     assert!(changes >= 8 * pools && refused >= pools);
+    comparison.finish(pools, swaps);
 }
 
 impl Followed {

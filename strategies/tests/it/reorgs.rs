@@ -6,6 +6,7 @@ use std::path::Path;
 
 use alphapulse_protocol::message::{Block, BlockContext, BlockEnd, Message, Reorg};
 use alphapulse_protocol::{BlockNumber, HashBytes, PoolId, U256};
+use alphapulse_strategies::market::HotLine;
 use alphapulse_strategies::snapshot::Snapshot;
 use alphapulse_strategies::{Admission, Market, MarketEvent};
 use rand::rngs::StdRng;
@@ -161,15 +162,19 @@ impl Chain {
         assert_eq!(ours.replica().states(), fresh.replica().states());
         assert_eq!(ours.replica().pools(), fresh.replica().pools());
         assert_eq!(ours.refused(), fresh.refused());
+        assert_eq!(ours.all_lines().len(), fresh.all_lines().len());
         for (info, id) in ours.replica().pools().iter().zip((0..).map(PoolId)) {
             assert_eq!(ours.is_admitted(id), fresh.is_admitted(id));
-            for zero_for_one in [true, false] {
-                let bits = |market: &Market| {
-                    let rate = market.rate(id, zero_for_one);
-                    (rate.g.to_bits(), rate.h.to_bits())
+            let lines = |market: &Market| {
+                let bits = |line: &HotLine| {
+                    let tokens = (line.token_in, line.token_out, line.pool, line.way);
+                    let marks = (line.is_admitted(), line.is_stale(), line.kind());
+                    (line.g.to_bits(), line.h.to_bits(), tokens, marks)
                 };
-                assert_eq!(bits(ours), bits(&fresh), "{:?}", info.kind);
-            }
+                market.lines(id).iter().map(bits).collect::<Vec<_>>()
+            };
+            assert_eq!(lines(ours), lines(&fresh), "{:?}", info.kind);
+            assert!(ours.lines(id).iter().all(|line| !line.is_stale()));
             let (way, amount) = (random_way(info, rng), U256::from(rng.random::<u64>()));
             let quote = |market: &Market| market.pool(id)?.quote_exact_in(way, amount, market.timestamp());
             assert_eq!(quote(ours), quote(&fresh), "{:?}", info.kind);

@@ -18,7 +18,7 @@ fn three_pool() -> Option<StablePool> {
 }
 
 #[test]
-fn stable_three_pool_quotes_equal_the_chain_s() {
+pub(crate) fn stable_three_pool_quotes_equal_the_chain_s() {
     let (Some(pool), Some(file)) = (three_pool(), json("vectors/onchain-goldens/test_curve_tripool_get_dy.json"))
     else {
         return;
@@ -42,7 +42,7 @@ fn stable_three_pool_quotes_equal_the_chain_s() {
 }
 
 #[test]
-fn stable_three_pool_deposits_and_withdrawals_equal_the_chain_s() {
+pub(crate) fn stable_three_pool_deposits_and_withdrawals_equal_the_chain_s() {
     let path = "vectors/onchain-goldens/test_curve_tripool_calc_withdraw_and_token_amount.json";
     let (Some(pool), Some(file)) = (three_pool(), json(path)) else { return };
     let mut rows = Rows::of("onchain 3pool calc_token_amount, calc_withdraw_one_coin");
@@ -75,7 +75,7 @@ fn stable_three_pool_s_virtual_price_equals_the_chain_s() {
 }
 
 #[test]
-fn stable_meta_pool_quotes_equal_the_chain_s() {
+pub(crate) fn stable_meta_pool_quotes_equal_the_chain_s() {
     let path = "vectors/onchain-goldens/curve_metapool_rai_3crv_block_25144000.json";
     let answers = "vectors/onchain-goldens/test_curve_metapool_get_dy.json";
     let (Some(state), Some(file)) = (json(path), json(answers)) else { return };
@@ -117,7 +117,7 @@ fn stable_meta_pool_quotes_equal_the_chain_s() {
 /// What a peer's functions answer, which is no chain's truth: the file names a variant by number, and what each means is
 /// found by agreement.
 #[test]
-fn stable_functions_equal_a_peer_s() {
+pub(crate) fn stable_functions_equal_a_peer_s() {
     let Some(file) = text("vectors/onchain-goldens/oracle_curve_snapshot.txt") else { return };
     let mut rows = Rows::of("peer's curve functions");
     for line in file.lines() {

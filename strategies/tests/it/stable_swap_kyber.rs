@@ -73,23 +73,23 @@ fn check_outputs(name: &'static str, path: &str, function: &str, rules: Rules, c
 }
 
 #[test]
-fn stable_plain_outputs_equal_kyber_s() {
+pub(crate) fn stable_plain_outputs_equal_kyber_s() {
     check_outputs("kyber plain out", PLAIN, "TestCalcAmountOutPlain", Rules::Classic, 28);
 }
 
 #[test]
-fn stable_plain_outputs_over_a_range_equal_kyber_s() {
+pub(crate) fn stable_plain_outputs_over_a_range_equal_kyber_s() {
     check_outputs("kyber plain, compared with the chain", COMPARED, "TestCalcAmountOutSnapshot", Rules::Classic, 240);
 }
 
 #[test]
-fn stable_ng_outputs_equal_kyber_s() {
+pub(crate) fn stable_ng_outputs_equal_kyber_s() {
     check_outputs("kyber stable-ng out", NG, "TestCalcAmountOut", Rules::Ng, 13);
 }
 
 /// Kyber holds the formula of the first contracts' `get_dx` against plain pools too.
 #[test]
-fn stable_plain_inputs_equal_kyber_s() {
+pub(crate) fn stable_plain_inputs_equal_kyber_s() {
     let Some(file) = json(PLAIN) else { return };
     let segment = segment(&file, "TestPoolSimulatorPlain_CalcAmountIn");
     let pools = segment.pools(Rules::Classic);
@@ -107,7 +107,7 @@ fn stable_plain_inputs_equal_kyber_s() {
 }
 
 #[test]
-fn stable_quotes_by_index_equal_kyber_s() {
+pub(crate) fn stable_quotes_by_index_equal_kyber_s() {
     for (name, path) in [("kyber plain get_dy", PLAIN), ("kyber base get_dy", BASE)] {
         let Some(file) = json(path) else { return };
         let segment = segment(&file, "TestGetDyVirtualPrice");
@@ -130,7 +130,7 @@ fn stable_quotes_by_index_equal_kyber_s() {
 
 /// What Kyber must refuse: empty pools, amounts that come to nothing.
 #[test]
-fn stable_refusals_are_kyber_s() {
+pub(crate) fn stable_refusals_are_kyber_s() {
     for (name, path, function, rules, count) in [
         ("kyber plain refusals", PLAIN, "TestCalcAmountOutPlainError", Rules::Classic, 7),
         ("kyber stable-ng refusals", NG, "TestCalcAmountOutError", Rules::Ng, 2),
@@ -152,7 +152,7 @@ fn stable_refusals_are_kyber_s() {
 }
 
 #[test]
-fn stable_ng_sequences_equal_kyber_s() {
+pub(crate) fn stable_ng_sequences_equal_kyber_s() {
     let Some(file) = json(NG) else { return };
     let segment = segment(&file, "TestUpdateBalance");
     let mut pools = segment.pools(Rules::Ng);
@@ -181,7 +181,7 @@ fn stable_ng_sequences_equal_kyber_s() {
 /// Kyber reckons the owner's fee from the output, the contracts from what the curve gives: the state in between is by
 /// Kyber's rule here, and each output is ours.
 #[test]
-fn stable_plain_sequences_equal_kyber_s() {
+pub(crate) fn stable_plain_sequences_equal_kyber_s() {
     let Some(file) = json(COMPARED) else { return };
     let segment = segment(&file, "TestUpdateBalanceSnapshot");
     let mut pools = segment.pools(Rules::Classic);
@@ -205,7 +205,7 @@ fn stable_plain_sequences_equal_kyber_s() {
 /// The rows are of the coins underneath, which the contract's `get_dx_underlying` scales by precision where a quote of the
 /// coins lent scales by rate: the curve is the same.
 #[test]
-fn stable_lending_inputs_equal_kyber_s() {
+pub(crate) fn stable_lending_inputs_equal_kyber_s() {
     let Some(file) = json(COMPOUND) else { return };
     let segment = segment(&file, "TestCalcAmountIn");
     let mut rows = Rows::of("kyber compound in");
@@ -240,7 +240,7 @@ fn stable_lending_inputs_equal_kyber_s() {
 }
 
 #[test]
-fn stable_meta_rows_have_no_pool() {
+pub(crate) fn stable_meta_rows_have_no_pool() {
     // Escaped quotation marks, which the usual reader does not expect.
     let Some(file) = text(META) else { return };
     let file: Value = serde_json::from_str(&file).expect("data files are JSON");
@@ -257,7 +257,7 @@ fn stable_meta_rows_have_no_pool() {
 
 /// Pools of which Kyber only asks that nothing breaks: far out of balance, of up to eight coins.
 #[test]
-fn stable_degenerate_pools_answer() {
+pub(crate) fn stable_degenerate_pools_answer() {
     let Some(file) = json(NG) else { return };
     let mut rows = Rows::of("kyber stable-ng degenerate pools, answers to any way");
     for function in ["TestCalcAmountOutDegeneratePool", "TestCalcAmountOutGetDOverflow", "Test_PanicCase"] {

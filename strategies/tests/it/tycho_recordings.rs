@@ -13,16 +13,16 @@ use crate::v3_quote_rows;
 use crate::v3_state::V3State;
 
 #[test]
-fn quotes_of_a_recorded_market_are_exact_at_block_24721174() {
-    check_recording("24721174-24721181", 2414);
+pub(crate) fn quotes_of_a_recorded_market_are_exact_at_block_24721174() {
+    check_recording("24721174-24721181", "tycho V3 quotes at 24721174", 2414);
 }
 
 #[test]
-fn quotes_of_a_recorded_market_are_exact_at_block_24721394() {
-    check_recording("24721394-24721407", 2406);
+pub(crate) fn quotes_of_a_recorded_market_are_exact_at_block_24721394() {
+    check_recording("24721394-24721407", "tycho V3 quotes at 24721394", 2406);
 }
 
-fn check_recording(blocks: &str, rows_min: usize) {
+fn check_recording(blocks: &str, name: &'static str, rows_min: usize) {
     let recording = json(&format!("snapshots/tycho-recordings/{blocks}.market_recording.json.zst"));
     let quotes = json_lines(&format!("snapshots/tycho-recordings/{blocks}.v3-quotes.ndjson.gz"));
     let (Some(recording), Some(quotes)) = (recording, quotes) else { return };
@@ -38,7 +38,7 @@ fn check_recording(blocks: &str, rows_min: usize) {
         check_consistency(&pool.view()).unwrap_or_else(|error| panic!("{id}: {error}"));
         ticks += check_tick_prices(&states[*id]["state"]);
     }
-    let mut rows = Rows::of("tycho V3 quotes");
+    let mut rows = Rows::of(name);
     for row in &quotes {
         v3_quote_rows::check(&pools[row["address"].as_str().expect("an address")], row);
         rows.check();

@@ -4,30 +4,33 @@ use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolValue;
 use alphapulse_strategies::pool::QuoteError;
 use alphapulse_strategies::pool::constant_product::{RESERVE_MAX, quote_exact_in, quote_exact_out, settle};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::chain::{Chain, OWNER, Reverted};
 use crate::contracts::{Erc20, V2Factory, V2Pair, V2Router, creation_code};
-use crate::data::{report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_state::log_uniform;
 
-const PAIRS: u32 = 120;
+const PAIRS: usize = 120;
 const ACTIONS_PER_PAIR: u32 = 90;
 /// Storage slot of a pair's reserves and their timestamp.
 const RESERVES_SLOT: U256 = U256::from_limbs([8, 0, 0, 0]);
 
 /// A family of pairs: its factory, and the fee that the bytecode takes.
 struct Venue {
+    kind: &'static str,
     factory: &'static str,
     fee_ppm: u32,
     /// Whether `UniswapV2Library` has this venue's fee.
     has_router: bool,
 }
 
-const UNISWAP: Venue = Venue { factory: "UniswapV2Factory", fee_ppm: 3000, has_router: true };
+const UNISWAP: Venue =
+    Venue { kind: "uniswap_v2 by Uniswap's pair", factory: "UniswapV2Factory", fee_ppm: 3000, has_router: true };
 // The package is Pancake's first version, whose pair takes 0.2 %.
-const PANCAKE: Venue = Venue { factory: "PancakeFactoryV2", fee_ppm: 2000, has_router: false };
+const PANCAKE: Venue =
+    Venue { kind: "uniswap_v2 by PancakeSwap's pair", factory: "PancakeFactoryV2", fee_ppm: 2000, has_router: false };
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -50,9 +53,11 @@ fn v2_quotes_are_what_pancake_s_pair_accepts() {
 
 fn follow(venue: &'static Venue, default_seed: u64) {
     let Some(base) = Followed::deploy(venue) else { return };
-    let mut random = StdRng::seed_from_u64(seed(venue.factory, default_seed));
+    let comparison = Comparison::of(venue.kind, default_seed);
+    let mut random = comparison.random();
+    let pairs = PAIRS * cases_factor();
     let mut counts = Counts::default();
-    for index in 0..PAIRS {
+    for index in 0..pairs {
         let mut pair = Followed { chain: base.chain.fork(), ..base };
         if index % 2 == 0 {
             pair.mint(&mut random, &mut counts)
@@ -66,6 +71,7 @@ fn follow(venue: &'static Venue, default_seed: u64) {
     report(&format!("{} pairs on real bytecode: {counts:?}", venue.factory));
     assert!(counts.swaps >= 4_000 && counts.quotes >= 5_000 && counts.changes >= 400);
     assert!(counts.refused_by_overflow >= 20 && counts.drained >= 20);
+    comparison.finish(pairs, counts.swaps);
 }
 
 /// A pair on a chain of its own, and our copy of its reserves.

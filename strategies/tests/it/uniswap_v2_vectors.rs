@@ -9,7 +9,7 @@ use crate::data::{Rows, json, number};
 const FEE_PPM: u32 = 3000;
 
 #[test]
-fn v2_quotes_equal_the_pair_s_own_test_cases() {
+pub(crate) fn v2_quotes_equal_the_pair_s_own_test_cases() {
     let Some(file) = json("vectors/uniswap-v2-core/pair-cases.json") else { return };
     let mut rows = Rows::of("uniswap-v2-core pair cases");
     for case in file["getInputPrice"].as_array().expect("a list of cases") {

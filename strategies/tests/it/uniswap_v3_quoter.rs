@@ -3,16 +3,16 @@
 use alloy::primitives::U256;
 use alphapulse_strategies::pool::concentrated_liquidity::{quote_exact_in, quote_exact_out, swap};
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
-use alphapulse_strategies::pool::{AmountSpecified, QuoteError, SwapResult, check_consistency};
+use alphapulse_strategies::pool::{AmountSpecified, QuoteError, StepTable, SwapResult, check_consistency};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
-use crate::data::{report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_chain::{FEE_TIERS, V3Chain};
 use crate::v3_state::{V3State, log_uniform};
 
-const POOLS: u32 = 320;
-const QUOTES_PER_POOL: u32 = 32;
+const POOLS: usize = 320;
+const QUOTES_PER_POOL: usize = 32;
 const QUOTES_MIN: u32 = 10_000;
 
 /// What the cases covered, so that a generator gone dull is noticed.
@@ -62,43 +62,52 @@ impl Coverage {
 #[test]
 fn v3_quotes_equal_the_quoter_on_random_tick_maps() {
     let Some(base) = V3Chain::deploy() else { return };
-    let mut random = StdRng::seed_from_u64(seed("v3_quoter", 7));
+    let comparison = Comparison::of("uniswap_v3 by QuoterV2", 7);
+    let mut random = comparison.random();
+    let pools = POOLS * cases_factor();
     let mut coverage = Coverage::default();
-    for index in 0..POOLS {
-        let (fee_ppm, tick_spacing) = FEE_TIERS[index as usize % FEE_TIERS.len()];
+    let mut steps = StepTable::default();
+    for index in 0..pools {
+        let (fee_ppm, tick_spacing) = FEE_TIERS[index % FEE_TIERS.len()];
         let state = V3State::random(&mut random, fee_ppm, tick_spacing);
         check_consistency(&state.view()).expect("the generator makes sound pools");
         let mut chain = base.fork();
         let pool = chain.create_pool(fee_ppm, state.sqrt_price_x96);
         chain.write_state(pool, &state, [0, 0x44, 0xaa][random.random_range(0..3)]);
+        steps.build(&state.view(), [fee_ppm; 2]);
         for _ in 0..QUOTES_PER_POOL {
             let zero_for_one = random.random();
             let specified = random_amount(&mut random, &state, zero_for_one);
-            coverage.count(&compare(&mut chain, &state, zero_for_one, specified));
+            coverage.count(&compare(&mut chain, &state, &steps, zero_for_one, specified));
         }
     }
     coverage.check();
+    comparison.finish(pools, pools * QUOTES_PER_POOL);
 }
 
 fn compare(
     chain: &mut V3Chain,
     state: &V3State,
+    steps: &StepTable,
     zero_for_one: bool,
     specified: AmountSpecified,
 ) -> Result<SwapResult, QuoteError> {
     let view = state.view();
-    let (ours, theirs) = match specified {
+    let (ours, by_table, theirs) = match specified {
         AmountSpecified::ExactIn(amount) => {
             let ours = quote_exact_in(&view, zero_for_one, amount);
+            let by_table = steps.swap_exact_in(&view, zero_for_one, amount);
             let theirs = chain.quote_exact_in(state.fee_ppm, zero_for_one, amount, U256::ZERO);
-            (ours, theirs)
+            (ours, by_table, theirs)
         }
         AmountSpecified::ExactOut(amount) => {
             let ours = quote_exact_out(&view, zero_for_one, amount);
+            let by_table = steps.swap_exact_out(&view, zero_for_one, amount);
             let theirs = chain.quote_exact_out(state.fee_ppm, zero_for_one, amount, U256::ZERO);
-            (ours, theirs)
+            (ours, by_table, theirs)
         }
     };
+    assert_eq!(by_table, ours, "{specified:?} {zero_for_one} of {state:?}");
     match (&ours, &theirs) {
         (Ok(swap), Ok((other_side, sqrt_price))) => {
             let answer = match specified {

@@ -3,12 +3,12 @@
 use alloy::primitives::{Address, U256};
 use alphapulse_strategies::pool::concentrated_liquidity::{sqrt_price_limit_default, swap};
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
-use alphapulse_strategies::pool::{AmountSpecified, check_consistency};
+use alphapulse_strategies::pool::{AmountSpecified, StepTable, SwapResult, check_consistency};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::contracts::V3Pool;
-use crate::data::{report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_chain::{FEE_TIERS, V3Chain, tick};
 use crate::v3_state::{SwapValues, V3State, log_uniform, ours_as_event, random_price};
 
@@ -21,6 +21,8 @@ struct Followed {
     chain: V3Chain,
     pool: Address,
     state: V3State,
+    /// Built when it is due, or now and then; so also asked when it is old.
+    steps: StepTable,
     /// Token id and liquidity left of each position.
     positions: Vec<(U256, (i32, i32), u128)>,
     swaps: u32,
@@ -31,9 +33,11 @@ struct Followed {
 #[test]
 fn v3_state_equals_the_pool_after_every_real_swap_mint_and_burn() {
     let Some(base) = V3Chain::deploy() else { return };
-    let mut random = StdRng::seed_from_u64(seed("v3_swaps", 11));
+    let comparison = Comparison::of("uniswap_v3 by the pool", 11);
+    let mut random = comparison.random();
+    let pools = POOLS * cases_factor();
     let (mut swaps, mut changes, mut on_a_tick) = (0, 0, 0);
-    for index in 0..POOLS {
+    for index in 0..pools {
         let mut followed = Followed::create(&base, &mut random, FEE_TIERS[index % FEE_TIERS.len()]);
         for _ in 0..ACTIONS_PER_POOL {
             followed.act(&mut random);
@@ -45,6 +49,7 @@ fn v3_state_equals_the_pool_after_every_real_swap_mint_and_burn() {
     }
     report(&format!("v3 swaps on the real pool: {swaps}, mints and burns: {changes}, stopped on a tick: {on_a_tick}"));
     assert!(swaps >= SWAPS_MIN && changes >= 400 && on_a_tick >= 100);
+    comparison.finish(pools, swaps);
 }
 
 impl Followed {
@@ -54,7 +59,9 @@ impl Followed {
         let pool = chain.create_pool(fee_ppm, sqrt_price);
         let slot_0 = chain.chain.call(pool, &V3Pool::slot0Call {}).expect("the pool answers");
         let state = V3State::initialised(fee_ppm, tick_spacing, slot_0.tick.as_i32(), sqrt_price);
-        let mut followed = Self { chain, pool, state, positions: Vec::new(), swaps: 0, changes: 0, on_a_tick: 0 };
+        let steps = StepTable::new([4, 256][random.random_range(0..2)]);
+        let mut followed =
+            Self { chain, pool, state, steps, positions: Vec::new(), swaps: 0, changes: 0, on_a_tick: 0 };
         for _ in 0..random.random_range(3..20) {
             followed.mint(random);
         }
@@ -125,11 +132,32 @@ impl Followed {
         let ours = ours.unwrap_or_else(|error| panic!("{error} for {specified:?} on {:?}", self.state));
         let event: V3Pool::Swap = sent.event(self.pool);
         assert_eq!(ours_as_event(&ours, zero_for_one), event_values(&event), "{specified:?} on {:?}", self.state);
+        if limit.is_zero() {
+            let by_table = self.swap_by_table(random, zero_for_one, specified);
+            assert_eq!(
+                ours_as_event(&by_table, zero_for_one),
+                event_values(&event),
+                "{specified:?} on {:?}",
+                self.state
+            );
+        }
         self.state.apply(&ours);
         self.swaps += 1;
         let is_on_a_tick = get_sqrt_ratio_at_tick(ours.tick + 1) == Ok(ours.sqrt_price_x96)
             || get_sqrt_ratio_at_tick(ours.tick) == Ok(ours.sqrt_price_x96);
         self.on_a_tick += u32::from(is_on_a_tick);
+    }
+
+    fn swap_by_table(&mut self, random: &mut StdRng, zero_for_one: bool, specified: AmountSpecified) -> SwapResult {
+        let view = self.state.view();
+        if !self.steps.follow(&view) || random.random_ratio(1, 4) {
+            self.steps.build(&view, [view.fee_ppm; 2]);
+        }
+        let swap = match specified {
+            AmountSpecified::ExactIn(amount) => self.steps.swap_exact_in(&view, zero_for_one, amount),
+            AmountSpecified::ExactOut(amount) => self.steps.swap_exact_out(&view, zero_for_one, amount),
+        };
+        swap.unwrap_or_else(|error| panic!("{error} for {specified:?} on {:?}", self.state))
     }
 
     /// No limit, the exact price of a tick (initialised or a word's edge among them), or one near it.

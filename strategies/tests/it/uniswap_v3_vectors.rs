@@ -10,7 +10,7 @@ use crate::data::{Rows, json, number};
 use crate::v3_state::V3State;
 
 #[test]
-fn tick_prices_equal_the_contract_s_snapshot() {
+pub(crate) fn tick_prices_equal_the_contract_s_snapshot() {
     let Some(file) = json("vectors/uniswap-v3-core/tick-to-sqrt.json") else { return };
     let mut rows = Rows::of("uniswap-v3-core tick-to-sqrt");
     for row in file["getSqrtRatioAtTick"].as_array().expect("a list of rows") {
@@ -23,7 +23,7 @@ fn tick_prices_equal_the_contract_s_snapshot() {
 }
 
 #[test]
-fn v3_swaps_equal_the_contract_s_snapshots() {
+pub(crate) fn v3_swaps_equal_the_contract_s_snapshots() {
     let Some(file) = json("vectors/uniswap-v3-core/swap-cases.json.gz") else { return };
     let mut rows = Rows::of("uniswap-v3-core swap cases");
     for case in file["cases"].as_array().expect("a list of cases") {

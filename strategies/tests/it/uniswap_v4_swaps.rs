@@ -4,12 +4,12 @@ use alloy::primitives::{I256, U256};
 use alphapulse_strategies::pool::concentrated_liquidity::sqrt_price_limit_default;
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
 use alphapulse_strategies::pool::v4::V4View;
-use alphapulse_strategies::pool::{AmountSpecified, QuoteError, SwapResult, Way, check_consistency};
+use alphapulse_strategies::pool::{AmountSpecified, QuoteError, StepTable, SwapResult, Way, check_consistency};
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
 use crate::contracts::{V4Key, V4Manager};
-use crate::data::{cases_factor, report, seed};
+use crate::data::{Comparison, cases_factor, report};
 use crate::v3_state::{V3State, log_uniform, random_price};
 use crate::v4_chain::V4Chain;
 
@@ -73,13 +73,16 @@ struct Followed {
     chain: V4Chain,
     key: V4Key,
     state: V4State,
+    /// Built before some quotes; so also asked when it is old.
+    steps: StepTable,
     positions: Vec<((i32, i32), i128)>,
 }
 
 #[test]
 fn v4_state_equals_the_manager_s_after_every_swap_and_change_of_liquidity() {
     let Some(base) = V4Chain::deploy() else { return };
-    let mut random = StdRng::seed_from_u64(seed("v4_swaps", 41));
+    let comparison = Comparison::of("uniswap_v4 by the manager", 41);
+    let mut random = comparison.random();
     let mut counts = Counts::default();
     let pools = POOLS * cases_factor();
     for index in 0..pools {
@@ -96,6 +99,7 @@ fn v4_state_equals_the_manager_s_after_every_swap_and_change_of_liquidity() {
     ));
     assert!(swaps >= 15 * pools && partial >= 3 * pools && crossings >= 15 * pools && on_a_tick >= 2 * pools);
     assert!(quotes >= 8 * pools && changes >= 10 * pools && refused >= pools);
+    comparison.finish(pools, swaps);
 }
 
 impl Followed {
@@ -109,7 +113,7 @@ impl Followed {
         let tick = chain.create_pool(&key, sqrt_price, protocol_fees_ppm);
         let ranges = V3State::initialised(lp_fee_ppm, tick_spacing, tick, sqrt_price);
         let state = V4State { ranges, protocol_fees_ppm };
-        let mut followed = Self { chain, key, state, positions: Vec::new() };
+        let mut followed = Self { chain, key, state, steps: StepTable::default(), positions: Vec::new() };
         for _ in 0..random.random_range(3..20) {
             followed.add(random, counts);
         }
@@ -171,6 +175,9 @@ impl Followed {
         let zero_for_one = random.random();
         let amount = self.random_amount(random);
         let (view, way) = (self.state.view(), way(zero_for_one));
+        if random.random_bool(0.7) {
+            view.build_steps(&mut self.steps).expect("fees that a pool can hold");
+        }
         if amount >= 1 << 127 {
             // The quoter casts to `int128`, which turns the sign: it would answer for the other side of the swap.
             assert_eq!(view.quote_exact_in(way, U256::from(amount)), Err(QuoteError::AmountOverflow));
@@ -179,9 +186,11 @@ impl Followed {
         }
         let (ours, theirs) = if random.random_bool(0.6) {
             let ours = view.quote_exact_in(way, U256::from(amount));
+            assert_eq!(view.quote_exact_in_by(&self.steps, way, U256::from(amount)), ours, "{amount} {way:?}");
             (ours, self.chain.quote_exact_in(&self.key, zero_for_one, amount))
         } else {
             let ours = view.quote_exact_out(way, U256::from(amount));
+            assert_eq!(view.quote_exact_out_by(&self.steps, way, U256::from(amount)), ours, "{amount} {way:?}");
             (ours, self.chain.quote_exact_out(&self.key, zero_for_one, amount))
         };
         match theirs {

@@ -52,7 +52,7 @@ fn state(pool: &Value, lp_fee_ppm: u32, tick_spacing: i32, ticks: Vec<TickLiquid
 
 /// The recorded tick map does not sum to the recorded liquidity; the swap crosses none of its ticks.
 #[test]
-fn v4_quote_equals_the_amount_that_mainnet_paid() {
+pub(crate) fn v4_quote_equals_the_amount_that_mainnet_paid() {
     let path = "vectors/onchain-goldens/v4_crossing_9a5c1d2f_block25673381.json.gz";
     let Some(file) = json(path) else { return };
     let pool = &file["pools"]["v4"];
@@ -67,7 +67,7 @@ fn v4_quote_equals_the_amount_that_mainnet_paid() {
 }
 
 #[test]
-fn v4_quotes_equal_the_recorded_recurrences() {
+pub(crate) fn v4_quotes_equal_the_recorded_recurrences() {
     let Some(file) = json("vectors/onchain-goldens/v4_overprediction_recurrences.json") else { return };
     let mut rows = Rows::of("mainnet V4 recurrences");
     for entry in file["recurrences"].as_array().expect("a list of pools") {
@@ -93,7 +93,7 @@ fn v4_quotes_equal_the_recorded_recurrences() {
 
 /// Recorded states that nothing on the chain answers for: they load, and trade in both directions.
 #[test]
-fn v4_states_without_an_answer_load() {
+pub(crate) fn v4_states_without_an_answer_load() {
     let path = json("vectors/onchain-goldens/path5000_v2v4v3_block25704509.json");
     let corpus = json("vectors/onchain-goldens/v4_eth_usdc_diverge_corpus.json");
     let (Some(path), Some(corpus)) = (path, corpus) else { return };
@@ -116,7 +116,7 @@ fn v4_states_without_an_answer_load() {
 
 /// Which bit of which word the contracts keep a tick in decides where a step ends.
 #[test]
-fn v4_ticks_lie_in_the_words_of_the_recorded_bitmaps() {
+pub(crate) fn v4_ticks_lie_in_the_words_of_the_recorded_bitmaps() {
     let Some(file) = json("vectors/onchain-goldens/liquidity_mapping_fixtures.json") else { return };
     let mut rows = Rows::of("V4 tick bitmaps");
     for row in file["flip"].as_array().expect("a list of rows") {

@@ -7,6 +7,8 @@ use ruint::aliases::U256;
 
 use crate::pool::QuoteError;
 pub(crate) use crate::pool::checked::{add, mul};
+pub(crate) use crate::pool::quotient::over;
+use crate::pool::quotient::quotient;
 
 /// One.
 pub const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -17,7 +19,7 @@ pub const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 /// [`QuoteError::InvalidPoolState`] when `b` is zero.
 #[inline]
 pub fn quotient_down(a: U256, b: U256) -> Result<U256, QuoteError> {
-    a.checked_div(b).ok_or(QuoteError::InvalidPoolState)
+    quotient(a, b).ok_or(QuoteError::InvalidPoolState)
 }
 
 /// `a / b` of plain integers, rounded up.
@@ -26,12 +28,10 @@ pub fn quotient_down(a: U256, b: U256) -> Result<U256, QuoteError> {
 /// [`QuoteError::InvalidPoolState`] when `b` is zero.
 #[inline]
 pub fn quotient_up(a: U256, b: U256) -> Result<U256, QuoteError> {
-    if b.is_zero() {
-        return Err(QuoteError::InvalidPoolState);
-    }
-    let (quotient, remainder) = a.div_rem(b);
+    let quotient = quotient_down(a, b)?;
     // Not exact means `b` is two or more, so that there is room for one more.
-    Ok(if remainder.is_zero() { quotient } else { quotient.wrapping_add(U256::ONE) })
+    let is_exact = quotient.wrapping_mul(b) == a;
+    Ok(if is_exact { quotient } else { quotient.wrapping_add(U256::ONE) })
 }
 
 /// `a * b`, rounded down.
@@ -40,7 +40,7 @@ pub fn quotient_up(a: U256, b: U256) -> Result<U256, QuoteError> {
 /// [`QuoteError::AmountOverflow`] when the product of the scaled numbers passes 256 bits.
 #[inline]
 pub fn mul_down(a: U256, b: U256) -> Result<U256, QuoteError> {
-    Ok(mul(a, b)?.wrapping_div(ONE))
+    Ok(over(mul(a, b)?, ONE))
 }
 
 /// `a * b`, rounded up.

@@ -6,7 +6,7 @@
 
 use ruint::aliases::U256;
 
-use super::fixed_point::ONE;
+use super::fixed_point::{ONE, over};
 use crate::pool::QuoteError;
 
 const ONE_20: U256 = U256::from_limbs([7_766_279_631_452_241_920, 5, 0, 0]);
@@ -72,7 +72,7 @@ pub fn pow(x: U256, y: U256) -> Result<U256, QuoteError> {
         return Ok(U256::ZERO);
     }
     // 2^254 / 10^20, above which the product with a logarithm might not fit.
-    let exponent_bound = (U256::ONE << 254_usize).wrapping_div(ONE_20);
+    let exponent_bound = over(U256::ONE << 254_usize, ONE_20);
     if x.bit(255) || y >= exponent_bound {
         return Err(QuoteError::UnsafeValue);
     }
@@ -81,13 +81,13 @@ pub fn pow(x: U256, y: U256) -> Result<U256, QuoteError> {
     let (is_negative, product) = if is_near_one {
         let logarithm = ln_36(x);
         let (whole, rest) = logarithm.magnitude.div_rem(ONE);
-        let scaled = whole.wrapping_mul(y).wrapping_add(rest.wrapping_mul(y).wrapping_div(ONE));
+        let scaled = whole.wrapping_mul(y).wrapping_add(over(rest.wrapping_mul(y), ONE));
         (logarithm.is_negative, scaled)
     } else {
         let logarithm = ln(x);
         (logarithm.is_negative, logarithm.magnitude.wrapping_mul(y))
     };
-    exp(Signed { is_negative, magnitude: product.wrapping_div(ONE) })
+    exp(Signed { is_negative, magnitude: over(product, ONE) })
 }
 
 /// Natural exponential, 18 decimals.
@@ -98,7 +98,7 @@ fn exp(exponent: Signed) -> Result<U256, QuoteError> {
     }
     let power = exp_positive(magnitude);
     // At least one, so never a division by zero.
-    Ok(if is_negative { ONE_36.wrapping_div(power) } else { power })
+    Ok(if is_negative { over(ONE_36, power) } else { power })
 }
 
 /// `exponent` is at most [`EXPONENT_MAX`], so that every product below stays under 2^253.
@@ -113,7 +113,7 @@ fn exp_positive(exponent: U256) -> U256 {
     for (power, value) in &SMALL[..SMALL_IN_EXPONENTIAL] {
         if rest >= *power {
             rest -= power;
-            product = product.wrapping_mul(U256::from(*value)).wrapping_div(ONE_20);
+            product = over(product.wrapping_mul(U256::from(*value)), ONE_20);
         }
     }
     // What remains is below 1/4: twelve terms of the series x^n / n! have 20 decimals.
@@ -123,14 +123,14 @@ fn exp_positive(exponent: U256) -> U256 {
         term = scaled_product(term, rest) / n;
         sum += term;
     }
-    product.wrapping_mul(U256::from(sum)).wrapping_div(ONE_20).wrapping_mul(large).wrapping_div(HUNDRED)
+    over(over(product.wrapping_mul(U256::from(sum)), ONE_20).wrapping_mul(large), HUNDRED)
 }
 
 /// Natural logarithm, 18 decimals; `x` is not zero and below 2^255.
 fn ln(x: U256) -> Signed {
     if x < ONE {
         // The inverse has 18 decimals too: of one unit it is 10^36.
-        return Signed { is_negative: true, magnitude: ln_above_one(ONE_36.wrapping_div(x)) };
+        return Signed { is_negative: true, magnitude: ln_above_one(over(ONE_36, x)) };
     }
     Signed { is_negative: false, magnitude: ln_above_one(x) }
 }
@@ -140,7 +140,7 @@ fn ln_above_one(x: U256) -> U256 {
     let (mut rest, mut sum) = (x, U256::ZERO);
     for (power, value) in LARGE {
         if rest >= value.wrapping_mul(ONE) {
-            rest = rest.wrapping_div(value);
+            rest = over(rest, value);
             sum = sum.wrapping_add(power);
         }
     }
@@ -150,13 +150,13 @@ fn ln_above_one(x: U256) -> U256 {
     for (power, value) in SMALL {
         let value = U256::from(value);
         if rest >= value {
-            rest = rest.wrapping_mul(ONE_20).wrapping_div(value);
+            rest = over(rest.wrapping_mul(ONE_20), value);
             sum += power;
         }
     }
     // What remains is below e^(1/16): with z = (x - 1) / (x + 1), ln x = 2 (z + z^3 / 3 + z^5 / 5 + ...).
     let above = rest.wrapping_sub(ONE_20);
-    let z = low(above.wrapping_mul(ONE_20).wrapping_div(rest.wrapping_add(ONE_20)));
+    let z = low(over(above.wrapping_mul(ONE_20), rest.wrapping_add(ONE_20)));
     let z_squared = scaled_product(z, z);
     let (mut power, mut series) = (z, z);
     for n in [3, 5, 7, 9, 11] {
@@ -171,12 +171,12 @@ fn ln_36(x: U256) -> Signed {
     // Below 2^121, and 2^237 times 10^36 of what differs from one.
     let x = x.wrapping_mul(ONE);
     let is_negative = x < ONE_36;
-    let z = x.abs_diff(ONE_36).wrapping_mul(ONE_36).wrapping_div(x.wrapping_add(ONE_36));
-    let z_squared = z.wrapping_mul(z).wrapping_div(ONE_36);
+    let z = over(x.abs_diff(ONE_36).wrapping_mul(ONE_36), x.wrapping_add(ONE_36));
+    let z_squared = over(z.wrapping_mul(z), ONE_36);
     let (mut power, mut series) = (z, z);
     for n in [3_u64, 5, 7, 9, 11, 13, 15] {
-        power = power.wrapping_mul(z_squared).wrapping_div(ONE_36);
-        series = series.wrapping_add(power.wrapping_div(U256::from(n)));
+        power = over(power.wrapping_mul(z_squared), ONE_36);
+        series = series.wrapping_add(over(power, U256::from(n)));
     }
     Signed { is_negative, magnitude: series << 1_usize }
 }
@@ -185,7 +185,7 @@ fn ln_36(x: U256) -> Signed {
 fn scaled_product(a: u128, b: u128) -> u128 {
     match a.checked_mul(b) {
         Some(product) => product / low(ONE_20),
-        None => low(U256::from(a).wrapping_mul(U256::from(b)).wrapping_div(ONE_20)),
+        None => low(over(U256::from(a).wrapping_mul(U256::from(b)), ONE_20)),
     }
 }
 

@@ -4,7 +4,7 @@ mod balance;
 
 use ruint::aliases::U256;
 
-use super::fixed_point::{add, div_down, div_up, mul, mul_down, quotient_down, quotient_up};
+use super::fixed_point::{add, div_down, div_up, mul, mul_down, over, quotient_down, quotient_up};
 use super::{Balances, TOKENS_MAX, add_fee, places, settle, subtract_fee, swapped};
 use crate::pool::{QuoteError, Ramp, Swapped, Way};
 
@@ -77,6 +77,20 @@ impl Upscaled {
     }
 }
 
+/// What a stable pool's estimate starts from: the curve's own numbers.
+pub(in crate::pool) struct Solved {
+    upscaled: Upscaled,
+    pub(in crate::pool) amplification: U256,
+    pub(in crate::pool) invariant: U256,
+}
+
+impl Solved {
+    /// Upscaled balances without the pool's share.
+    pub(in crate::pool) fn balances(&self) -> &[U256] {
+        self.upscaled.as_slice()
+    }
+}
+
 /// A way through a pool whose fields fit each other.
 struct Checked {
     /// Places among the pool's tokens.
@@ -146,6 +160,12 @@ impl StableView<'_> {
         let amount_in = add_fee(div_up(amount_in, self.scales[way.0])?, self.swap_fee)?;
         settle(self.balances, way, amount_in, amount_out)?;
         Ok((way, amount_in))
+    }
+
+    /// The curve at `at`, and the places of a way's tokens on it.
+    pub(in crate::pool) fn solve(&self, way: Way, at: u64) -> Result<(Solved, (usize, usize)), QuoteError> {
+        let Checked { upscaled_way, upscaled, amplification, invariant, .. } = self.check(way, at)?;
+        Ok((Solved { upscaled, amplification, invariant }, upscaled_way))
     }
 
     fn check(&self, way: Way, at: u64) -> Result<Checked, QuoteError> {
@@ -222,9 +242,9 @@ fn round_down(
     for balance in balances {
         product = quotient_down(mul(product, current)?, mul(*balance, count)?)?;
     }
-    let weighted_sum = mul(total, sum)?.wrapping_div(AMPLIFICATION_PRECISION);
+    let weighted_sum = over(mul(total, sum)?, AMPLIFICATION_PRECISION);
     let numerator = mul(add(weighted_sum, mul(product, count)?)?, current)?;
-    let weighted_current = mul(total_less_one, current)?.wrapping_div(AMPLIFICATION_PRECISION);
+    let weighted_current = over(mul(total_less_one, current)?, AMPLIFICATION_PRECISION);
     quotient_down(numerator, add(weighted_current, mul(add(count, U256::ONE)?, product)?)?)
 }
 
@@ -245,7 +265,7 @@ fn round_up(
     }
     let weighted_sum = quotient_up(mul(mul(total, sum)?, product)?, AMPLIFICATION_PRECISION)?;
     let numerator = add(mul(mul(count, current)?, current)?, weighted_sum)?;
-    let weighted_product = mul(total_less_one, product)?.wrapping_div(AMPLIFICATION_PRECISION);
+    let weighted_product = over(mul(total_less_one, product)?, AMPLIFICATION_PRECISION);
     quotient_up(numerator, add(mul(add(count, U256::ONE)?, current)?, weighted_product)?)
 }
 

@@ -55,10 +55,10 @@ pub(super) fn cube_root(x: U256) -> U256 {
     // 2^(1/3) is taken for 1.26, as the contract does.
     let (numerator, denominator) = [(1, 1), (1_260, 1_000), (1_587_600, 1_000_000_u64)][log_2 % 3];
     let power = U256::ONE.wrapping_shl(log_2 / 3);
-    let mut root = power.wrapping_mul(U256::from(numerator)).wrapping_div(U256::from(denominator));
+    let mut root = over(power.wrapping_mul(U256::from(numerator)), U256::from(denominator));
     for _ in 0..7 {
         let quotient = over(scaled, root.wrapping_mul(root));
-        root = root.wrapping_add(root).wrapping_add(quotient).wrapping_div(U256::from(3));
+        root = over(root.wrapping_add(root).wrapping_add(quotient), U256::from(3));
     }
     root.wrapping_mul(zeros)
 }

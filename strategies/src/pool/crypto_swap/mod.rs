@@ -205,7 +205,7 @@ impl CryptoSwapView {
     }
 
     /// Indices of a way that the pool has; none where it is paused.
-    fn coins(&self, way: Way) -> Result<(usize, usize), QuoteError> {
+    pub(super) fn coins(&self, way: Way) -> Result<(usize, usize), QuoteError> {
         let (i, j) = (usize::from(way.token_in), usize::from(way.token_out));
         let count = self.generation.coin_count();
         if i >= count || j >= count || i == j {
@@ -261,6 +261,11 @@ impl CryptoSwapView {
 
     fn precision(&self, coin: usize) -> U256 {
         U256::from(self.precisions[coin])
+    }
+
+    /// Balances at the price scale, and the invariant that a swap at `at` starts from.
+    pub(super) fn balances_at(&self, at: u64) -> Result<([U256; 3], U256), QuoteError> {
+        Ok((self.scaled(self.state.balances.map(U256::from))?, self.invariant(self.curvature(at)?, at)?))
     }
 
     /// Balances in the units of coin 0, of 10^18, at the price scale.

@@ -7,6 +7,9 @@ use ruint::aliases::U256;
 use ruint::uint;
 
 use crate::pool::QuoteError;
+use crate::pool::checked::product;
+pub(super) use crate::pool::quotient::over;
+use crate::pool::quotient::quotient;
 
 /// One, in the precision of prices, gamma and most ratios.
 pub(super) const E18: U256 = uint!(1_000_000_000_000_000_000_U256);
@@ -17,53 +20,72 @@ pub(super) const E10: U256 = uint!(10_000_000_000_U256);
 /// One, in the precision of the amplification (`A_MULTIPLIER`).
 pub(super) const A_ONE: U256 = uint!(10_000_U256);
 
-/// An unsigned word, or why an operation before it reverts. Operators check as the compiler's do, so that a formula
-/// reads as it is written and the first failure is what comes out.
+/// An unsigned word, and why an operation before it reverts. Operators check as the compiler's do, so that a formula
+/// reads as it is written and the first failure is what comes out; what is reckoned after a failure means nothing.
+///
+/// The failure stands beside the word and not in its place, so that no operation waits for the one before it to be judged.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Checked(Result<U256, QuoteError>);
+pub(super) struct Checked {
+    word: U256,
+    failure: Option<QuoteError>,
+}
 
 impl Checked {
+    #[inline(always)]
     pub(super) fn get(self) -> Result<U256, QuoteError> {
-        self.0
+        self.failure.map_or(Ok(self.word), Err)
     }
 
-    fn both(self, other: Self, operation: impl Fn(U256, U256) -> Option<U256>, error: QuoteError) -> Self {
-        Self(self.0.and_then(|left| other.0.and_then(|right| operation(left, right).ok_or(error))))
+    #[inline(always)]
+    fn both(self, other: Self, word: U256, is_sound: bool, error: QuoteError) -> Self {
+        let failure = self.failure.or(other.failure);
+        Self { word, failure: if is_sound { failure } else { failure.or(Some(error)) } }
     }
 }
 
 impl From<U256> for Checked {
+    #[inline(always)]
     fn from(word: U256) -> Self {
-        Self(Ok(word))
+        of(word)
     }
 }
 
 /// Starts a checked formula.
-pub(super) fn of(word: U256) -> Checked {
-    Checked(Ok(word))
+#[inline(always)]
+pub(super) const fn of(word: U256) -> Checked {
+    Checked { word, failure: None }
 }
 
 impl<T: Into<Checked>> Add<T> for Checked {
     type Output = Self;
 
+    #[inline(always)]
     fn add(self, other: T) -> Self {
-        self.both(other.into(), U256::checked_add, QuoteError::AmountOverflow)
+        let other = other.into();
+        let (sum, is_over) = self.word.overflowing_add(other.word);
+        self.both(other, sum, !is_over, QuoteError::AmountOverflow)
     }
 }
 
 impl<T: Into<Checked>> Sub<T> for Checked {
     type Output = Self;
 
+    #[inline(always)]
     fn sub(self, other: T) -> Self {
-        self.both(other.into(), U256::checked_sub, QuoteError::UnsafeValue)
+        let other = other.into();
+        let (difference, is_under) = self.word.overflowing_sub(other.word);
+        self.both(other, difference, !is_under, QuoteError::UnsafeValue)
     }
 }
 
 impl<T: Into<Checked>> Mul<T> for Checked {
     type Output = Self;
 
+    #[inline(always)]
     fn mul(self, other: T) -> Self {
-        self.both(other.into(), U256::checked_mul, QuoteError::AmountOverflow)
+        let other = other.into();
+        let product = product(self.word, other.word);
+        self.both(other, product.unwrap_or(U256::ZERO), product.is_some(), QuoteError::AmountOverflow)
     }
 }
 
@@ -71,14 +93,12 @@ impl<T: Into<Checked>> Mul<T> for Checked {
 impl<T: Into<Checked>> Div<T> for Checked {
     type Output = Self;
 
+    #[inline(always)]
     fn div(self, other: T) -> Self {
-        self.both(other.into(), U256::checked_div, QuoteError::UnsafeValue)
+        let other = other.into();
+        let quotient = quotient(self.word, other.word);
+        self.both(other, quotient.unwrap_or(U256::ZERO), quotient.is_some(), QuoteError::UnsafeValue)
     }
-}
-
-/// The machine's own division, which the contracts' `unsafe_div` is: by zero it gives zero.
-pub(super) fn over(numerator: U256, denominator: U256) -> U256 {
-    numerator.checked_div(denominator).unwrap_or(U256::ZERO)
 }
 
 /// Refuses what lies outside `low..=high`, as the contracts' assertions do.
@@ -158,12 +178,12 @@ impl Int {
     }
 
     pub(super) fn times(self, other: Self) -> Result<Self, QuoteError> {
-        let magnitude = self.magnitude().checked_mul(other.magnitude()).ok_or(QuoteError::AmountOverflow)?;
+        let magnitude = product(self.magnitude(), other.magnitude()).ok_or(QuoteError::AmountOverflow)?;
         Self::signed(self.is_negative() != other.is_negative(), magnitude)
     }
 
     pub(super) fn divided(self, other: Self) -> Result<Self, QuoteError> {
-        let magnitude = self.magnitude().checked_div(other.magnitude()).ok_or(QuoteError::UnsafeValue)?;
+        let magnitude = quotient(self.magnitude(), other.magnitude()).ok_or(QuoteError::UnsafeValue)?;
         Self::signed(self.is_negative() != other.is_negative(), magnitude)
     }
 

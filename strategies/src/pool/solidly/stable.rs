@@ -7,6 +7,7 @@ use ruint::aliases::U256;
 
 use super::super::QuoteError;
 use super::super::checked::add;
+use super::super::quotient::quotient;
 
 /// One, in 18 decimals: the unit that both tokens are brought to.
 const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -143,7 +144,7 @@ fn scale_up(amount: U256, scale: U256) -> Result<U256, QuoteError> {
 fn mul_div(a: U256, b: U256, divisor: U256) -> Result<U256, QuoteError> {
     let product = a.checked_mul(b).ok_or(QuoteError::AmountOverflow)?;
     // Balances that are dust in 18 decimals leave a slope of zero, by which the contract divides.
-    product.checked_div(divisor).ok_or(QuoteError::InsufficientLiquidity)
+    quotient(product, divisor).ok_or(QuoteError::InsufficientLiquidity)
 }
 
 fn sub(a: U256, b: U256) -> Result<U256, QuoteError> {

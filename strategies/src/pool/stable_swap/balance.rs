@@ -23,6 +23,7 @@
 use ruint::aliases::U256;
 
 use super::super::QuoteError;
+use super::super::checked::product;
 use super::super::square_root::square_root;
 use super::arithmetic::{add, div, mul, sub};
 use super::invariant::STEPS_MAX;
@@ -98,11 +99,11 @@ impl Quadratic {
     fn direct(&self) -> Option<Result<U256, QuoteError>> {
         let Self { b, c, d } = *self;
         // The first step's numbers are the largest of all unless the root lies above `d`: they decide the reverts.
-        if d.checked_mul(d).and_then(|square| square.checked_add(c)).is_none() {
+        if product(d, d).and_then(|square| square.checked_add(c)).is_none() {
             return Some(Err(QuoteError::AmountOverflow));
         }
         let distance = d.abs_diff(b);
-        let discriminant = distance.checked_mul(distance)?.checked_add(c.checked_mul(U256::from(4))?)?;
+        let discriminant = product(distance, distance)?.checked_add(product(c, U256::from(4))?)?;
         let root_of_discriminant = square_root(discriminant);
         let twice = if d >= b {
             distance.wrapping_add(root_of_discriminant)

@@ -3,7 +3,7 @@
 use ruint::aliases::U256;
 
 use super::super::QuoteError;
-use super::arithmetic::{add, div, mul, sub};
+use super::arithmetic::{add, div, mul, over, sub};
 use super::rules::{Divisor, Rules};
 
 /// Steps after which every contract gives up.
@@ -32,13 +32,12 @@ pub fn invariant(rules: Rules, scaled: &[U256], amplification: u64) -> Result<U2
     if sum.is_zero() {
         return Ok(sum);
     }
-    let ann_sum = mul(ann, sum)?.wrapping_div(precision);
+    let ann_sum = over(mul(ann, sum)?, precision);
     let mut d = sum;
     for _ in 0..STEPS_MAX {
         let product = product(rules.divisor(), scaled, coins, d)?;
         let numerator = mul(add(ann_sum, mul(product, coins)?)?, d)?;
-        let denominator =
-            add(mul(ann_less_one, d)?.wrapping_div(precision), mul(coins.wrapping_add(U256::ONE), product)?)?;
+        let denominator = add(over(mul(ann_less_one, d)?, precision), mul(coins.wrapping_add(U256::ONE), product)?)?;
         let before = d;
         d = div(numerator, denominator)?;
         if d.abs_diff(before) <= U256::ONE {
@@ -61,7 +60,7 @@ fn product(divisor: Divisor, scaled: &[U256], coins: U256, d: U256) -> Result<U2
     }
     if divisor == Divisor::Plain {
         // At most 8^8.
-        product = product.wrapping_div(coins.wrapping_pow(coins));
+        product = over(product, coins.wrapping_pow(coins));
     }
     Ok(product)
 }

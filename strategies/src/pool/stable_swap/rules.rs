@@ -62,7 +62,7 @@ impl Rules {
     }
 
     /// Whether the fee grows as the pool leaves its peg.
-    pub(super) const fn is_fee_dynamic(self) -> bool {
+    pub(in crate::pool) const fn is_fee_dynamic(self) -> bool {
         matches!(self, Self::Ng | Self::Offpeg)
     }
 }

@@ -83,11 +83,11 @@ impl Solved {
     }
 
     /// Balances in the common unit.
-    pub(super) fn scaled(&self) -> &[U256] {
+    pub(in crate::pool) fn scaled(&self) -> &[U256] {
         self.scaled.get(..self.count).unwrap_or(&self.scaled)
     }
 
-    pub(super) fn rate(&self, coin: usize) -> Result<U256, QuoteError> {
+    pub(in crate::pool) fn rate(&self, coin: usize) -> Result<U256, QuoteError> {
         self.rates.get(coin).map(|&rate| U256::from(rate)).ok_or(QuoteError::TokenNotInPool)
     }
 
@@ -103,7 +103,7 @@ impl Solved {
         balance(self.rules, scaled, of, self.amplification, self.invariant)
     }
 
-    pub(super) const fn amplification(&self) -> u64 {
+    pub(in crate::pool) const fn amplification(&self) -> u64 {
         self.amplification
     }
 }
@@ -157,7 +157,11 @@ impl StableSwapView<'_> {
     }
 
     /// The invariant held, when it fits, or else one put into `fresh`.
-    pub(super) fn invariant_at<'s>(&'s self, at: u64, fresh: &'s mut Option<Solved>) -> Result<&'s Solved, QuoteError> {
+    pub(in crate::pool) fn invariant_at<'s>(
+        &'s self,
+        at: u64,
+        fresh: &'s mut Option<Solved>,
+    ) -> Result<&'s Solved, QuoteError> {
         if let Some(solved) = self.solved {
             let (amplification, rates) = self.moving_parts(at)?;
             let is_fitting = solved.rules == self.rules
