@@ -51,6 +51,7 @@ fn share(supply: U256) -> Value {
 /// Pools, their maths, and coins.
 fn accounts(genesis: &Value) -> Map<String, Value> {
     let mut accounts = Map::new();
+    accounts.insert(format!("{SHARE:#x}"), share(U256::from(50_000) * U256::from(10_u128.pow(18))));
     for address in [TRICRYPTO_2, TRICRYPTO_USDC].into_iter().chain(MATHS) {
         let name = format!("{address:#x}");
         accounts.insert(name.clone(), genesis["alloc"][&name].clone());
@@ -61,15 +62,28 @@ fn accounts(genesis: &Value) -> Map<String, Value> {
     accounts
 }
 
+/// The node's time: that of the genesis.
+pub(crate) const TIME: u64 = 0x658d_8d9f;
+
+/// Both pools, and copies of them at other addresses; `None`, with a loud line, where the data is absent.
+pub(crate) fn copies(count: u8) -> Option<(Map<String, Value>, Vec<String>)> {
+    let mut accounts = accounts(&json(GENESIS)?);
+    let mut pools = Vec::new();
+    for (address, high) in [(TRICRYPTO_2, 0xc2), (TRICRYPTO_USDC, 0xc3)] {
+        let original = accounts[&format!("{address:#x}")].clone();
+        for number in 0..count {
+            let name = format!("0x{high:02x}{}{number:02x}", "00".repeat(18));
+            accounts.insert(name.clone(), original.clone());
+            pools.push(name);
+        }
+    }
+    Some((accounts, pools))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pools_of_three_crypto_coins_quote_as_they_swap() {
     let Some(genesis) = json(GENESIS) else { return };
-    let timestamp =
-        genesis["timestamp"].as_str().and_then(|text| u64::from_str_radix(&text[2..], 16).ok()).expect("a time");
-    let mut accounts = accounts(&genesis);
-    // Only what a swap leaves behind depends on it: above what the invariant is worth, no profit is lost.
-    accounts.insert(format!("{SHARE:#x}"), share(U256::from(50_000) * U256::from(10_u128.pow(18))));
-    let scene = Scene::start(accounts.into(), timestamp).await;
+    let scene = Scene::start(accounts(&genesis).into(), TIME).await;
     let snapshot = scene.snapshot(&[format!("{TRICRYPTO_2:#x}"), format!("{TRICRYPTO_USDC:#x}")]);
     let mut quotes = 0;
     for (pool, coins) in [(TRICRYPTO_2, [USDT, WBTC, WETH]), (TRICRYPTO_USDC, [USDC, WBTC, WETH])] {

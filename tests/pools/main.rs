@@ -6,6 +6,7 @@
     reason = "the harnesses are the pool maths' own, and more is in them than is needed here"
 )]
 
+mod all;
 mod balancer;
 #[path = "../../strategies/tests/it/balancer_chain.rs"]
 mod balancer_chain;

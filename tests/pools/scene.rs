@@ -69,15 +69,26 @@ impl Scene {
 
     /// Reads these pools with the command.
     pub(crate) fn snapshot(&self, pools: &[String]) -> Snapshot {
-        let (list, out) = (self.folder.path().join("pools.txt"), self.folder.path().join("market.json.gz"));
+        let list = self.folder.path().join("pools.txt");
         fs::write(&list, pools.join("\n")).expect("a file");
+        let snapshot = self.run("--pools", list.to_str().expect("UTF-8"));
+        assert_eq!(snapshot.pools.len(), pools.len());
+        snapshot
+    }
+
+    /// Reads all pools of a factory with the command.
+    pub(crate) fn snapshot_of(&self, factory: Address) -> Snapshot {
+        self.run("--factory", &format!("{factory:#x}"))
+    }
+
+    fn run(&self, flag: &str, value: &str) -> Snapshot {
+        let out = self.folder.path().join("market.json.gz");
         let mut command = Command::new(env!("CARGO_BIN_EXE_alphapulse"));
-        command.args(["snapshot", "--rpc", &self.node.http_url()]).arg("--pools").arg(&list).arg("--out").arg(&out);
+        command.args(["snapshot", "--rpc", &self.node.http_url(), flag, value]).arg("--out").arg(&out);
         let ran = command.output().expect("the command starts");
         let said = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert_eq!(ran.status.code(), Some(0), "{said}");
         let snapshot = Snapshot::from_bytes(&fs::read(&out).expect("a file")).expect("a snapshot");
-        assert_eq!(snapshot.pools.len(), pools.len(), "{said}");
         for pool in &snapshot.pools {
             assert!(matches!(pool.form, PoolForm::Sound { .. }), "{pool:?}: {said}");
         }

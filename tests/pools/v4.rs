@@ -13,11 +13,11 @@ use crate::v4_chain::V4Chain;
 /// Fees and tick spacings of the pools.
 const POOLS: [(u32, i32); 6] = [(100, 1), (500, 10), (3_000, 60), (10_000, 200), (0, 32_767), (999_999, 7)];
 
-async fn create(scene: &Scene, chain: &V4Chain, key: &V4Key, number: i32) {
-    let price = (U256::ONE << 96_usize) + (U256::from(number) << 90_usize);
+pub(crate) async fn create(scene: &Scene, chain: &V4Chain, key: &V4Key, number: i32) {
+    let price = (U256::ONE << 96_usize) + (U256::from(number % 8) << 90_usize);
     let call = V4Manager::initializeCall { key: key.clone(), sqrtPriceX96: price.to::<U160>() };
     scene.send(chain.manager, &call).await;
-    let fees = U24::from(u32::try_from(number).expect("small") * 100 + (700 << 12));
+    let fees = U24::from(u32::try_from(number % 8).expect("small") * 100 + (700 << 12));
     scene.send(chain.manager, &V4Manager::setProtocolFeeCall { key: key.clone(), newProtocolFee: fees }).await;
     let spacing = key.tickSpacing.as_i32();
     for (width, liquidity) in [(1, 10_i128.pow(15)), (3, 10_i128.pow(18)), (20, 10_i128.pow(16))] {
@@ -46,6 +46,8 @@ async fn pools_of_a_manager_quote_as_its_quoter_does() {
         keys.push(key);
     }
     let snapshot = scene.snapshot(&pools);
+    // The manager's logs name the same.
+    assert_eq!(scene.snapshot_of(chain.manager).pools, snapshot.pools);
     let (mut answers, mut refusals) = (0, 0);
     for key in &keys {
         let name = keccak256(key.abi_encode()).to_string();

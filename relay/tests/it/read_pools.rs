@@ -356,3 +356,37 @@ async fn what_is_no_pool_is_refused_and_what_no_message_holds_too() {
     let error = node.read(pool).await.0.expect_err("a balance of 256 bits");
     assert!(matches!(&error, SourceError::Pool { reason, .. } if reason.contains("balance")), "{error}");
 }
+
+/// A fork whose first slot is wider (PancakeSwap V3), at a node that runs no batches: word by word, tick by tick.
+#[tokio::test]
+async fn a_fork_of_v3_is_read_word_by_word_where_it_must_be() {
+    let (pool, mut node) = (address(0xb2), Node::default());
+    node.token(address(1), "A", 18).token(address(2), "B", 6);
+    node.tell(pool, "token0()", &[], address(1).abi_encode()).tell(pool, "token1()", &[], address(2).abi_encode());
+    node.number(pool, "fee()", 2_500).number(pool, "tickSpacing()", 50).number(pool, "liquidity()", 700);
+    let price = U256::from(1) << 96_usize;
+    let wide = U256::from((3_300_u64 << 16) + 3_300);
+    let slot = [price, U256::MAX, U256::ZERO, U256::from(1), U256::from(1), wide, U256::from(1)];
+    node.tell(pool, "slot0()", &[], slot.map(|word| word.to_be_bytes::<32>()).concat());
+    let signed = |value: i32| alloy::primitives::I256::try_from(value).expect("small").into_raw();
+    for word in -70..=69 {
+        // Ticks -12800 and 50.
+        let bits = match word {
+            -1 => U256::from(1),
+            0 => U256::from(2),
+            _ => U256::ZERO,
+        };
+        node.tell(pool, "tickBitmap(int16)", &[signed(word)], bits.abi_encode());
+    }
+    for (tick, net) in [(-12_800, 700), (50, -700)] {
+        let words =
+            [U256::from(700), signed(net), U256::ZERO, U256::ZERO].map(|word| word.to_be_bytes::<32>()).concat();
+        node.tell(pool, "ticks(int24)", &[signed(tick)], words);
+    }
+    let image = node.read(pool).await.0.expect("a pool").image;
+    assert_eq!((image.info.kind, image.info.fee.0, image.info.tick_spacing), (PoolKind::UniswapV3, 2_500, 50));
+    let PoolState::V3(state) = image.state else { panic!("another kind") };
+    assert_eq!((state.sqrt_price_x96, state.tick, state.liquidity), (price, -1, 700));
+    let ticks: Vec<_> = state.ticks.iter().map(|tick| (tick.tick, tick.liquidity_net, tick.liquidity_gross)).collect();
+    assert_eq!(ticks, [(-12_800, 700, 700), (50, -700, 700)]);
+}

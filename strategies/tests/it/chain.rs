@@ -1,5 +1,7 @@
 //! An in-process EVM with no fees and no nonces: contracts in, results and logs out.
 
+use core::cell::Cell;
+
 use alloy::primitives::{Address, Bytes, Log, TxKind, U256};
 use alloy::sol_types::{SolCall, SolEvent, SolValue};
 use revm::context::result::{ExecutionResult, HaltReason};
@@ -43,9 +45,24 @@ impl<T> Sent<T> {
     }
 }
 
+thread_local! {
+    static FIRST_NONCE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Has chains that this thread makes from here on deploy at other addresses, so that their states can be put together.
+#[allow(dead_code, reason = "tests of the command put several into one node")]
+pub(crate) fn deploy_from(nonce: u64) {
+    FIRST_NONCE.set(nonce);
+}
+
 impl Chain {
     pub(crate) fn new() -> Self {
-        Self::with_store(Store::default())
+        let mut store = Store::default();
+        let nonce = FIRST_NONCE.get();
+        if nonce > 0 {
+            store.insert_account_info(OWNER, AccountInfo { nonce, ..AccountInfo::default() });
+        }
+        Self::with_store(store)
     }
 
     fn with_store(store: Store) -> Self {
