@@ -153,6 +153,9 @@ async fn a_classic_pool_is_told_from_its_functions() {
     node.token(address(1), "DAI", 18).token(address(2), "USDC", 6).token(address(3), "USDT", 6);
     node.coins(pool, "uint256", &coins);
     stable(&mut node, pool);
+    // It has the view of a meta pool, and no base.
+    let probe = [U256::ZERO, U256::from(1), U256::from(1_000_000)];
+    node.tell(pool, "get_dy_underlying(int128,int128,uint256)", &probe, U256::from(5).abi_encode());
     let (read, node) = node.read(pool).await;
     let PoolRead { image, base } = read.expect("a pool");
     assert_eq!((image.info.kind, base), (PoolKind::CurveStable, None));
@@ -227,10 +230,32 @@ async fn a_meta_pool_that_hides_its_base_is_refused() {
     node.token(address(1), "A", 18).token(address(2), "3Crv", 18);
     node.coins(pool, "uint256", &[(address(1), 5), (address(2), 6)]);
     stable(&mut node, pool);
+    node.number(pool, "A_precise()", 20_000);
     let probe = [U256::ZERO, U256::from(1), U256::from(1_000_000)];
     node.tell(pool, "get_dy_underlying(int128,int128,uint256)", &probe, U256::from(5).abi_encode());
     let error = node.read(pool).await.0.expect_err("no base");
     assert!(matches!(&error, SourceError::Pool { reason, .. } if reason.contains("meta pool")), "{error}");
+}
+
+/// What a pool multiplies with by itself is not told by it: neither of staked coins, nor of lending pools after the first.
+#[tokio::test]
+async fn pools_that_reckon_with_their_coins_own_rates_have_no_known_arithmetic() {
+    for (function, of_pool) in [("ratio()", false), ("getExchangeRate()", false), ("underlying_coins(uint256)", true)] {
+        let (pool, mut node) = (address(0xb1), Node::default());
+        node.token(address(1), "aETHc", 18).token(address(2), "ETHx", 18).token(address(3), "DAI", 18);
+        node.coins(pool, "uint256", &[(address(1), 5), (address(2), 6)]);
+        stable(&mut node, pool);
+        node.number(pool, "A_precise()", 20_000);
+        if of_pool {
+            for at in 0..2 {
+                node.tell(pool, function, &[U256::from(at)], address(3).abi_encode());
+            }
+        } else {
+            node.number(address(1), function, 900_000_000_000_000_000);
+        }
+        let image = node.read(pool).await.0.expect("a pool that is described").image;
+        assert_eq!(details(&image).variant, 0, "{function}");
+    }
 }
 
 /// The first pools number coins by signed numbers, and wrap what they hold.

@@ -4,6 +4,7 @@ mod assemble;
 mod list;
 mod part;
 
+use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +75,10 @@ pub(crate) fn run(arguments: &TakeArguments) -> Outcome {
         // The error does not repeat the text: it may hold a key.
         Failure::new(Exit::Usage, anyhow::Error::new(error)).next("give --rpc the node's address")
     })?;
+    if arguments.out == Path::new("-") {
+        return Err(Failure::usage("a snapshot is written to a file, which a run that was stopped goes on with")
+            .next("give --out a file's name"));
+    }
     let listed = arguments.pools.as_deref().map(list::load).transpose()?;
     crate::commands::block_on(async {
         let mut interrupt = Interrupt::watch()?;
@@ -105,16 +110,20 @@ async fn make(arguments: &TakeArguments, url: &NodeUrl, listed: Option<Vec<PoolT
     let mut part = Part::open(&arguments.out, &header, earlier)?;
     let read = read_all(&reader, &targets, &mut part).await?;
     reader.check_block().await.map_err(|error| node_failure(error, "the block is not on the node's chain any more"))?;
-    let (text, warnings) = assemble::snapshot(reader.chain_id(), &block, &targets, &read)?;
-    assemble::write(&arguments.out, &text)?;
-    part.remove()?;
-    let refused: Vec<_> = read.iter().filter_map(|(name, entry)| Some((name, entry.refusal()?))).collect();
-    for (name, reason) in &refused {
+    let assembled = assemble::snapshot(reader.chain_id(), &block, &targets, &read)?;
+    for (name, reason) in read.iter().filter_map(|(name, entry)| Some((name, entry.refusal()?))) {
         tracing::warn!("{name} is left out: {}", clean(reason));
     }
-    warnings.iter().for_each(|warning| tracing::warn!("{}", clean(warning)));
-    let count = read.len() - refused.len();
-    say(&format!("{count} pools in {}, {} left out", arguments.out.display(), refused.len()));
+    assembled.warnings.iter().for_each(|warning| tracing::warn!("{}", clean(warning)));
+    if assembled.pools == 0 {
+        part.remove()?;
+        return Err(Failure::new(Exit::Failure, anyhow::anyhow!("none of {} pools could be read", read.len()))
+            .next("see above why; pairs need --fee-ppm, and a block before a pool has no such pool"));
+    }
+    assemble::write(&arguments.out, &assembled.text)?;
+    part.remove()?;
+    let left_out = read.len().saturating_sub(assembled.pools);
+    say(&format!("{} pools in {}, {left_out} left out", assembled.pools, arguments.out.display()));
     Ok(Exit::Ok)
 }
 
@@ -145,6 +154,9 @@ async fn list_factory(arguments: &TakeArguments, reader: &Reader) -> Result<Vec<
         )
         .next("check the address: it is the factory, the Balancer vault or the Uniswap V4 pool manager"));
     }
+    let mut seen = HashSet::new();
+    // A node may tell a log twice.
+    let found: Vec<PoolTarget> = found.into_iter().filter(|target| seen.insert(target.to_string())).collect();
     say(&format!("{} pools of {factory}", found.len()));
     Ok(found)
 }

@@ -111,6 +111,10 @@ impl Calls {
             self.call(pool, vault, contract::getPausedStateCall {}),
         )
         .await?;
+        // The vault is the contract's own word; the id begins with its pool's address.
+        if !id.starts_with(pool.as_slice()) {
+            return Err(refuse(pool, format!("its id {id} is another pool's")));
+        }
         if known.pool != pool {
             return Err(refuse(pool, format!("vault {vault} has another pool under its id, {}", known.pool)));
         }
@@ -190,6 +194,9 @@ impl Calls {
         .await?;
         let bpt_index = bpt.map(|index| fit::<u8>(pool, "place of its share", index)).transpose()?;
         let providers = providers.unwrap_or_default();
+        if bpt_index.is_some() && providers.len() != registered.tokens.len() {
+            return Err(refuse(pool, "it does not tell a rate provider for each of its tokens"));
+        }
         let rates = self.read_rates(&registered, &providers, bpt_index.is_some(), at).await?;
         let mut terms = BalancerStableTerms {
             is_paused: registered.is_paused,

@@ -23,6 +23,9 @@ mod contract {
     alloy::sol! {
         function A() external view returns (uint256);
         function A_precise() external view returns (uint256);
+        function ratio() external view returns (uint256);
+        function calc_withdraw_one_coin(uint256 amount, int128 i) external view returns (uint256);
+        function getExchangeRate() external view returns (uint256);
         function initial_A() external view returns (uint256);
         function future_A() external view returns (uint256);
         function initial_A_time() external view returns (uint256);
@@ -221,20 +224,32 @@ impl Calls {
         .await?;
         let (lp_token, token, own) = shares;
         let is_own = own.is_some();
-        // A meta pool of a factory before NG does not tell its base; without it, its last rate cannot be reckoned.
+        // A meta pool of a factory before NG does not tell its base; without it, its last rate cannot be reckoned. The
+        // three-coin pool and its contemporaries, which have no `A_precise`, answer the same view over no base.
         let zero_to_one = contract::get_dy_underlyingCall { i: 0, j: 1, dx: U256::from(PROBE_AMOUNT) };
-        if base.is_none() && !is_wrapping && self.try_call(pool, zero_to_one).await?.is_some() {
+        let may_hide_base = base.is_none() && !is_wrapping && precise.is_some();
+        if may_hide_base && self.try_call(pool, zero_to_one).await?.is_some() {
             return Err(refuse(pool, "it is a meta pool, and no function tells its base pool"));
         }
         let variant = match (offpeg.is_some(), stored.is_some(), is_own, numbers) {
             (true, true, ..) => PoolVariant::CurveNg as u16,
-            (true, false, ..) => PoolVariant::CurveOffpeg as u16,
-            (false, _, true, Numbers::Unsigned) if base.is_none() => PoolVariant::CurveFactory as u16,
+            (true, false, false, _) => PoolVariant::CurveOffpeg as u16,
+            // NG without the rates that it tells.
+            (true, false, true, _) => UNKNOWN_VARIANT,
+            // Those of three and four coins divide coin by coin, as the templates before them.
+            (false, _, true, Numbers::Unsigned) if base.is_none() && coins.len() == 2 => {
+                PoolVariant::CurveFactory as u16
+            }
+            (false, false, true, Numbers::Unsigned) if base.is_none() => PoolVariant::CurveClassic as u16,
             // Rates from elsewhere, of a contract that is none of a factory: whose arithmetic it has is not known.
             (false, true, ..) => UNKNOWN_VARIANT,
-            (false, false, _, Numbers::Unsigned) if is_wrapping && precise.is_none() => UNKNOWN_VARIANT,
+            // Lending pools after the first reckon with their coins' own rates.
+            (false, false, _, Numbers::Unsigned) if is_wrapping => UNKNOWN_VARIANT,
+            (false, false, _, Numbers::Unsigned) if self.is_any_rated(coins).await? => UNKNOWN_VARIANT,
             (false, false, _, Numbers::Unsigned) => PoolVariant::CurveClassic as u16,
-            (false, false, _, Numbers::Signed) if is_wrapping => PoolVariant::CurveFirst as u16,
+            (false, false, _, Numbers::Signed) if is_wrapping && !self.withdraws_one_coin(pool).await? => {
+                PoolVariant::CurveFirst as u16
+            }
             (false, false, _, Numbers::Signed) => UNKNOWN_VARIANT,
         };
         Ok(Make {
@@ -246,6 +261,25 @@ impl Calls {
             base,
             share: lp_token.or(token).or(is_own.then_some(pool)),
         })
+    }
+
+    /// Whether the pool gives one coin for shares, which the first pools do not; ren does, and reckons as the three-coin pool.
+    async fn withdraws_one_coin(&self, pool: Address) -> Result<bool, SourceError> {
+        let one = contract::calc_withdraw_one_coinCall { amount: U256::from(PROBE_AMOUNT), i: 0 };
+        Ok(self.try_call(pool, one).await?.is_some())
+    }
+
+    /// Whether a coin tells a rate that pools of staked coins (aETHc, rETH) multiply with by themselves.
+    async fn is_any_rated(&self, coins: &[Address]) -> Result<bool, SourceError> {
+        let asked = coins.iter().map(|coin| async move {
+            let (ratio, rate) = try_join(
+                self.try_call(*coin, contract::ratioCall {}),
+                self.try_call(*coin, contract::getExchangeRateCall {}),
+            )
+            .await?;
+            Ok::<bool, SourceError>(ratio.is_some() || rate.is_some())
+        });
+        Ok(try_join_all(asked).await?.into_iter().any(|is_rated| is_rated))
     }
 
     async fn read_base(&self, pool: Address) -> Result<Option<Address>, SourceError> {

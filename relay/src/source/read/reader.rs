@@ -104,6 +104,10 @@ impl Reader {
     /// [`SourceError::Pool`] when it is none that can be described; others when the node could not be asked.
     pub async fn read(&self, target: &PoolTarget) -> Result<PoolRead, SourceError> {
         let read = self.read_unchecked(target).await?;
+        let tokens = read.image.tokens.get(..read.image.info.tokens.len()).unwrap_or(&read.image.tokens);
+        if (1..tokens.len()).any(|place| tokens[..place].iter().any(|token| token.address == tokens[place].address)) {
+            return Err(refuse(target.address, "it names one token twice"));
+        }
         check(target.address, &read.image.info, &read.image.state)?;
         Ok(read)
     }

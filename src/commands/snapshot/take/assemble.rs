@@ -7,7 +7,7 @@ use std::path::Path;
 
 use alloy::primitives::Address;
 use alphapulse_protocol::message::{BlockContext, Message, SnapshotBegin, SnapshotEnd, Token, WireMessage};
-use alphapulse_protocol::replica::{Replica, TokenInfo, describe_pool};
+use alphapulse_protocol::replica::{PoolState, Replica, TokenInfo, describe_pool};
 use alphapulse_protocol::values::{PoolDetails, TokenList};
 use alphapulse_protocol::{AddressBytes, ChainId, Epoch, PoolId, ReplicaError, Sequence, TokenId, UnixNanos};
 use alphapulse_relay::source::read::{PoolRead, PoolTarget};
@@ -22,14 +22,22 @@ use crate::exit::Failure;
 
 const PLACE: (Sequence, UnixNanos) = (Sequence(0), UnixNanos(0));
 
-/// The text of the snapshot, and what its reader will be warned of. Pools stand in the order in which they were asked for, a
-/// base pool before the first meta pool that needs it.
+/// A market as a file.
+pub(super) struct Assembled {
+    pub(super) text: String,
+    /// Pools in it.
+    pub(super) pools: usize,
+    /// What its reader will be warned of.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The snapshot. Pools stand in the order in which they were asked for, a base pool before the first meta pool that needs it.
 pub(super) fn snapshot(
     chain_id: ChainId,
     block: &BlockContext,
     targets: &[PoolTarget],
     read: &[(String, Entry)],
-) -> Result<(String, Vec<String>), Failure> {
+) -> Result<Assembled, Failure> {
     let pools = ordered(targets, read)?;
     let market = Market::new(pools);
     let replica = market.replica(chain_id, block).context("what was read does not make a market")?;
@@ -38,7 +46,7 @@ pub(super) fn snapshot(
     let mut warnings = market.orphans.clone();
     warnings.extend(market.unwritten(&back));
     warnings.extend(back.warnings());
-    Ok((text, warnings))
+    Ok(Assembled { text, pools: back.pools.len(), warnings })
 }
 
 /// Pools that were read, bases first.
@@ -74,15 +82,13 @@ impl Market {
         let mut market = Self { tokens: Vec::new(), pools: Vec::new(), orphans: Vec::new() };
         let (mut token_ids, mut pool_ids) = (HashMap::new(), HashMap::new());
         for mut pool in read {
-            let base = match pool.base {
-                Some(base) => match pool_ids.get(&base.into_array()) {
-                    Some(id) => Some(PoolId(*id)),
-                    None => {
-                        market.orphans.push(format!("a meta pool is left out, for its base pool {base} is not there"));
-                        continue;
-                    }
-                },
-                None => None,
+            let base = match pool.base.map(|base| market.base(&pool_ids, base)).transpose() {
+                Ok(base) => base,
+                Err(reason) => {
+                    let address = Address::from(pool.image.info.address);
+                    market.orphans.push(format!("{address:#x} is left out: {reason}"));
+                    continue;
+                }
             };
             let ids: Vec<TokenId> =
                 pool.image.tokens.iter().map(|token| token_id(&mut market.tokens, &mut token_ids, token)).collect();
@@ -99,6 +105,15 @@ impl Market {
             market.pools.push(pool);
         }
         market
+    }
+
+    /// The pool that a meta pool stands on. The price of its share is reckoned from how many of them there are.
+    fn base(&self, ids: &HashMap<AddressBytes, u32>, base: Address) -> Result<PoolId, String> {
+        let id = ids.get(&base.into_array()).copied().ok_or_else(|| format!("its base pool {base:#x} is not there"))?;
+        match self.pools.get(PoolId(id).index()).map(|pool| &pool.image.state) {
+            Some(PoolState::CurveStable(state)) if state.holdings.supply > 0 => Ok(PoolId(id)),
+            _ => Err(format!("its base pool {base:#x} does not tell how many shares there are")),
+        }
     }
 
     /// Pools that the file has no form for.
