@@ -4,13 +4,14 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use alphapulse_strategies::snapshot::Snapshot;
 use serde_json::Value;
 
+use crate::ask::{Asked, Oracle};
 use crate::balancer_chain::{
     Deployment, FirstStableFactory, FirstWeightedFactory, Pool, Queries, StableFactory, TIME, WeightedFactory,
     deploy_rate,
 };
 use crate::chain::{Chain, OWNER};
 use crate::data::report;
-use crate::scene::{Scene, quote};
+use crate::scene::{Amount, Scene, ask};
 
 const ONE: u128 = 1_000_000_000_000_000_000;
 const POOLS: usize = 6;
@@ -149,9 +150,10 @@ impl Built {
                 let unit = 10_u128.pow(self.deployment.decimals(way[0]).into());
                 for amount in [1, unit / 1_000, unit, 12_345 * unit + 7, 290_000 * unit, 400_000 * unit].map(U256::from)
                 {
+                    let amount = Amount::In(amount);
                     let expected = self.query(scene, *id, way, amount).await;
-                    let ours = quote(snapshot, &id.to_string(), way, amount);
-                    assert_eq!(ours, expected, "{} {pool} {way:?} {amount}", self.factory);
+                    let ours = ask(snapshot, &id.to_string(), way, amount);
+                    assert_eq!(ours, expected, "{} {pool} {way:?} {amount:?}", self.factory);
                     if expected.is_some() { answers += 1 } else { refusals += 1 }
                 }
             }
@@ -159,9 +161,27 @@ impl Built {
         (answers, refusals)
     }
 
-    async fn query(&self, scene: &Scene, id: B256, way: [Address; 2], amount: U256) -> Option<U256> {
+    /// Pools as queries name them, each asked at the vault.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = Asked<'_>> {
+        self.pools.iter().map(|(pool, id, assets)| Asked {
+            name: id.to_string(),
+            tokens: assets
+                .iter()
+                .filter(|asset| *asset != pool)
+                .map(|asset| (*asset, self.deployment.decimals(*asset)))
+                .collect(),
+            oracle: Oracle::Vault { built: self, id: *id },
+        })
+    }
+
+    /// The other amount, as the vault's queries answer it.
+    pub(crate) async fn query(&self, scene: &Scene, id: B256, way: [Address; 2], amount: Amount) -> Option<U256> {
+        let (kind, amount) = match amount {
+            Amount::In(amount) => (0, amount),
+            Amount::Out(amount) => (1, amount),
+        };
         let single =
-            Queries::Single { poolId: id, kind: 0, assetIn: way[0], assetOut: way[1], amount, userData: Bytes::new() };
+            Queries::Single { poolId: id, kind, assetIn: way[0], assetOut: way[1], amount, userData: Bytes::new() };
         let funds =
             Queries::Funds { sender: OWNER, fromInternalBalance: false, recipient: OWNER, toInternalBalance: false };
         scene.try_call(self.deployment.queries, &Queries::querySwapCall { singleSwap: single, funds }).await

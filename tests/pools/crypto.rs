@@ -5,9 +5,9 @@ use alloy::sol;
 use alloy::sol_types::{SolCall as _, SolEvent as _};
 use serde_json::{Map, Value, json};
 
-use crate::chain::OWNER;
+use crate::ask::{Asked, Oracle, call};
 use crate::data::{json, report};
-use crate::scene::{Scene, quote};
+use crate::scene::{Amount, Scene, ask};
 
 sol! {
     interface Legacy {
@@ -65,19 +65,71 @@ fn accounts(genesis: &Value) -> Map<String, Value> {
 /// The node's time: that of the genesis.
 pub(crate) const TIME: u64 = 0x658d_8d9f;
 
-/// Both pools, and copies of them at other addresses; `None`, with a loud line, where the data is absent.
-pub(crate) fn copies(count: u8) -> Option<(Map<String, Value>, Vec<String>)> {
-    let mut accounts = accounts(&json(GENESIS)?);
-    let mut pools = Vec::new();
-    for (address, high) in [(TRICRYPTO_2, 0xc2), (TRICRYPTO_USDC, 0xc3)] {
-        let original = accounts[&format!("{address:#x}")].clone();
-        for number in 0..count {
-            let name = format!("0x{high:02x}{}{number:02x}", "00".repeat(18));
-            accounts.insert(name.clone(), original.clone());
-            pools.push(name);
+/// Which of the two contracts a pool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Curve {
+    TriCrypto2,
+    TriCryptoUsdc,
+}
+
+impl Curve {
+    const fn original(self) -> Address {
+        match self {
+            Self::TriCrypto2 => TRICRYPTO_2,
+            Self::TriCryptoUsdc => TRICRYPTO_USDC,
         }
     }
-    Some((accounts, pools))
+
+    const fn coins(self) -> [(Address, u8); 3] {
+        let dollars = match self {
+            Self::TriCrypto2 => USDT,
+            Self::TriCryptoUsdc => USDC,
+        };
+        [(dollars, 6), (WBTC, 8), (WETH, 18)]
+    }
+
+    /// A pool of this contract as queries name it.
+    pub(crate) fn asked(self, pool: Address) -> Asked<'static> {
+        Asked { name: format!("{pool:#x}"), tokens: self.coins().to_vec(), oracle: Oracle::Curve { pool, curve: self } }
+    }
+}
+
+/// What a swap pays, or none where it is refused.
+pub(crate) async fn swap(scene: &Scene, pool: Address, curve: Curve, way: [usize; 2], amount: U256) -> Option<U256> {
+    let [i, j] = way.map(U256::from);
+    if curve == Curve::TriCryptoUsdc {
+        let call = Ng::exchangeCall { i, j, dx: amount, min_dy: U256::ZERO, use_eth: false };
+        return scene.try_call(pool, &call).await;
+    }
+    // Its swap answers nothing, so its log tells.
+    let exchange = Legacy::exchangeCall { i, j, dx: amount, min_dy: U256::ZERO, use_eth: false };
+    let simulated = scene.simulate(&[call(pool, &exchange)]).await;
+    let [(is_taken, logs)] = simulated.as_slice() else { panic!("one call has one result") };
+    let logs: Vec<alloy::rpc::types::Log> = serde_json::from_value(logs.clone()).expect("logs");
+    let told = logs.iter().find_map(|log| Legacy::TokenExchange::decode_log(&log.inner).ok());
+    is_taken.then(|| told.expect("a swap is logged").tokens_bought)
+}
+
+/// Copies of both pools at other addresses, and the accounts that they need.
+pub(crate) struct Copies {
+    pub(crate) accounts: Map<String, Value>,
+    pub(crate) pools: Vec<(Address, Curve)>,
+}
+
+/// So many copies of each pool; `None`, with a loud line, where the data is absent.
+pub(crate) fn copies(count: u8) -> Option<Copies> {
+    let mut accounts = accounts(&json(GENESIS)?);
+    let mut pools = Vec::new();
+    for (curve, high) in [(Curve::TriCrypto2, 0xc2), (Curve::TriCryptoUsdc, 0xc3)] {
+        let original = accounts[&format!("{:#x}", curve.original())].clone();
+        for number in 0..count {
+            let mut address = Address::with_last_byte(number);
+            address.0[0] = high;
+            accounts.insert(format!("{address:#x}"), original.clone());
+            pools.push((address, curve));
+        }
+    }
+    Some(Copies { accounts, pools })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,30 +138,15 @@ async fn pools_of_three_crypto_coins_quote_as_they_swap() {
     let scene = Scene::start(accounts(&genesis).into(), TIME).await;
     let snapshot = scene.snapshot(&[format!("{TRICRYPTO_2:#x}"), format!("{TRICRYPTO_USDC:#x}")]);
     let mut quotes = 0;
-    for (pool, coins) in [(TRICRYPTO_2, [USDT, WBTC, WETH]), (TRICRYPTO_USDC, [USDC, WBTC, WETH])] {
-        for (i, j) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
-            let unit = [10_u64.pow(9), 10_u64.pow(6), 10_u64.pow(17)][i];
-            let (name, way) = (format!("{pool:#x}"), [coins[i], coins[j]]);
+    for curve in [Curve::TriCrypto2, Curve::TriCryptoUsdc] {
+        for way in [[0, 1], [0, 2], [1, 0], [1, 2], [2, 0], [2, 1]] {
+            let unit = [10_u64.pow(9), 10_u64.pow(6), 10_u64.pow(17)][way[0]];
+            let tokens = way.map(|coin| curve.coins()[coin].0);
             for amount in [unit / 1_000, unit, 3 * unit + 1].map(U256::from) {
-                let ours = quote(&snapshot, &name, way, amount).expect("liquid");
-                let [from, to] = [i, j].map(U256::from);
-                let theirs = if pool == TRICRYPTO_USDC {
-                    let call = Ng::exchangeCall { i: from, j: to, dx: amount, min_dy: U256::ZERO, use_eth: false };
-                    scene.try_call(pool, &call).await.expect("a swap")
-                } else {
-                    // Its swap answers nothing, so its log tells.
-                    let call = Legacy::exchangeCall { i: from, j: to, dx: amount, min_dy: U256::ZERO, use_eth: false };
-                    let call = json!({"from": OWNER, "to": pool, "input": hex::encode_prefixed(call.abi_encode())});
-                    let blocks = json!([{"blockStateCalls": [{"calls": [call]}]}, "latest"]);
-                    let simulated = scene.raw("eth_simulateV1", blocks).await;
-                    let logs = simulated[0]["calls"][0]["logs"].as_array().expect("logs").clone();
-                    let told = logs.into_iter().find_map(|log| {
-                        let log: alloy::rpc::types::Log = serde_json::from_value(log).ok()?;
-                        Legacy::TokenExchange::decode_log(&log.inner).ok()
-                    });
-                    told.unwrap_or_else(|| panic!("{simulated}")).tokens_bought
-                };
-                assert_eq!(ours, theirs, "{pool} {i} {j} {amount}");
+                let ours = ask(&snapshot, &format!("{:#x}", curve.original()), tokens, Amount::In(amount));
+                let theirs = swap(&scene, curve.original(), curve, way, amount).await;
+                assert!(theirs.is_some(), "liquid");
+                assert_eq!(ours, theirs, "{curve:?} {way:?} {amount}");
                 quotes += 1;
             }
         }

@@ -7,6 +7,7 @@
 )]
 
 mod all;
+mod ask;
 mod balancer;
 #[path = "../../strategies/tests/it/balancer_chain.rs"]
 mod balancer_chain;
@@ -16,6 +17,8 @@ mod chain;
 mod contracts;
 mod crypto;
 mod data;
+#[path = "../../benches/tick_to_trade/random.rs"]
+mod random;
 mod scene;
 mod v4;
 #[path = "../../strategies/tests/it/v4_chain.rs"]

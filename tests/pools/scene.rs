@@ -63,7 +63,15 @@ impl Scene {
         Some(C::abi_decode_returns(&answer).expect("by its ABI"))
     }
 
-    pub(crate) async fn raw(&self, method: &'static str, parameters: Value) -> Value {
+    /// Transactions one after the other on the newest block, made and forgotten: of each, whether it went through, and its logs.
+    pub(crate) async fn simulate(&self, calls: &[Value]) -> Vec<(bool, Value)> {
+        let blocks = json!([{"blockStateCalls": [{"calls": calls}]}, "latest"]);
+        let simulated = self.raw("eth_simulateV1", blocks).await;
+        let results = simulated[0]["calls"].as_array().unwrap_or_else(|| panic!("{simulated}"));
+        results.iter().map(|result| (result["status"] == "0x1", result["logs"].clone())).collect()
+    }
+
+    async fn raw(&self, method: &'static str, parameters: Value) -> Value {
         self.node.provider().raw_request(method.into(), parameters).await.expect("the node obeys")
     }
 
@@ -96,15 +104,32 @@ impl Scene {
     }
 }
 
-/// Amount out of an exact input, or none where the quote is refused.
-pub(crate) fn quote(snapshot: &Snapshot, pool: &str, way: [Address; 2], amount: U256) -> Option<U256> {
-    let [token_in, token_out] = way;
-    let line = format!(
-        r#"{{"pool":"{pool}","token_in":"{token_in:#x}","token_out":"{token_out:#x}","amount_in":"{amount}"}}"#
-    );
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Amount {
+    /// The output for exactly this input.
+    In(U256),
+    /// The input for exactly this output.
+    Out(U256),
+}
+
+/// The other amount, or none where the quote is refused or filled in part only.
+pub(crate) fn ask(snapshot: &Snapshot, pool: &str, way: [Address; 2], amount: Amount) -> Option<U256> {
+    let answer = answer(snapshot, pool, way, amount);
+    let other = answer[if matches!(amount, Amount::In(_)) { "amount_out" } else { "amount_in" }].as_str();
+    let other = other.map(|text| text.parse().expect("a number"));
+    assert!(other.is_some() || answer["error"].is_string(), "{answer}");
+    other.filter(|_| answer["partial_fill"].is_null())
+}
+
+/// What is answered, as it is written.
+pub(crate) fn answer(snapshot: &Snapshot, pool: &str, [token_in, token_out]: [Address; 2], amount: Amount) -> Value {
+    let (key, amount) = match amount {
+        Amount::In(amount) => ("amount_in", amount),
+        Amount::Out(amount) => ("amount_out", amount),
+    };
+    let line =
+        format!(r#"{{"pool":"{pool}","token_in":"{token_in:#x}","token_out":"{token_out:#x}","{key}":"{amount}"}}"#);
     let answer = snapshot.quote(&Query::from_line(line.as_bytes()).expect("a query")).to_string();
-    let answer: Value = serde_json::from_str(&answer).expect("JSON");
-    let out = answer["amount_out"].as_str().map(|text| text.parse().expect("a number"));
-    assert!(out.is_some() || answer["error"].is_string(), "{line}: {answer}");
-    out.filter(|_| answer["partial_fill"].is_null())
+    serde_json::from_str(&answer).expect("JSON")
 }

@@ -4,9 +4,10 @@ use alloy::primitives::aliases::U24;
 use alloy::primitives::{Address, B256, Bytes, I256, U160, U256, keccak256};
 use alloy::sol_types::SolValue;
 
+use crate::ask::{Asked, Oracle};
 use crate::contracts::{V4Key, V4Manager, V4ModifyTest, V4QuoterApi};
 use crate::data::report;
-use crate::scene::{Scene, quote};
+use crate::scene::{Amount, Scene, ask};
 use crate::v3_chain::tick;
 use crate::v4_chain::V4Chain;
 
@@ -30,6 +31,15 @@ pub(crate) async fn create(scene: &Scene, chain: &V4Chain, key: &V4Key, number: 
         };
         let call = V4ModifyTest::modifyLiquidityCall { key: key.clone(), params, hookData: Bytes::new() };
         scene.send(chain.modifier(), &call).await;
+    }
+}
+
+/// A pool as queries name it. All tokens there have 18 decimals.
+pub(crate) fn asked<'scene>(chain: &V4Chain, key: &'scene V4Key) -> Asked<'scene> {
+    Asked {
+        name: keccak256(key.abi_encode()).to_string(),
+        tokens: vec![(key.currency0, 18), (key.currency1, 18)],
+        oracle: Oracle::V4 { quoter: chain.quoter(), key },
     }
 }
 
@@ -65,7 +75,7 @@ async fn pools_of_a_manager_quote_as_its_quoter_does() {
                 let call = V4QuoterApi::quoteExactInputSingleCall { params: exact };
                 let expected = scene.try_call(chain.quoter(), &call).await.map(|answer| answer.amountOut);
                 assert_eq!(
-                    quote(&snapshot, &name, way, U256::from(amount)),
+                    ask(&snapshot, &name, way, Amount::In(U256::from(amount))),
                     expected,
                     "{key:?} {zero_for_one} {amount}"
                 );

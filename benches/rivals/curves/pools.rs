@@ -111,9 +111,7 @@ fn peer_stable_swap(
     let (amp, fee) = (U256::from(amplification), U256::from(fee));
     match rules {
         Rules::ThreePool => Pool::StableSwapV1 { balances, rates, amp, fee },
-        Rules::Ng => {
-            Pool::StableSwapNG { balances, rates, amp, fee, offpeg_fee_multiplier: U256::from(offpeg) }
-        }
+        Rules::Ng => Pool::StableSwapNG { balances, rates, amp, fee, offpeg_fee_multiplier: U256::from(offpeg) },
         _ => Pool::StableSwapV2 { balances, rates, amp, fee },
     }
 }

@@ -1,11 +1,4 @@
 //! StableSwap quotes beside those of `curve-math`: random pools, random swaps, each pool by a sequence of its own swaps.
-//!
-//! `ALPHAPULSE_CASES` multiplies the swaps of each family, `ALPHAPULSE_SEED` the seed. Where the two differ by
-//! design the difference is named and counted; any other fails.
-
-use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::time::Instant;
 
 use alphapulse_strategies::pool::stable_swap::invariant::invariant;
 use alphapulse_strategies::pool::stable_swap::{BasePool, PriceCache, Rules, StableSwapView};
@@ -16,8 +9,8 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use ruint::aliases::U256;
 
-/// Swaps that a pool sees before the next pool.
-const SWAPS_PER_POOL: u64 = 20;
+use crate::tally::{Tally, Verdict};
+use crate::{SWAPS_PER_POOL, sized};
 
 /// A family here, and what the peer calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,18 +34,6 @@ struct State {
     fee: u64,
     admin_fee: u64,
     multiplier: u128,
-}
-
-/// Swaps of each family.
-const SWAPS: u64 = 20_000;
-
-fn variable(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-}
-
-/// Log-uniform in `1..2^bits`.
-fn sized(random: &mut SmallRng, bits: u32) -> u128 {
-    random.random::<u128>() >> (128 - random.random_range(1..=bits)) | 1
 }
 
 impl State {
@@ -165,18 +146,12 @@ impl State {
 }
 
 fn compare(family: Family, seed: u64) {
-    let start = Instant::now();
-    let swaps = SWAPS * variable("ALPHAPULSE_CASES", 1);
-    let seed = variable("ALPHAPULSE_SEED", seed);
+    let mut tally = Tally::new(seed);
+    let seed = tally.seed;
     let mut random = SmallRng::seed_from_u64(seed);
-    let (mut equal, mut nothing, mut refused, mut pools) = (0_u64, 0_u64, 0_u64, 0_u64);
-    let mut named: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut done = 0;
-    while done < swaps {
+    while tally.next_pool() {
         let mut state = State::random(family, &mut random);
-        pools += 1;
         for _ in 0..SWAPS_PER_POOL {
-            done += 1;
             let coins = u8::try_from(state.balances.len()).expect("few coins");
             let token_in = random.random_range(0..coins);
             let way = Way { token_in, token_out: (token_in + random.random_range(1..coins)) % coins };
@@ -185,34 +160,20 @@ fn compare(family: Family, seed: u64) {
             let amount_in = U256::from(amount_in);
             let ours = quote(&state, way, amount_in);
             let theirs = state.peer().get_amount_out(usize::from(way.token_in), usize::from(way.token_out), amount_in);
-            match (ours, theirs) {
-                (Ok(ours), Some(theirs)) if ours == theirs => equal += 1,
-                (Err(_), None) => refused += 1,
-                // The peer has no other word for an output of zero.
-                (Ok(U256::ZERO), None) => nothing += 1,
-                _ => match state.named_difference(ours, theirs) {
-                    Some(reason) => *named.entry(reason).or_default() += 1,
-                    None => panic!("seed {seed}: {ours:?} here, {theirs:?} there, {way:?} {amount_in} of {state:?}"),
-                },
-            }
+            tally.add(match (ours, theirs) {
+                (Ok(ours), Some(theirs)) if ours == theirs => Verdict::Equal,
+                (Err(_), None) => Verdict::Refused,
+                (Ok(U256::ZERO), None) => Verdict::Nothing,
+                _ => state.named_difference(ours, theirs).map(Verdict::Named).unwrap_or_else(|| {
+                    panic!("seed {seed}: {ours:?} here, {theirs:?} there, {way:?} {amount_in} of {state:?}")
+                }),
+            });
             if let Ok(swapped) = state.view().swap_exact_in(way, amount_in, 0) {
                 state.balances.copy_from_slice(&swapped.after.balances[..usize::from(coins)]);
             }
         }
     }
-    let mut out = io::stderr().lock();
-    let line = format!(
-        "{family:?}: seed {seed}, {pools} pools, {done} swaps, {equal} equal, {nothing} for nothing, {refused} refused by both"
-    );
-    writeln!(out, "{line}").expect("standard error is open");
-    for (reason, count) in named {
-        writeln!(out, "  {count} differ: {reason}").expect("standard error is open");
-    }
-    assert!(equal * 2 > done, "too few swaps are answered by both");
-    // Kind, pools, swaps, mismatches, seed and seconds, as the comparisons with bytecode print them.
-    let seconds = start.elapsed().as_secs();
-    let line = format!("compared\tcurve_stable {family:?} by curve-math\t{pools}\t{done}\t0\t{seed}\t{seconds}");
-    writeln!(out, "{line}").expect("standard error is open");
+    tally.finish(&format!("curve_stable {family:?} by curve-math"));
 }
 
 /// With the invariant solved before, and over a base pool where the family is one of meta pools.
