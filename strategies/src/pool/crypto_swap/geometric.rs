@@ -39,7 +39,7 @@ pub(super) fn mean_of_three([a, b, c]: [U256; 3]) -> Result<U256, QuoteError> {
     Ok(if product.is_zero() { U256::ZERO } else { cube_root(product) })
 }
 
-/// Cube root of `x / 10^18`, times 10^18: seven Newton steps from a power of two, whatever the rest.
+/// Cube root of `x / 10^18`, times 10^18, as the contract's seven Newton steps end.
 ///
 /// Large arguments give up digits so that the product fits: they come with 12 or 6 trailing zeros.
 pub(super) fn cube_root(x: U256) -> U256 {
@@ -51,16 +51,52 @@ pub(super) fn cube_root(x: U256) -> U256 {
     } else {
         (x.wrapping_mul(E18).wrapping_mul(E18), U256::ONE)
     };
-    let log_2 = scaled.bit_len().saturating_sub(1);
+    settled_root(scaled).unwrap_or_else(|| seven_steps(scaled)).wrapping_mul(zeros)
+}
+
+/// One Newton step towards the cube root; the quotient by a square is taken factor by factor, which rounds the same way.
+#[inline(always)]
+fn cube_root_step(value: U256, root: U256) -> U256 {
+    let quotient = over(over(value, root), root);
+    over(root.wrapping_add(root).wrapping_add(quotient), U256::from(3))
+}
+
+/// The contract's own steps, from a power of two, whatever the rest.
+fn seven_steps(value: U256) -> U256 {
+    let log_2 = value.bit_len().saturating_sub(1);
     // 2^(1/3) is taken for 1.26, as the contract does.
     let (numerator, denominator) = [(1, 1), (1_260, 1_000), (1_587_600, 1_000_000_u64)][log_2 % 3];
     let power = U256::ONE.wrapping_shl(log_2 / 3);
-    let mut root = over(power.wrapping_mul(U256::from(numerator)), U256::from(denominator));
-    for _ in 0..7 {
-        let quotient = over(scaled, root.wrapping_mul(root));
-        root = over(root.wrapping_add(root).wrapping_add(quotient), U256::from(3));
+    let start = over(power.wrapping_mul(U256::from(numerator)), U256::from(denominator));
+    (0..7).fold(start, |root, _| cube_root_step(value, root))
+}
+
+/// The floor `r` of the cube root, where the contract's steps are sure to end there.
+///
+/// The contract begins at 0.793 to 1.001 times the root `c`. A step goes to the floor of `(2y + value / y^2) / 3`, which is at least
+/// `r`, and at most `c (1 + e^2)` from `c (1 + e)`: after six steps from there `e` is below 4 / 10^40, so that with `c` below 2^86 the
+/// sixth ends at `r` or `r + 1`. From `r + 1` a step goes to `r`; from `r` it stays, unless `value >= r^3 + 3 r^2`, in which case
+/// it goes up again. So below that the seventh ends at `r`, and how `r` was found does not matter.
+fn settled_root(value: U256) -> Option<U256> {
+    const BITS_MIN: usize = 96;
+    const THREE: U256 = U256::from_limbs([3, 0, 0, 0]);
+    if value.bit_len() < BITS_MIN {
+        return None;
     }
-    root.wrapping_mul(zeros)
+    let root = (0..3).fold(guess(value), |root, _| cube_root_step(value, root));
+    let square = root.checked_mul(root)?;
+    let above = value.checked_sub(square.checked_mul(root)?)?;
+    (above < square.wrapping_mul(THREE)).then_some(root)
+}
+
+/// The root of the upper 61 to 63 bits of at least 96, by four steps in a machine word.
+fn guess(value: U256) -> U256 {
+    let shift = (value.bit_len() - 61) / 3 * 3;
+    let upper = (value >> shift).as_limbs()[0];
+    let log_2 = upper.ilog2();
+    let start = ([1_024_u64, 1_290, 1_625][(log_2 % 3) as usize] << (log_2 / 3)) >> 10;
+    let root = (0..4).fold(start, |root, _| (2 * root + upper / (root * root)) / 3);
+    U256::from(root).wrapping_shl(shift / 3)
 }
 
 /// Root of `x / 10^18`, times 10^18: tricrypto's own Newton steps, which may end a unit above the floor.
@@ -92,6 +128,33 @@ mod tests {
             assert!(error <= U256::ONE, "{root}");
         }
         assert_eq!(cube_root(U256::ZERO), U256::ZERO);
+    }
+
+    /// Among them the values where the steps go up and down for ever.
+    #[test]
+    fn cube_root_is_where_the_contract_s_steps_end() {
+        let mut settled = 0;
+        let mut state = 1_u64;
+        for _ in 0..20_000 {
+            let limbs = [0; 4].map(|_: u64| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state ^ state >> 29
+            });
+            let root = U256::from_limbs([limbs[0], limbs[1], 0, 0]) >> (43 + limbs[2] as usize % 80);
+            let [square, cube] = [2_u64, 3].map(|power| root.wrapping_pow(U256::from(power)));
+            let edge = cube.wrapping_add(square.wrapping_mul(U256::from(3)));
+            let any = U256::from_limbs(limbs) >> (limbs[3] as usize % 160);
+            for value in [cube, cube.wrapping_sub(U256::ONE), edge, edge.wrapping_sub(U256::ONE), any] {
+                if let Some(root) = settled_root(value) {
+                    assert_eq!(root, seven_steps(value), "{value}");
+                    settled += 1;
+                }
+            }
+        }
+        assert!(settled > 40_000, "{settled}");
+        let edge = U256::from(1_u64 << 40);
+        let edge = edge.pow(U256::from(3)) + edge * edge * U256::from(3);
+        assert_eq!((settled_root(edge), settled_root(edge - U256::ONE)), (None, Some(U256::from(1_u64 << 40))));
     }
 
     #[test]
