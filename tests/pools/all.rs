@@ -60,6 +60,8 @@ async fn five_hundred_pools_of_all_kinds_are_read_from_one_node() {
     let (Some(chain), Some((curve, copies))) = (V4Chain::deploy(), crypto::copies(COPIES)) else { return };
     let parts = built.iter().map(|part| part.accounts.clone()).chain([curve.into(), chain.chain.accounts()]);
     let scene = Scene::start(join(parts).into(), crypto::TIME).await;
+    crypto::give_views(&scene, &copies).await;
+    let copies = copies.iter().map(|(pool, _)| format!("{pool:#x}"));
     let mut lines: Vec<String> = built.iter().flat_map(Built::lines).chain(copies).collect();
     for number in 0..V4 {
         let key = chain.key(100 + u32::try_from(number).expect("small") * 37, 1 + number % 60);
