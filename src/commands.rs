@@ -19,6 +19,7 @@ pub(crate) mod wallet;
 
 use std::future::Future;
 
+use alloy::primitives::Address;
 use anyhow::Context as _;
 
 use crate::cli::Command;
@@ -48,4 +49,9 @@ pub(crate) fn run(command: Command) -> Outcome {
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("cannot start the asynchronous runtime")?.block_on(work)
+}
+
+/// Reads an argument that is an address.
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|_| "an address is 0x and 40 hex digits".to_owned())
 }

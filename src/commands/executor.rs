@@ -5,6 +5,7 @@ use alphapulse_engine::execution::calldata::{Venue, deployment_code};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::address;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::settings::ConfigArguments;
@@ -36,15 +37,15 @@ struct CodeArguments {
     settings: ConfigArguments,
 
     /// Account that signs trades, as `alphapulse wallet list` shows it
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     owner: Address,
 
     /// Account that may pause the executor; keep its key elsewhere
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     guardian: Address,
 
     /// Account that profit is sent to (default: `execution.profit_address`)
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     profit_address: Option<Address>,
 
     /// The result as a JSON object

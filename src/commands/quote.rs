@@ -16,6 +16,9 @@ use crate::output::Output;
 /// Longest line that is read as a query. A query has some 250 bytes; the rest is room for fields we ignore.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 const EXAMPLES: &str = r#"Examples:
   alphapulse quote --snapshot market.json.gz --queries queries.ndjson
   echo '{"pool":"0x…","token_in":"0x…","token_out":"0x…","amount_in":"1000"}' | alphapulse quote --snapshot market.json --queries -
@@ -78,10 +81,12 @@ fn answer_all<R: Read>(snapshot: &Snapshot, place: &str, mut queries: BufReader<
         if !read {
             break;
         }
+        // Some editors begin a file with a mark of its encoding.
+        let line = if number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line) } else { &line };
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match query(&line) {
+        match query(line) {
             Ok(query) => output.line(snapshot.quote(&query))?,
             Err(detail) => {
                 malformed += 1;

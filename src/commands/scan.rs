@@ -1,5 +1,6 @@
 //! `alphapulse scan`: the profitable closed routes of a snapshot.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -9,12 +10,12 @@ use alphapulse_protocol::replica::TokenInfo;
 use alphapulse_protocol::{TokenId, U256};
 use alphapulse_strategies::search::best_cycles;
 use alphapulse_strategies::snapshot::Snapshot;
-use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity};
+use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity, Refusal};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::market_file;
+use super::{address, market_file};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
 use crate::screen::{plain, units};
@@ -24,7 +25,8 @@ const EXAMPLES: &str = r#"Examples:
   alphapulse scan --snapshot market.json --token 0xc02a… --token 0xa0b8… --max-hops 3 --min-profit 1000000 --json
 
 One line per route, best first; with several tokens, the first token's routes come first, for profits in different
-tokens do not compare. Routes may share a pool: taking one can spoil the next. Profit is before gas."#;
+tokens do not compare. Routes may share a pool: taking one can spoil the next. Profit is before gas. Without any,
+nothing is on stdout, and stderr says so."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -34,7 +36,7 @@ pub(crate) struct ScanArguments {
     snapshot: PathBuf,
 
     /// Token in which routes start, end and profit; may be given more than once
-    #[arg(long = "token", value_name = "ADDRESS", required = true, num_args = 1..)]
+    #[arg(long = "token", value_name = "ADDRESS", required = true, num_args = 1.., value_parser = address)]
     tokens: Vec<Address>,
 
     /// Most swaps of a route
@@ -78,8 +80,10 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
     let tokens = token_ids(&market, &arguments.tokens)?;
     let is_json = arguments.json || !io::stdout().is_terminal();
     let mut output = Output::new();
+    let mut is_any = false;
     for token in tokens {
         let found = best_cycles(&market, token, arguments.max_hops, arguments.min_profit, arguments.limit);
+        is_any |= !found.is_empty();
         for opportunity in &found {
             if is_json {
                 output.line(as_json(&market, opportunity))?;
@@ -93,6 +97,9 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
         }
     }
     output.finish()?;
+    if !is_any && arguments.limit > 0 {
+        tracing::warn!("no profitable route");
+    }
     Ok(Exit::Ok)
 }
 
@@ -100,9 +107,17 @@ fn market_of(snapshot: &Snapshot) -> Result<Market, Failure> {
     // A file has no history: nothing will be taken back.
     let mut market = Market::new(Admission::allow_all(), 0);
     snapshot.describe(|message| market.apply(&message).map(drop)).context("the snapshot does not make a market")?;
+    let mut quoted_only: BTreeMap<&str, usize> = BTreeMap::new();
     for (pool, reason) in market.refused() {
+        if let Refusal::KindNotTraded { kind } = reason {
+            *quoted_only.entry(kind.name()).or_default() += 1;
+            continue;
+        }
         let address = Address::from(market.replica().pools()[pool.index()].address);
         tracing::warn!("pool {address} is left out: {reason}");
+    }
+    for (kind, count) in quoted_only {
+        tracing::warn!("{count} pools of kind {kind} are left out: they are quoted, and no routes go through them");
     }
     Ok(market)
 }

@@ -1,6 +1,7 @@
 //! `alphapulse snapshot`: files of a whole market, read from a node or out of other people's files.
 
 mod convert;
+mod put;
 mod take;
 
 use clap::{Args, Subcommand};
@@ -19,6 +20,7 @@ Examples:
 The file of pools has an address a line, or the id of a Balancer pool; behind it, where needed, a kind, `fee_ppm=N`, or, behind
 the id of a Uniswap V4 pool, `manager=ADDRESS`. What stands behind # is not read. A pool that cannot be read is named on stderr
 and left out. Everything is read at one block's hash; a run that was stopped goes on where FILE.part ends.
+A file that is there is replaced, once the new one is whole.
 Exit codes: 0 written, 1 failure, 2 usage, 130 interrupted (FILE.part is kept).
 
 docs/SNAPSHOT.md describes the format. `alphapulse quote` and `alphapulse scan` read it.";

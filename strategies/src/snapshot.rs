@@ -29,6 +29,7 @@
 mod document;
 mod error;
 mod hex;
+mod left_out;
 mod pool;
 mod query;
 mod read;
@@ -43,8 +44,9 @@ use alphapulse_protocol::replica::{PoolInfo, PoolState, TokenInfo};
 use alphapulse_protocol::{AddressBytes, BlockNumber, ChainId, FeePerGas, HashBytes};
 
 pub use self::error::{Flaw, MalformedQuery, SnapshotError};
+pub use self::left_out::LeftOut;
 pub use self::query::{Amount, Answer, NoAnswer, PoolName, Query};
-pub use self::write::to_json;
+pub use self::write::{to_json, to_json_without};
 
 /// Value of the `format` field that this build reads and writes.
 pub const FORMAT: &str = "alphapulse.snapshot/1";
@@ -64,6 +66,8 @@ pub struct Snapshot {
     pub tokens: Vec<TokenInfo>,
     /// Pools in the order of the file.
     pub pools: Vec<SnapshotPool>,
+    /// Pools that the file says it does not hold, in its order; none where it does not say.
+    pub left_out: Vec<LeftOut>,
     names: HashMap<PoolName, Named>,
 }
 

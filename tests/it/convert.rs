@@ -124,7 +124,13 @@ fn what_cannot_be_converted_is_refused_with_what_to_do() {
     let out = out.to_str().expect("UTF-8");
     let wrote = convert("cow-auction", &theirs, &["--out", out]);
     assert_eq!(wrote.stdout, format!("wrote {out}: 4 pools, 2 tokens; 3 pools left out\n"));
-    convert("cow-auction", &theirs, &["--out", out]).must_fail(1, &["not overwritten"]);
+    // As `snapshot` does, it puts a whole file in the place of one that is there.
+    std::fs::write(out, "an older file").expect("the folder is ours");
+    assert_eq!(convert("cow-auction", &theirs, &["--out", out]).code, Some(0));
+    assert!(std::fs::read_to_string(out).expect("a file").starts_with('{'));
+    let packed = file(&folder, "cut.json.gz", [0x1f, 0x8b, 0x08, 0x00, 0x00]);
+    convert("cow-auction", &packed, &["--out", out]).must_fail(1, &["damaged or cut short", "next: fetch", "gzip -t"]);
+    assert!(std::fs::read_to_string(out).expect("it stays").starts_with('{'));
     let mut elsewhere = auction();
     elsewhere["metadata"]["environment"] = json!("Gnosis / Chain");
     let elsewhere = file(&folder, "elsewhere.json", elsewhere.to_string());

@@ -7,8 +7,12 @@ mod config;
 mod convert;
 mod demo;
 mod docs;
+#[path = "../../relay/tests/it/fake_node.rs"]
+#[allow(dead_code, reason = "the relay's tests ask it for more than these do")]
+mod fake_node;
 mod help;
 mod journal;
+mod left_out;
 mod node;
 mod quote;
 mod quote_auction;

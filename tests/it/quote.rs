@@ -88,6 +88,50 @@ fn a_line_that_is_no_query_is_answered_in_its_place_and_gives_exit_code_2() {
     }
 }
 
+/// One number, that of the line in the file, and no word of the parser's.
+#[test]
+fn what_is_wrong_with_a_line_is_said_in_the_format_s_words() {
+    let folder = folder();
+    let snapshot = file(&folder, "market.json", snapshot());
+    let good = query("amount_in", "1000");
+    let list = format!(r#"["{POOL}","{TOKEN_0}","{TOKEN_1}","1000",null]"#);
+    let twice = good.replace("{", &format!(r#"{{"pool":"{POOL}","#));
+    let lines = [
+        ("not json", "no JSON object"),
+        (&list, "no JSON object"),
+        (&good[..40], "ends before"),
+        (&good.replace(':', ""), "not valid JSON"),
+        (&good.replace("token_in", "token_inn"), "`token_in` is missing"),
+        (&good.replace(&format!("\"{POOL}\""), "5"), "`pool` is not text: 5"),
+        (&query("amount_in", "-5"), "`amount_in` is no natural number as decimal text: \"-5\""),
+        (&good.replace("\"1000\"", "1.5"), "`amount_in` is no natural number as decimal text: 1.5"),
+        (&twice, "twice"),
+    ];
+    let text: String = lines.iter().map(|(line, _)| format!("{line}\n")).collect();
+    let ran = quote(&snapshot, &file(&folder, "queries.ndjson", text));
+    assert_eq!((ran.code, ran.lines().len()), (Some(2), lines.len()), "{ran:?}");
+    for ((answer, (line, said)), number) in ran.lines().iter().zip(lines).zip(1..) {
+        let answer: Value = serde_json::from_str(answer).expect("JSON");
+        assert_eq!((&answer["error"], &answer["line"]), (&"malformed_query".into(), &number.into()));
+        let detail = answer["detail"].as_str().expect("text");
+        assert!(detail.contains(said), "{line}: {detail}");
+        for word in ["line", "column", "struct", "expected", "QueryLine"] {
+            assert!(!detail.contains(word), "{line}: {detail}");
+        }
+    }
+}
+
+#[test]
+fn a_mark_of_the_encoding_at_the_beginning_is_no_part_of_the_first_query() {
+    let folder = folder();
+    let snapshot = file(&folder, "market.json", snapshot());
+    let good = query("amount_in", "1000");
+    let ran = quote(&snapshot, &file(&folder, "queries.ndjson", format!("\u{feff}{good}\n{good}\n")));
+    assert_eq!((ran.code, ran.lines()), (Some(0), vec![r#"{"amount_out":"1992"}"#; 2]), "{ran:?}");
+    let ran = quote(&snapshot, &file(&folder, "queries.ndjson", format!("{good}\n\u{feff}{good}\n")));
+    assert_eq!(ran.code, Some(2), "only there: {ran:?}");
+}
+
 #[test]
 fn someone_who_waits_for_an_answer_before_asking_on_gets_it() {
     let folder = folder();

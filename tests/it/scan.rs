@@ -130,7 +130,29 @@ fn scan_empty(arguments: &[&str]) -> Ran {
 #[test]
 fn a_market_without_routes_is_an_empty_answer() {
     let ran = scan_empty(&["--token", WETH]);
-    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(0), "", ""));
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (Some(0), "", 1), "{ran:?}");
+    assert!(ran.stderr.contains("no profitable route"), "{ran:?}");
+}
+
+/// A market of thousands of pools is not told of pool by pool.
+#[test]
+fn pools_that_no_route_goes_through_are_counted_by_kind() {
+    let other = "0x0000000000000000000000000000000000000001";
+    let pool = |number: u32, kind: &str| {
+        format!(
+            r#"{{"kind":"{kind}","address":"0x{number:040x}","tokens":["{other}","{WETH}"],"fee_ppm":500,"reserves":["1000","1000"]}}"#
+        )
+    };
+    let pools = [pool(5, "solidly_volatile"), pool(6, "solidly_volatile"), pool(7, "solidly_stable")].join(",");
+    let listed = format!(r#""tokens":[{{"address":"{other}","symbol":"A","decimals":18}},"#);
+    let market = EMPTY.replace(r#""tokens":["#, &listed).replace(r#""pools":[]"#, &format!(r#""pools":[{pools}]"#));
+    let folder = folder();
+    let path = file(&folder, "market.json", market);
+    let ran = run(["scan", "--snapshot", path.to_str().expect("UTF-8"), "--token", WETH]);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (Some(0), 3), "{ran:?}");
+    for said in ["2 pools of kind solidly_volatile", "1 pools of kind solidly_stable", "no profitable route"] {
+        assert!(ran.stderr.contains(said), "{ran:?}");
+    }
 }
 
 #[test]

@@ -68,6 +68,7 @@ async fn five_hundred_pools_of_one_node_answer_ten_thousand_queries_as_it_does()
     let (Some(chain), Some(copies)) = (V4Chain::deploy(), crypto::copies(COPIES)) else { return };
     let parts = built.iter().map(|part| part.accounts.clone()).chain([copies.accounts.into(), chain.chain.accounts()]);
     let scene = Scene::start(join(parts).into(), crypto::TIME).await;
+    crypto::give_views(&scene, &copies.pools).await;
     let mut lines: Vec<String> = built.iter().flat_map(Built::lines).collect();
     lines.extend(copies.pools.iter().map(|(pool, _)| format!("{pool:#x}")));
     let mut keys = Vec::new();

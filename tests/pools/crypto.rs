@@ -1,6 +1,6 @@
 //! Curve's tricrypto2 and tricryptoUSDC, their code and state those of mainnet block 18,884,864.
 
-use alloy::primitives::{Address, U256, address, hex};
+use alloy::primitives::{Address, U256, address, hex, keccak256};
 use alloy::sol;
 use alloy::sol_types::{SolCall as _, SolEvent as _};
 use serde_json::{Map, Value, json};
@@ -14,11 +14,16 @@ sol! {
         event TokenExchange(address indexed buyer, uint256 sold_id, uint256 tokens_sold, uint256 bought_id,
             uint256 tokens_bought);
         function exchange(uint256 i, uint256 j, uint256 dx, uint256 min_dy, bool use_eth) external payable;
+        function get_dy(uint256 i, uint256 j, uint256 dx) external view returns (uint256);
     }
 
     interface Ng {
         function exchange(uint256 i, uint256 j, uint256 dx, uint256 min_dy, bool use_eth) external payable
             returns (uint256 dy);
+        function balances(uint256 index) external view returns (uint256);
+        function factory() external view returns (address);
+        function views_implementation() external view returns (address);
+        function get_dy(uint256 i, uint256 j, uint256 dx, address pool) external view returns (uint256);
     }
 }
 
@@ -28,6 +33,9 @@ const TRICRYPTO_USDC: Address = address!("7f86bf177dd4f3494b841a37e810a34dd56c82
 const SHARE: Address = address!("c4ad29ba4b3c580e6d59105fff484999997675ff");
 const MATHS: [Address; 2] =
     [address!("8f68f4810cce3194b6cb6f3d50fa58c2c9bdd1d5"), address!("cbff3004a20dbfe2731543aa38599a526e0fd6ee")];
+/// What tricrypto2 asks for its quotes, and where that of the other pool is put.
+const LEGACY_VIEWS: Address = address!("40745803c2faa8e8402e2ae935933d07ca8f355c");
+const NG_VIEWS: Address = address!("00000000000000000000000000000000000071e5");
 const USDT: Address = address!("dac17f958d2ee523a2206206994597c13d831ec7");
 const USDC: Address = address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48");
 const WBTC: Address = address!("2260fac5e5542a773aa44fbcfedf7c193bc2c599");
@@ -132,10 +140,62 @@ pub(crate) fn copies(count: u8) -> Option<Copies> {
     Some(Copies { accounts, pools })
 }
 
+/// The pools answer `get_dy` through contracts that the block did not touch, so that the data has none of their code. In their places
+/// stand contracts that know what the pools' own swaps give for what the command asks, and nothing else.
+pub(crate) async fn give_views(scene: &Scene, pools: &[(Address, Curve)]) {
+    let (mut legacy, mut ng) = (Vec::new(), Vec::new());
+    let mut factory = None;
+    for (pool, curve) in pools {
+        let is_ng = *curve == Curve::TriCryptoUsdc;
+        for i in 0..3_usize {
+            let j = (i + 1) % 3;
+            let balance = scene.try_call(*pool, &Ng::balancesCall { index: U256::from(i) }).await.expect("a balance");
+            let amount = balance / U256::from(1_000);
+            let out = swap(scene, *pool, *curve, [i, j], amount).await.expect("a swap");
+            let [i, j] = [i, j].map(U256::from);
+            if is_ng {
+                let call = Ng::get_dyCall { i, j, dx: amount, pool: *pool };
+                ng.push((call.abi_encode(), out));
+            } else {
+                legacy.push((Legacy::get_dyCall { i, j, dx: amount }.abi_encode(), out));
+            }
+        }
+        if is_ng && factory.is_none() {
+            factory = scene.try_call(*pool, &Ng::factoryCall {}).await;
+        }
+    }
+    if let Some(factory) = factory {
+        let views = U256::from_be_bytes(NG_VIEWS.into_word().0);
+        let told = [(Ng::views_implementationCall {}.abi_encode(), views)];
+        scene.raw("anvil_setCode", json!([factory, table(&told)])).await;
+    }
+    for (address, answers) in [(LEGACY_VIEWS, legacy), (NG_VIEWS, ng)] {
+        scene.raw("anvil_setCode", json!([address, table(&answers)])).await;
+    }
+}
+
+/// Code that answers these calls so, and reverts on others.
+fn table(answers: &[(Vec<u8>, U256)]) -> String {
+    // calldatacopy(0, 0, calldatasize()), keccak256(0, calldatasize())
+    let mut code = hex!("36600060003736600020").to_vec();
+    for (data, answer) in answers {
+        let next = u16::try_from(code.len() + 81).expect("a small table").to_be_bytes();
+        // dup1, push32 hash, eq, iszero, push2 next, jumpi, push32 answer, push1 0, mstore, push1 32, push1 0, return, jumpdest
+        code.extend([0x80, 0x7f]);
+        code.extend(keccak256(data));
+        code.extend([0x14, 0x15, 0x61, next[0], next[1], 0x57, 0x7f]);
+        code.extend(answer.to_be_bytes::<32>());
+        code.extend(hex!("60005260206000f35b"));
+    }
+    code.extend(hex!("60006000fd"));
+    hex::encode_prefixed(code)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pools_of_three_crypto_coins_quote_as_they_swap() {
     let Some(genesis) = json(GENESIS) else { return };
     let scene = Scene::start(accounts(&genesis).into(), TIME).await;
+    give_views(&scene, &[(TRICRYPTO_2, Curve::TriCrypto2), (TRICRYPTO_USDC, Curve::TriCryptoUsdc)]).await;
     let snapshot = scene.snapshot(&[format!("{TRICRYPTO_2:#x}"), format!("{TRICRYPTO_USDC:#x}")]);
     let mut quotes = 0;
     for curve in [Curve::TriCrypto2, Curve::TriCryptoUsdc] {

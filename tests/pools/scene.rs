@@ -71,7 +71,7 @@ impl Scene {
         results.iter().map(|result| (result["status"] == "0x1", result["logs"].clone())).collect()
     }
 
-    async fn raw(&self, method: &'static str, parameters: Value) -> Value {
+    pub(crate) async fn raw(&self, method: &'static str, parameters: Value) -> Value {
         self.node.provider().raw_request(method.into(), parameters).await.expect("the node obeys")
     }
 

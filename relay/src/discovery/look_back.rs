@@ -6,12 +6,10 @@ use alphapulse_protocol::message::BlockContext;
 
 use super::known::Known;
 use crate::error::SourceError;
-use crate::source::{ChainSource, MarketImage};
+use crate::source::{BlockRanges, ChainSource, MarketImage};
 
-/// Blocks asked for at once. Providers bound the range: where one refuses or is too slow, it is halved down to [`BLOCKS_MIN`].
+/// Blocks asked for at once: the stream may wait for them.
 const BLOCKS_MAX: u64 = 1_000;
-/// A provider that refuses even this is of no use for looking back.
-const BLOCKS_MIN: u64 = 8;
 
 /// How far back factories are asked.
 #[derive(Debug, Clone, Copy)]
@@ -63,27 +61,18 @@ const fn is_refusal(error: &SourceError) -> bool {
 async fn creations<S: ChainSource>(
     source: &S,
     factories: &[Address],
-    mut from: u64,
+    from: u64,
     to: u64,
 ) -> Result<Vec<Log>, SourceError> {
-    let (mut logs, mut blocks) = (Vec::new(), BLOCKS_MAX);
-    while from <= to {
-        let last = to.min(from.saturating_add(blocks - 1));
+    let (mut logs, mut ranges) = (Vec::new(), BlockRanges::new((from, to), BLOCKS_MAX));
+    while let Some((from, last)) = ranges.next() {
         match source.creations(from, last, factories).await {
-            Ok(more) => logs.extend(more),
-            Err(SourceError::Call { .. }) if blocks > BLOCKS_MIN => {
-                blocks = (blocks / 2).max(BLOCKS_MIN);
-                continue;
+            Ok(more) => {
+                logs.extend(more);
+                ranges.advance();
             }
-            // The stream may wait for this, so a range that took too long is not asked for twice.
-            Err(SourceError::Timeout { .. }) if last - from >= BLOCKS_MIN => {
-                blocks = ((last - from).div_ceil(2)).max(BLOCKS_MIN);
-                continue;
-            }
-            Err(error) => return Err(error),
+            Err(error) => ranges.halve(error)?,
         }
-        let Some(next) = last.checked_add(1) else { break };
-        from = next;
     }
     Ok(logs)
 }

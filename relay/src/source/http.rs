@@ -1,6 +1,9 @@
 //! A node over HTTP: each request a POST of its own, on a connection that ends with it. For reading at leisure; a stream needs
 //! a connection that tells of heads.
 
+mod fault;
+mod response;
+
 use core::time::Duration;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +18,13 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+use self::fault::Fault;
+pub(super) use self::fault::fault;
+use self::response::parse;
+use super::node::CALL_TIMEOUT;
 
 /// Requests under way at once.
 const REQUESTS_MAX: usize = 16;
@@ -23,8 +32,11 @@ const REQUESTS_MAX: usize = 16;
 const TRIES: u32 = 4;
 /// Pause before the second; doubles.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Longest answer that is read: a guard, many times the longest that is asked for.
-const ANSWER_BYTES_MAX: u64 = 1 << 28;
+/// Longest wait for an answer, from the connection on. Whoever asks has then given up, and a request that nobody waits for must not
+/// keep its place among [`REQUESTS_MAX`].
+const ANSWER_TIMEOUT: Duration = CALL_TIMEOUT;
+/// Longest answer that is read: a guard, many times the longest call's. Logs of too many blocks are asked for in parts.
+const ANSWER_BYTES_MAX: u64 = 1 << 25;
 /// Where systems keep the certificates that they trust.
 const TRUSTED: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -83,13 +95,14 @@ impl HttpUrl {
 pub(super) struct HttpConnect {
     url: Arc<HttpUrl>,
     tls: Option<TlsConnector>,
+    patience: Duration,
 }
 
 impl HttpConnect {
     /// With the certificates that the system trusts, where they are needed.
     pub(super) fn new(url: HttpUrl) -> Result<Self, &'static str> {
         let tls = if url.is_tls { Some(trusting()?) } else { None };
-        Ok(Self { url: Arc::new(url), tls })
+        Ok(Self { url: Arc::new(url), tls, patience: ANSWER_TIMEOUT })
     }
 }
 
@@ -147,48 +160,45 @@ async fn serve(node: HttpConnect, mut interface: ConnectionInterface) {
     }
 }
 
-/// Why a request has no answer, and whether it is worth another try.
-struct Fault {
-    words: String,
-    may_pass: bool,
-}
-
 impl HttpConnect {
     /// The node's answer, or in its place an error that says why there is none.
     async fn answer(&self, request: &RawValue) -> PubSubItem {
         let (mut pause, mut tries) = (PAUSE, 1);
         loop {
-            match self.post(request.get()).await {
+            let posted = timeout(self.patience, self.post(request.get())).await;
+            match posted.unwrap_or(Err(Fault::Silent)) {
                 Ok(item) => return item,
-                Err(fault) if fault.may_pass && tries < TRIES => {
+                Err(fault) if fault.may_pass() && tries < TRIES => {
                     tokio::time::sleep(pause).await;
                     (pause, tries) = (pause * 2, tries + 1);
                 }
-                Err(fault) => return failure(request, &fault.words),
+                Err(fault) => return fault.in_place_of_answer(request),
             }
         }
     }
 
     async fn post(&self, body: &str) -> Result<PubSubItem, Fault> {
-        let passing = |error: std::io::Error| Fault { words: format!("no connection: {error}"), may_pass: true };
+        let passing = |error: std::io::Error| Fault::unreached(&error);
         let stream = TcpStream::connect((self.url.name(), self.url.port)).await.map_err(passing)?;
         let answer = match &self.tls {
             None => exchange(stream, &self.url, body).await.map_err(passing)?,
             Some(tls) => {
-                let name = ServerName::try_from(self.url.name().to_owned()).map_err(|_| Fault {
-                    words: "the host is no name that a certificate has".into(),
-                    may_pass: false,
-                })?;
+                let name = ServerName::try_from(self.url.name().to_owned())
+                    .map_err(|_| Fault::Unreached("the host is no name that a certificate has".into()))?;
                 let stream = tls.connect(name, stream).await.map_err(passing)?;
                 exchange(stream, &self.url, body).await.map_err(passing)?
             }
         };
+        if answer.len() as u64 > ANSWER_BYTES_MAX {
+            let words = format!("the answer has more than {ANSWER_BYTES_MAX} bytes");
+            return Err(Fault::Refused { words, may_pass: false });
+        }
         let (status, body) = parse(&answer)
-            .ok_or_else(|| Fault { words: "the answer is no whole HTTP response".into(), may_pass: true })?;
+            .ok_or_else(|| Fault::Refused { words: "the answer is no whole HTTP response".into(), may_pass: true })?;
         // Some nodes give their own errors under another status.
         match serde_json::from_slice(&body) {
             Ok(item) if status < 500 && status != 429 => Ok(item),
-            _ => Err(Fault {
+            _ => Err(Fault::Refused {
                 words: format!("the node answers with HTTP status {status}"),
                 may_pass: status == 429 || status >= 500,
             }),
@@ -213,82 +223,13 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     stream.write_all(body.as_bytes()).await?;
     stream.flush().await?;
     let mut answer = Vec::new();
-    match stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await {
+    // One byte more than is allowed, to see that there is more.
+    match stream.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut answer).await {
         // A peer that ends TLS without a farewell has said all where the response is whole, which is looked at.
         Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => Err(error),
         _ => Ok(answer),
     }
 }
 
-/// Status and body of a response; `None` when it is not whole.
-fn parse(response: &[u8]) -> Option<(u16, Vec<u8>)> {
-    let end = response.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let (head, body) = (core::str::from_utf8(&response[..end]).ok()?, &response[end + 4..]);
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-    let header = |name: &str| {
-        let mut fields = lines.clone().filter_map(|line| line.split_once(':'));
-        fields.find(|(field, _)| field.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
-    };
-    if header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
-        return Some((status, join_chunks(body)?));
-    }
-    match header("content-length") {
-        Some(length) => Some((status, body.get(..length.parse().ok()?)?.to_vec())),
-        None => Some((status, body.to_vec())),
-    }
-}
-
-/// A body that came in chunks (RFC 9112, 7.1).
-fn join_chunks(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|window| window == b"\r\n")?;
-        let size = core::str::from_utf8(&rest[..end]).ok()?.split(';').next()?.trim();
-        let size = usize::from_str_radix(size, 16).ok()?;
-        rest = &rest[end + 2..];
-        if size == 0 {
-            return Some(body);
-        }
-        body.extend_from_slice(rest.get(..size)?);
-        rest = rest.get(size..)?.strip_prefix(b"\r\n")?;
-    }
-}
-
-/// An error in the place of an answer.
-fn failure(request: &RawValue, words: &str) -> PubSubItem {
-    let request: serde_json::Value = serde_json::from_str(request.get()).unwrap_or_default();
-    let id = request.get("id").cloned().unwrap_or_default();
-    let error = serde_json::json!({"code": -32_000, "message": words});
-    let item = serde_json::json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string();
-    serde_json::from_str(&item).expect("an error response is one")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_read_and_shown_without_what_may_be_a_key() {
-        let url = HttpUrl::parse("https://node.example/v3/secret?key=secret").expect("an address");
-        assert_eq!((url.shown(), url.path.as_str()), ("https://node.example:443".into(), "/v3/secret?key=secret"));
-        let url = HttpUrl::parse("http://[::1]:8545").expect("an address");
-        assert_eq!((url.name(), url.port, url.path.as_str()), ("::1", 8545, "/"));
-        for bad in ["ws://h", "http://", "http://user:secret@h", "http://h:port", "http://h/a b", "http://h/\r\nX: y"] {
-            assert!(HttpUrl::parse(bad).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn responses_are_whole_or_none() {
-        let counted = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc";
-        assert_eq!(parse(counted), Some((200, b"abc".to_vec())));
-        let chunked = b"HTTP/1.1 429 Slow\r\nTRANSFER-ENCODING: chunked\r\n\r\n2\r\nab\r\n1;x\r\nc\r\n0\r\n\r\n";
-        assert_eq!(parse(chunked), Some((429, b"abc".to_vec())));
-        for (response, whole) in [(&counted[..], counted.len()), (&chunked[..], chunked.len() - 2)] {
-            for cut in 0..whole {
-                assert_eq!(parse(&response[..cut]), None, "{cut}");
-            }
-        }
-    }
-}
+mod tests;

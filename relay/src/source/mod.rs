@@ -9,6 +9,7 @@ mod logs;
 mod newcomer;
 mod node;
 pub mod race;
+mod ranges;
 pub mod read;
 pub mod side;
 
@@ -32,6 +33,7 @@ pub use self::creation::CREATIONS;
 pub(crate) use self::creation::Creation;
 pub use self::logs::{TOPICS, Update, decode_block};
 pub(crate) use self::node::NodeDial;
+pub(crate) use self::ranges::BlockRanges;
 
 /// Makes connections to a source.
 pub trait Dial: Send + Sync + 'static {

@@ -1,18 +1,19 @@
 //! An EVM node over WebSocket or IPC.
 
+mod request;
+
 use core::future::Future;
 use core::time::Duration;
 use std::sync::Arc;
 
 use alloy::consensus::Header as ConsensusHeader;
-use alloy::primitives::{Address, B256, Bytes, U64, U128};
+use alloy::primitives::{Address, B256, U64, U128};
 use alloy::pubsub::{ConnectionHandle, PubSubConnect, RawSubscription};
 use alloy::rpc::client::{ClientBuilder, RpcClient};
-use alloy::rpc::json_rpc::{RpcError, RpcRecv, RpcSend};
-use alloy::rpc::types::{BlockId, Filter, Log, TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::{Filter, Log, TransactionReceipt};
 use alloy::transports::ipc::IpcConnect;
 use alloy::transports::ws::WsConnect;
-use alloy::transports::{TransportError, TransportErrorKind, TransportResult};
+use alloy::transports::{TransportErrorKind, TransportResult};
 use alphapulse_protocol::message::BlockContext;
 use alphapulse_protocol::{BlockRef, ChainId};
 use serde::Deserialize;
@@ -20,6 +21,7 @@ use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::timeout;
 
+pub(super) use self::request::{call, request, request_within, subscribe};
 use super::creation::CREATIONS;
 use super::http::{HttpConnect, HttpUrl};
 use super::logs::TOPICS;
@@ -243,60 +245,4 @@ fn read_head(json: &str) -> Result<BlockContext, SourceError> {
     let header: Header = serde_json::from_str(json)
         .map_err(|error| SourceError::Call { method: "eth_subscription", cause: error.into() })?;
     Ok(header.into())
-}
-
-/// Subscribes to what `what` names.
-pub(super) async fn subscribe(client: &RpcClient, what: impl RpcSend) -> Result<RawSubscription, SourceError> {
-    let frontend = client.pubsub_frontend().ok_or(SourceError::Disconnected)?;
-    frontend.set_channel_size(NOTICES_BUFFERED);
-    let mut call = client.request::<_, B256>("eth_subscribe", what);
-    call.set_is_subscription();
-    let id = within(REQUEST_TIMEOUT, "eth_subscribe", call).await?;
-    within(REQUEST_TIMEOUT, "eth_subscribe", frontend.get_subscription(id)).await
-}
-
-/// Asks the node for something small, within [`REQUEST_TIMEOUT`].
-pub(super) async fn request<P: RpcSend, R: RpcRecv>(
-    client: &RpcClient,
-    method: &'static str,
-    params: P,
-) -> Result<R, SourceError> {
-    request_within(client, method, params, REQUEST_TIMEOUT).await
-}
-
-/// As [`request`], for what may take longer.
-pub(super) async fn request_within<P: RpcSend, R: RpcRecv>(
-    client: &RpcClient,
-    method: &'static str,
-    params: P,
-    after: Duration,
-) -> Result<R, SourceError> {
-    within(after, method, client.request(method, params)).await
-}
-
-/// Runs a call in the node's state, within `after`.
-pub(super) async fn call(
-    client: &RpcClient,
-    transaction: TransactionRequest,
-    block: BlockId,
-    after: Duration,
-) -> Result<Bytes, SourceError> {
-    within(after, "eth_call", client.request("eth_call", (transaction, block))).await
-}
-
-async fn within<T>(
-    after: Duration,
-    method: &'static str,
-    call: impl IntoFuture<Output = TransportResult<T>>,
-) -> Result<T, SourceError> {
-    match timeout(after, call).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) if is_connection_lost(&error) => Err(SourceError::Disconnected),
-        Ok(Err(error)) => Err(SourceError::Call { method, cause: error.into() }),
-        Err(_) => Err(SourceError::Timeout { method, after }),
-    }
-}
-
-fn is_connection_lost(error: &TransportError) -> bool {
-    matches!(error, RpcError::Transport(_))
 }

@@ -5,18 +5,17 @@ mod document;
 mod number;
 mod tycho;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use alphapulse_protocol::message::{TICK_MAX, TICK_MIN};
 use alphapulse_strategies::snapshot::{Snapshot, UNPACKED_BYTES_MAX};
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use flate2::Compression;
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
 
+use super::put::put;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
 
@@ -46,7 +45,7 @@ pub(crate) struct ConvertArguments {
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
 
-    /// Where to write the snapshot, gzip-compressed when the name ends in .gz; - writes to stdout; a file that is there is not overwritten
+    /// Where the snapshot goes, gzip-compressed when the name ends in .gz; a file that is there is replaced; - writes to stdout
     #[arg(long, value_name = "FILE|-")]
     out: PathBuf,
 
@@ -134,7 +133,7 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Outcome {
         output.line(String::from_utf8_lossy(&written))?;
         output.finish()?;
     } else {
-        write_new(&arguments.out, &written)?;
+        put(&arguments.out, &written)?;
         let mut output = Output::new();
         output.line(format!("wrote {}: {}", arguments.out.display(), document.summary()))?;
         output.finish()?;
@@ -148,22 +147,26 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let packed = packed
         .with_context(|| format!("cannot read {place}"))
         .map_err(|error| Failure::from(error).next("give the file to convert, or - to read it from stdin"))?;
-    unpack(packed).with_context(|| format!("cannot read {place}")).map_err(|error| {
-        Failure::from(error).next("unpack it first: `zstd -dc FILE | alphapulse snapshot convert --from … - --out …`")
-    })
+    unpack(packed, &place.to_string())
 }
 
-fn unpack(packed: Vec<u8>) -> anyhow::Result<Vec<u8>> {
+fn unpack(packed: Vec<u8>, place: &str) -> Result<Vec<u8>, Failure> {
+    let refused = |reason: &str| Failure::new(Exit::Failure, anyhow::anyhow!("cannot read {place}: {reason}"));
     if packed.starts_with(&ZSTD_MAGIC) {
-        bail!("it is packed by zstd, which is not read here");
+        return Err(refused("it is packed by zstd, which is not read here")
+            .next("unpack it first: `zstd -dc FILE | alphapulse snapshot convert --from … - --out …`"));
     }
     let bytes = if packed.starts_with(&GZIP_MAGIC) {
-        read_limited(MultiGzDecoder::new(packed.as_slice())).context("the gzip data is damaged or cut short")?
+        let unpacked = read_limited(MultiGzDecoder::new(packed.as_slice()));
+        unpacked.with_context(|| format!("cannot read {place}: the gzip data is damaged or cut short")).map_err(
+            |error| Failure::from(error).next("fetch the file again (`gzip -t` tells whether a copy is whole)"),
+        )?
     } else {
         packed
     };
     if bytes.len() as u64 > UNPACKED_BYTES_MAX {
-        return Err(anyhow!("more than {UNPACKED_BYTES_MAX} bytes"));
+        return Err(refused(&format!("it has more than {UNPACKED_BYTES_MAX} bytes"))
+            .next("check that it is the file that was meant, and convert a smaller one"));
     }
     Ok(bytes)
 }
@@ -173,24 +176,4 @@ fn read_limited(from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(UNPACKED_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let write = || {
-        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        if path.extension().is_none_or(|extension| extension != "gz") {
-            return (&file).write_all(bytes);
-        }
-        let mut packer = GzEncoder::new(&file, Compression::default());
-        packer.write_all(bytes)?;
-        packer.finish().map(drop)
-    };
-    let Err(error) = write() else { return Ok(()) };
-    let is_there = error.kind() == io::ErrorKind::AlreadyExists;
-    let failure = Failure::from(anyhow::Error::new(error).context(format!("cannot write {}", path.display())));
-    Err(if is_there {
-        failure.next("name another file, or move that one away: it is not overwritten")
-    } else {
-        failure.next("what is written of it is not whole: remove it")
-    })
 }

@@ -14,11 +14,14 @@ use alloy::primitives::{Address, B256};
 use alphapulse_protocol::FeePpm;
 use alphapulse_relay::SourceError;
 use alphapulse_relay::source::read::{NodeUrl, PoolRead, PoolTarget, Reader};
+use alphapulse_strategies::snapshot::LeftOut;
 use anyhow::Context as _;
 use clap::{ArgGroup, Args};
 use tokio::task::JoinSet;
 
-use self::part::{Entry, Header, Part};
+use self::part::{Earlier, Entry, Header, Part};
+use super::put::put;
+use crate::commands::address;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
 
@@ -39,7 +42,7 @@ pub(crate) struct TakeArguments {
     pools: Option<PathBuf>,
 
     /// Read all pools of this factory, Balancer vault or Uniswap V4 pool manager
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     factory: Option<Address>,
 
     /// Block from which the factory's logs are looked through
@@ -54,7 +57,7 @@ pub(crate) struct TakeArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..1_000_000))]
     fee_ppm: Option<u32>,
 
-    /// Where the snapshot goes; compressed when the name ends in .gz
+    /// Where the snapshot goes, gzip-compressed when the name ends in .gz; a file that is there is replaced
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -96,8 +99,8 @@ pub(crate) fn run(arguments: &TakeArguments) -> Outcome {
 }
 
 async fn make(arguments: &TakeArguments, url: &NodeUrl, listed: Option<Vec<PoolTarget>>) -> Outcome {
-    let earlier = part::Earlier::read(&arguments.out)?;
-    let reader = Arc::new(connect(url, arguments.block, earlier.as_ref()).await?);
+    let (claim, earlier) = Part::claim(&arguments.out)?;
+    let reader = Arc::new(connect(url, arguments, earlier.as_ref()).await?);
     let block = *reader.block();
     let hash = B256::from(block.hash);
     say(&format!("chain {}, block {} ({hash}), from {url}", reader.chain_id(), block.number.get()));
@@ -107,12 +110,12 @@ async fn make(arguments: &TakeArguments, url: &NodeUrl, listed: Option<Vec<PoolT
     };
     give_fees(&mut targets, arguments.fee_ppm.map(FeePpm));
     let header = Header::new(reader.chain_id(), &block, &targets);
-    let mut part = Part::open(&arguments.out, &header, earlier)?;
+    let mut part = Part::open(claim, &header, earlier)?;
     let read = read_all(&reader, &targets, &mut part).await?;
-    reader.check_block().await.map_err(|error| node_failure(error, "the block is not on the node's chain any more"))?;
+    reader.check_block().await.map_err(|error| gone(error, part.path()))?;
     let assembled = assemble::snapshot(reader.chain_id(), &block, &targets, &read)?;
-    for (name, reason) in read.iter().filter_map(|(name, entry)| Some((name, entry.refusal()?))) {
-        tracing::warn!("{name} is left out: {}", clean(reason));
+    for LeftOut { pool, reason, .. } in &assembled.left_out {
+        tracing::warn!("{pool} is left out: {}", clean(reason));
     }
     assembled.warnings.iter().for_each(|warning| tracing::warn!("{}", clean(warning)));
     if assembled.pools == 0 {
@@ -120,39 +123,52 @@ async fn make(arguments: &TakeArguments, url: &NodeUrl, listed: Option<Vec<PoolT
         return Err(Failure::new(Exit::Failure, anyhow::anyhow!("none of {} pools could be read", read.len()))
             .next("see above why; pairs need --fee-ppm, and a block before a pool has no such pool"));
     }
-    assemble::write(&arguments.out, &assembled.text)?;
+    put(&arguments.out, assembled.text.as_bytes())?;
     part.remove()?;
-    let left_out = read.len().saturating_sub(assembled.pools);
+    let left_out = assembled.left_out.len();
     say(&format!("{} pools in {}, {left_out} left out", assembled.pools, arguments.out.display()));
     Ok(Exit::Ok)
 }
 
 /// Goes to the block that was begun with, or to the one asked for.
-async fn connect(url: &NodeUrl, block: BlockNumber, earlier: Option<&part::Earlier>) -> Result<Reader, Failure> {
+async fn connect(url: &NodeUrl, arguments: &TakeArguments, earlier: Option<&Earlier>) -> Result<Reader, Failure> {
+    let (part, asked) = (part::path_of(&arguments.out), arguments.block.0);
     let reader = match earlier {
         Some(earlier) => Reader::at_hash(url, earlier.header.hash()).await,
-        None => Reader::at_number(url, block.0).await,
+        None => Reader::at_number(url, asked).await,
     };
-    let reader = reader.map_err(|error| node_failure(error, "check --rpc, --block and the node"))?;
-    if let Some(number) = block.0.filter(|number| *number != reader.block().number.get()) {
+    let reader = reader.map_err(|error| match (earlier, error) {
+        (Some(earlier), error @ SourceError::UnknownBlock(_)) => {
+            let begun = format!("{} was begun with {}", part.display(), earlier.header.block());
+            Failure::from(anyhow::Error::new(error).context(begun))
+                .next(format!("remove {} to begin anew, or give the node that it was begun with", part.display()))
+        }
+        (_, error) => node_failure(error, "check --rpc, --block and the node"),
+    })?;
+    if let Some(number) = asked.filter(|number| *number != reader.block().number.get()) {
         let begun = reader.block().number.get();
-        return Err(Failure::usage(format!("what was read before is of block {begun}, and --block asks for {number}"))
-            .next("remove the .part file to begin anew, or ask for that block"));
+        return Err(Failure::usage(format!(
+            "{} was begun with block {begun}, and --block asks for {number}",
+            part.display()
+        ))
+        .next(format!("remove {} to begin anew, or ask for that block", part.display())));
     }
-    reader.check_block().await.map_err(|error| node_failure(error, "remove the .part file to begin anew"))?;
+    reader.check_block().await.map_err(|error| gone(error, &part))?;
     Ok(reader)
 }
 
 async fn list_factory(arguments: &TakeArguments, reader: &Reader) -> Result<Vec<PoolTarget>, Failure> {
     let factory = arguments.factory.context("neither pools nor a factory were given")?;
-    let found = reader.pools_of(factory, arguments.from_block).await;
+    let (from, block) = (arguments.from_block, reader.block().number.get());
+    if from > block {
+        return Err(Failure::usage(format!("--from-block {from} is beyond block {block}, which is read"))
+            .next("give the block in which the factory made its first pool, or leave --from-block out"));
+    }
+    let found = reader.pools_of(factory, from).await;
     let found = found.map_err(|error| node_failure(error, "give the factory's first block with --from-block"))?;
     if found.is_empty() {
-        return Err(Failure::new(
-            Exit::Failure,
-            anyhow::anyhow!("{factory} made no pools from block {} on", arguments.from_block),
-        )
-        .next("check the address: it is the factory, the Balancer vault or the Uniswap V4 pool manager"));
+        return Err(Failure::new(Exit::Failure, anyhow::anyhow!("{factory} made no pools from block {from} on"))
+            .next("check the address: it is the factory, the Balancer vault or the Uniswap V4 pool manager"));
     }
     let mut seen = HashSet::new();
     // A node may tell a log twice.
@@ -185,11 +201,12 @@ async fn read_all(
                 Ok(read) => Entry::read(&read),
                 Err(SourceError::Pool { reason, .. }) => Entry::refused(reason),
                 Err(error) => {
-                    reader
-                        .check_block()
-                        .await
-                        .map_err(|gone| node_failure(gone, "remove the .part file to begin anew"))?;
-                    return Err(node_failure(error, "run the same again: it goes on where the .part file ends"));
+                    if matches!(error, SourceError::Connect(_) | SourceError::Disconnected) {
+                        return Err(node_failure(error, ""));
+                    }
+                    reader.check_block().await.map_err(|error| gone(error, part.path()))?;
+                    let next = format!("run the same again: it goes on where {} ends", part.path().display());
+                    return Err(node_failure(error, &next));
                 }
             };
             part.append(&target.to_string(), entry)?;
@@ -212,7 +229,18 @@ fn start(reads: &mut JoinSet<(PoolTarget, Result<PoolRead, SourceError>)>, reade
 }
 
 fn node_failure(error: SourceError, next: &str) -> Failure {
+    let next = match &error {
+        SourceError::Connect(_) | SourceError::Disconnected => {
+            "check that the node runs and that --rpc has its host and port, then run the same again"
+        }
+        _ => next,
+    };
     Failure::from(anyhow::Error::new(error).context("the node cannot be read")).next(next)
+}
+
+/// The block that was begun with is not on the node's chain, or the node does not say.
+fn gone(error: SourceError, part: &Path) -> Failure {
+    node_failure(error, &format!("remove {} to begin anew at a block that the node has", part.display()))
 }
 
 /// Words that may hold a contract's: without what moves a terminal's cursor.
@@ -255,11 +283,4 @@ impl Progress {
     fn end(&self) {
         say(&format!("{} of {} pools read", self.done, self.all));
     }
-}
-
-/// Name of the file beside `path`, with `ending` behind.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }

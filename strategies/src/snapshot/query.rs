@@ -1,16 +1,14 @@
 //! Quotes by line: a query in, the pool contract's own answer out.
 
+mod line;
+
 use core::fmt;
-use std::borrow::Cow;
 
 use alphapulse_protocol::replica::{PoolInfo, PoolState};
 use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{AddressBytes, HashBytes, TokenId, U256};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
 
-use super::document::is_decimal;
-use super::error::{Flaw, MalformedQuery};
+use super::error::Flaw;
 use super::{Named, PoolForm, Snapshot, hex};
 use crate::market::{PoolView, StableSwapPool};
 use crate::pool::concentrated_liquidity::{self, sqrt_price_limit_default};
@@ -54,85 +52,6 @@ pub struct Query {
     pub token_out: AddressBytes,
     /// Raw units of one of them.
     pub amount: Amount,
-}
-
-/// A query as it is written.
-#[derive(Deserialize)]
-struct QueryLine<'a> {
-    #[serde(borrow)]
-    pool: Cow<'a, str>,
-    #[serde(borrow)]
-    token_in: Cow<'a, str>,
-    #[serde(borrow)]
-    token_out: Cow<'a, str>,
-    amount_in: Option<Whole>,
-    amount_out: Option<Whole>,
-}
-
-/// A natural number, as text of any size or as a JSON number; `None` past 256 bits.
-struct Whole(Option<U256>);
-
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct WholeVisitor;
-
-        impl Visitor<'_> for WholeVisitor {
-            type Value = Whole;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a natural number as decimal text")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Whole, E> {
-                if is_decimal(text) && !text.starts_with('-') {
-                    Ok(Whole(text.parse().ok()))
-                } else {
-                    Err(E::invalid_value(serde::de::Unexpected::Str(text), &self))
-                }
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Whole, E> {
-                Ok(Whole(Some(U256::from(number))))
-            }
-        }
-
-        deserializer.deserialize_any(WholeVisitor)
-    }
-}
-
-impl Query {
-    /// Reads one line.
-    ///
-    /// # Errors
-    /// [`MalformedQuery`] when the line is not a JSON object with the fields of a query.
-    pub fn from_line(line: &[u8]) -> Result<Self, MalformedQuery> {
-        let raw: QueryLine<'_> = serde_json::from_slice(line).map_err(|error| malformed(error.to_string()))?;
-        let amount = match (raw.amount_in, raw.amount_out) {
-            (Some(Whole(amount)), None) => Amount::In(amount),
-            (None, Some(Whole(amount))) => Amount::Out(amount),
-            (None, None) => return Err(malformed("`amount_in` or `amount_out` is missing")),
-            (Some(_), Some(_)) => return Err(malformed("`amount_in` stands beside `amount_out`: give one of them")),
-        };
-        Ok(Self {
-            pool: pool_name(&raw.pool)?,
-            token_in: address("token_in", &raw.token_in)?,
-            token_out: address("token_out", &raw.token_out)?,
-            amount,
-        })
-    }
-}
-
-fn malformed(detail: impl Into<String>) -> MalformedQuery {
-    MalformedQuery { detail: detail.into() }
-}
-
-fn pool_name(text: &str) -> Result<PoolName, MalformedQuery> {
-    let name = hex::parse(text).map(PoolName::Address).or_else(|| hex::parse(text).map(PoolName::Id));
-    name.ok_or_else(|| malformed(format!("`pool` is neither an address nor a 32-byte pool id: {text:?}")))
-}
-
-fn address(field: &str, text: &str) -> Result<AddressBytes, MalformedQuery> {
-    hex::parse(text).ok_or_else(|| malformed(format!("`{field}` is not an address: {text:?}")))
 }
 
 /// What a pool answers. `Display` writes it as the JSON line of the format.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::document::Node;
 use super::error::SnapshotError;
 use super::pool::{Context, read_pool};
-use super::{FORMAT, Named, PoolName, Snapshot, SnapshotBlock, SnapshotPool, UNPACKED_BYTES_MAX, hex};
+use super::{FORMAT, LeftOut, Named, PoolName, Snapshot, SnapshotBlock, SnapshotPool, UNPACKED_BYTES_MAX, hex};
 
 /// First bytes of every gzip file (RFC 1952, 2.3.1).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -96,8 +96,11 @@ impl Snapshot {
         let (tokens, token_index) = read_tokens(&root.field("tokens")?)?;
         let mut listed = Listed { tokens, ..Listed::default() };
         read_pools(&root.field("pools")?, &token_index, is_timed.then_some(block.timestamp), &mut listed)?;
+        let left_out = root.optional("left_out")?;
+        let left_out =
+            left_out.map_or(Ok(Vec::new()), |list| list.items()?.map(|entry| LeftOut::read(&entry)).collect())?;
         let Listed { tokens, pools, names } = listed;
-        Ok(Self { chain_id, block, tokens, pools, names })
+        Ok(Self { chain_id, block, tokens, pools, left_out, names })
     }
 }
 

@@ -12,13 +12,15 @@ use alphapulse_protocol::values::{MultiTokenDetails, PoolDetails, Ramp};
 use alphapulse_protocol::{PoolId, TokenId};
 use serde::Serialize;
 
-use super::{FORMAT, hex};
+use super::{FORMAT, LeftOut, hex};
 
 #[derive(Serialize)]
 struct Document<'a> {
     format: &'static str,
     chain_id: u64,
     block: Block,
+    #[serde(skip_serializing_if = "<[LeftOut]>::is_empty")]
+    left_out: &'a [LeftOut],
     tokens: Vec<Token<'a>>,
     pools: Vec<Pool>,
 }
@@ -54,6 +56,12 @@ struct Pool {
 /// not known and those whose variant this build does not know.
 #[must_use]
 pub fn to_json(replica: &Replica) -> Option<String> {
+    to_json_without(replica, &[])
+}
+
+/// As [`to_json`], in a file that names pools which are not in it.
+#[must_use]
+pub fn to_json_without(replica: &Replica, left_out: &[LeftOut]) -> Option<String> {
     let context = replica.context().filter(|_| replica.is_whole())?;
     let tokens = replica.tokens();
     let scribe = Scribe { replica, at: context.timestamp.get() };
@@ -66,6 +74,7 @@ pub fn to_json(replica: &Replica) -> Option<String> {
             timestamp: context.timestamp.get(),
             base_fee_wei: context.base_fee.get().to_string(),
         },
+        left_out,
         tokens: tokens.iter().map(token).collect(),
         pools: (0..).zip(replica.pools()).filter_map(|(id, info)| scribe.pool(PoolId(id), info)).collect(),
     };

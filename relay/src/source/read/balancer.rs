@@ -10,8 +10,7 @@ use alphapulse_protocol::values::{
 use futures_util::future::{try_join, try_join_all, try_join3, try_join4, try_join5};
 
 use super::calls::Calls;
-use super::curve_crypto::{UNKNOWN_VARIANT, decimals, places};
-use super::solidly::multi_token;
+use super::multi_token::{UNKNOWN_VARIANT, decimals, multi_token, places};
 use super::token::totalSupplyCall;
 use super::{fit, refuse};
 use crate::error::SourceError;

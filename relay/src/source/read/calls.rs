@@ -16,7 +16,7 @@ use super::batch::{self, Batcher};
 use super::lens::{self, Answered};
 use super::refuse;
 use crate::error::SourceError;
-use crate::source::node::{CALL_TIMEOUT, call, request};
+use crate::source::node::{CALL_TIMEOUT, call, request_within};
 
 /// Calls under way at once: enough to hide a network's round trip, few enough for a provider's rate limit.
 const CALLS_IN_FLIGHT: usize = 64;
@@ -65,6 +65,11 @@ impl Calls {
                 Answered::Alone => {}
             }
         }
+        self.ask_alone(to, data).await
+    }
+
+    /// As [`Self::ask`], by a request of its own: a batch makes no calls that change something.
+    pub(super) async fn ask_alone(&self, to: Address, data: Bytes) -> Result<Option<Bytes>, SourceError> {
         match self.call_raw(to, data).await {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if is_revert(&error) => Ok(None),
@@ -91,7 +96,14 @@ impl Calls {
     /// A word of a contract's storage.
     pub(super) async fn storage(&self, of: Address, slot: U256) -> Result<U256, SourceError> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        request(&self.client, "eth_getStorageAt", (of, slot, self.block)).await
+        request_within(&self.client, "eth_getStorageAt", (of, slot, self.block), self.timeout).await
+    }
+
+    /// Whether there is a contract.
+    pub(super) async fn has_code(&self, at: Address) -> Result<bool, SourceError> {
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let code: Bytes = request_within(&self.client, "eth_getCode", (at, self.block), self.timeout).await?;
+        Ok(!code.is_empty())
     }
 
     /// Initialised ticks in these words of a bitmap by few requests; `None` where the node or the pool does not answer so.

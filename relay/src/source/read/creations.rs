@@ -11,7 +11,7 @@ use super::calls::Calls;
 use super::target::{PoolTarget, V4Key};
 use crate::error::SourceError;
 use crate::source::node::{CALL_TIMEOUT, request_within};
-use crate::source::{CREATIONS, Creation};
+use crate::source::{BlockRanges, CREATIONS, Creation};
 
 mod contract {
     alloy::sol! {
@@ -37,10 +37,8 @@ mod contract {
 }
 use self::contract::{Initialize, PoolRegistered};
 
-/// Blocks asked for at once; halved where the node refuses or is too slow.
+/// Blocks asked for at once where the node does not answer all.
 const BLOCKS_MAX: u64 = 50_000;
-/// A node that refuses even this is of no use for looking back.
-const BLOCKS_MIN: u64 = 8;
 /// Pools of a Curve factory: its own number, which a contract that is none may have made up.
 const POOLS_MAX: u64 = 100_000;
 
@@ -124,26 +122,20 @@ pub(super) async fn v4_key(
 async fn logs(
     client: &RpcClient,
     filter: &Filter,
-    mut from: u64,
+    from: u64,
     to: u64,
     is_enough: impl Fn(&[Log]) -> bool,
 ) -> Result<Vec<Log>, SourceError> {
-    // Nodes that bound answers and not ranges give all at once.
-    let (mut found, mut blocks) = (Vec::new(), u64::MAX);
-    while from <= to && !is_enough(&found) {
-        let last = to.min(from.saturating_add(blocks - 1));
+    let (mut found, mut ranges) = (Vec::new(), BlockRanges::whole((from, to), BLOCKS_MAX));
+    while let Some((from, last)) = ranges.next().filter(|_| !is_enough(&found)) {
         let filter = filter.clone().from_block(from).to_block(last);
         match request_within::<_, Vec<Log>>(client, "eth_getLogs", (filter,), CALL_TIMEOUT).await {
-            Ok(more) => found.extend(more),
-            Err(SourceError::Call { .. } | SourceError::Timeout { .. }) if blocks > BLOCKS_MIN => {
-                let asked = (last - from).saturating_add(1);
-                blocks = (asked / 2).clamp(BLOCKS_MIN, BLOCKS_MAX);
-                continue;
+            Ok(more) => {
+                found.extend(more);
+                ranges.advance();
             }
-            Err(error) => return Err(error),
+            Err(error) => ranges.halve(error)?,
         }
-        let Some(next) = last.checked_add(1) else { break };
-        from = next;
     }
     found.sort_by_key(|log| (log.block_number, log.log_index));
     Ok(found)

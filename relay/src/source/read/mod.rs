@@ -9,23 +9,25 @@ mod batch;
 mod calls;
 mod concentrated;
 mod creations;
-mod curve_crypto;
-mod curve_stable;
+mod curve;
 mod lens;
 mod market;
+mod multi_token;
 mod pair;
 mod probe;
 mod reader;
 mod solidly;
 mod target;
 mod token;
+mod told;
 mod url;
 mod v4;
 
 pub(super) use self::calls::Calls;
 pub(super) use self::market::read_market;
-pub use self::reader::{PoolRead, Reader};
+pub use self::reader::{PoolBase, PoolRead, Reader};
 pub use self::target::{BadTarget, PoolTarget, V4Key};
+pub use self::told::Told;
 pub use self::url::{BadUrl, NodeUrl};
 
 use alloy::primitives::{Address, U256};

@@ -6,7 +6,7 @@ use futures_util::future::{try_join, try_join5};
 
 use super::balancer::getPoolIdCall;
 use super::calls::Calls;
-use super::curve_crypto::gammaCall;
+use super::curve::gammaCall;
 use super::pair::{getReservesCall, token0Call};
 use crate::error::SourceError;
 

@@ -4,10 +4,12 @@ use alloy::primitives::{Address, B256, U64};
 use alloy::rpc::client::RpcClient;
 use alphapulse_protocol::ChainId;
 use alphapulse_protocol::message::BlockContext;
+use alphapulse_protocol::values::PoolDetails;
 
 use super::calls::Calls;
 use super::probe::Family;
 use super::target::PoolTarget;
+use super::told::Told;
 use super::url::NodeUrl;
 use super::{check, creations, refuse};
 use crate::error::SourceError;
@@ -20,7 +22,18 @@ pub struct PoolRead {
     /// What it is and holds. Behind the pool's own tokens there may be those that its coins wrap.
     pub image: PoolImage,
     /// Pool whose share is the last token of this Curve meta pool.
-    pub base: Option<Address>,
+    pub base: Option<PoolBase>,
+    /// What its contract itself answers.
+    pub told: Vec<Told>,
+}
+
+/// The pool that a Curve meta pool stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolBase {
+    /// Its contract.
+    pub pool: Address,
+    /// How many shares of it there are, as the share itself tells: not every pool does.
+    pub shares: u128,
 }
 
 /// Reads pools of every kind at one block's hash, from any node that answers JSON-RPC.
@@ -103,51 +116,80 @@ impl Reader {
     /// # Errors
     /// [`SourceError::Pool`] when it is none that can be described; others when the node could not be asked.
     pub async fn read(&self, target: &PoolTarget) -> Result<PoolRead, SourceError> {
-        let read = self.read_unchecked(target).await?;
-        let tokens = read.image.tokens.get(..read.image.info.tokens.len()).unwrap_or(&read.image.tokens);
+        let (image, base) = self.read_unchecked(target).await?;
+        let tokens = image.tokens.get(..image.info.tokens.len()).unwrap_or(&image.tokens);
         if (1..tokens.len()).any(|place| tokens[..place].iter().any(|token| token.address == tokens[place].address)) {
             return Err(refuse(target.address, "it names one token twice"));
         }
-        check(target.address, &read.image.info, &read.image.state)?;
-        Ok(read)
+        if let Some(named) = target.id.filter(|_| !target.is_managed()) {
+            check_id(target.address, named, &image)?;
+        }
+        check(target.address, &image.info, &image.state)?;
+        let told = self.calls.read_told(&image).await?;
+        Ok(PoolRead { image, base, told })
     }
 
-    async fn read_unchecked(&self, target: &PoolTarget) -> Result<PoolRead, SourceError> {
+    async fn read_unchecked(&self, target: &PoolTarget) -> Result<(PoolImage, Option<PoolBase>), SourceError> {
         let (pool, at, number) = (target.address, self.block.timestamp.get(), self.block.number.get());
         let family = match target.kind {
             Some(kind) => Some(Family::from(kind)),
             None => self.calls.recognise(pool).await?,
         };
         let image = match family {
-            Some(Family::Pair) => {
-                let fee = target.fee.ok_or_else(|| refuse(pool, "a pair does not tell its fee, and none was given"))?;
-                self.calls.read_pair(pool, fee).await?
-            }
+            Some(Family::Pair) => self.calls.read_pair(pool, target.fee).await?,
             Some(Family::Concentrated) => self.calls.read_v3(pool).await?,
             Some(Family::Solidly) => self.calls.read_solidly(pool).await?,
             Some(Family::V4) => self.read_managed(target).await?,
-            Some(Family::CurveStable) => {
-                let (image, base) = self.calls.read_curve_stable(pool, at, number).await?;
-                return Ok(PoolRead { image, base });
-            }
+            Some(Family::CurveStable) => return self.calls.read_curve_stable(pool, at, number).await,
             Some(Family::CurveCrypto) => self.calls.read_curve_crypto(pool).await?,
             Some(Family::Balancer) => self.calls.read_balancer(pool, at).await?,
-            None if self.calls.is_v4_manager(pool).await? => {
-                return Err(refuse(pool, "a pool manager: its pools are named by their ids, with `manager=` behind"));
-            }
-            None => return Err(refuse(pool, "no pool of a kind that is known")),
+            None => return Err(self.refuse_unknown(target).await?),
         };
-        Ok(PoolRead { image, base: None })
+        Ok((image, None))
+    }
+
+    /// Why there is no pool at an address that answers like none, and what to do about it.
+    async fn refuse_unknown(&self, target: &PoolTarget) -> Result<SourceError, SourceError> {
+        let pool = target.address;
+        let reason = match (self.calls.has_code(pool).await?, target.id) {
+            (false, Some(_)) => "no contract is at the first 20 bytes of this id, as a Balancer pool's would be; \
+                                 behind the id of a Uniswap V4 pool write manager=ADDRESS"
+                .to_owned(),
+            (false, None) => {
+                let number = self.block.number.get();
+                format!(
+                    "no contract is there in block {number}; check the address, or read a later block if it is younger"
+                )
+            }
+            (true, _) if self.calls.is_v4_manager(pool).await? => {
+                "it is a pool manager: name its pools by their ids, with manager=ADDRESS behind".to_owned()
+            }
+            (true, _) => "its contract is no pool of a kind that is known; \
+                          leave it out, or write its kind behind the address if it is one all the same"
+                .to_owned(),
+        };
+        Ok(refuse(pool, reason))
     }
 
     async fn read_managed(&self, target: &PoolTarget) -> Result<PoolImage, SourceError> {
         let manager = target.address;
-        let id = target.id.ok_or_else(|| refuse(manager, "a pool of a manager is named by its id"))?;
+        let id = target.id.ok_or_else(|| refuse(manager, "a pool of a manager is named by its id of 32 bytes"))?;
         let key = match &target.key {
             Some(key) => Some(key.clone()).filter(|key| key.id() == id),
             None => creations::v4_key(&self.client, manager, id, self.block.number.get()).await?,
         };
         let key = key.ok_or_else(|| refuse(manager, format!("no log tells the key of pool {id}")))?;
         self.calls.read_v4(manager, &key).await
+    }
+}
+
+/// A vault's ids begin with the pool's address, so whoever names an id may name another pool's.
+fn check_id(pool: Address, named: B256, image: &PoolImage) -> Result<(), SourceError> {
+    match &image.info.details {
+        PoolDetails::MultiToken(details) if details.pool_id == named.0 => Ok(()),
+        PoolDetails::MultiToken(details) if details.pool_id != [0; 32] => {
+            Err(refuse(pool, format!("its id is {}, not {named}", B256::from(details.pool_id))))
+        }
+        _ => Err(refuse(pool, format!("it has no id, and was named by {named}: name it by its address"))),
     }
 }

@@ -2,12 +2,13 @@
 
 use alloy::primitives::{Address, U256};
 use alphapulse_protocol::message::{PoolKind, PoolVariant};
-use alphapulse_protocol::replica::{PoolInfo, PoolState, SolidlyState};
-use alphapulse_protocol::values::{MultiTokenDetails, PoolDetails, TOKENS_MAX, TokenList};
-use alphapulse_protocol::{FeePpm, TokenId, VenueId};
+use alphapulse_protocol::replica::{PoolState, SolidlyState};
+use alphapulse_protocol::values::{MultiTokenDetails, TOKENS_MAX, TokenList};
+use alphapulse_protocol::{FeePpm, TokenId};
 use futures_util::future::{try_join, try_join3};
 
 use super::calls::Calls;
+use super::multi_token::multi_token;
 use super::{fit, refuse};
 use crate::error::SourceError;
 use crate::source::PoolImage;
@@ -92,20 +93,6 @@ impl Calls {
         };
         let ppm = fit::<u32>(pool, "fee", fee)?.checked_mul(PPM_PER_UNIT);
         Ok((variant, FeePpm(ppm.ok_or_else(|| refuse(pool, format!("its fee is {fee} of 10,000")))?)))
-    }
-}
-
-/// Description of a pool whose fee is state.
-pub(super) fn multi_token(kind: PoolKind, pool: Address, tokens: TokenList, details: MultiTokenDetails) -> PoolInfo {
-    PoolInfo {
-        kind,
-        venue: VenueId(0),
-        address: pool.into_array(),
-        tokens,
-        fee: FeePpm(0),
-        tick_spacing: 0,
-        known_ticks: (0, 0),
-        details: PoolDetails::MultiToken(details),
     }
 }
 

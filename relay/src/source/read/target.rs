@@ -14,7 +14,7 @@ use thiserror::Error;
 pub struct PoolTarget {
     /// Contract; the manager of a Uniswap V4 pool.
     pub address: Address,
-    /// Id inside a Uniswap V4 pool manager.
+    /// Id inside a Uniswap V4 pool manager, or in a vault, where the pool was named by it.
     pub id: Option<B256>,
     /// What it is; `None` finds out.
     pub kind: Option<PoolKind>,
@@ -59,6 +59,12 @@ impl PoolTarget {
         Self { address, id: None, kind: None, fee: None, key: None }
     }
 
+    /// Whether it is a pool of a Uniswap V4 pool manager.
+    #[must_use]
+    pub const fn is_managed(&self) -> bool {
+        matches!(self.kind, Some(PoolKind::UniswapV4))
+    }
+
     /// A pool of a Uniswap V4 pool manager.
     #[must_use]
     pub const fn v4(manager: Address, id: B256, key: Option<V4Key>) -> Self {
@@ -80,7 +86,8 @@ impl FromStr for PoolTarget {
                 let number = number.parse().ok().filter(|ppm| *ppm < alphapulse_protocol::FEE_PPM_ONE);
                 fee = Some(FeePpm(number.ok_or_else(|| bad(format!("`{word}` is no fee below 1000000")))?));
             } else if let Some(address) = word.strip_prefix("manager=") {
-                manager = Some(address.parse().map_err(|_| bad(format!("`{word}` names no address")))?);
+                manager =
+                    Some(address.parse().map_err(|_| bad(format!("`{word}` names no address: 0x and 40 hex digits")))?);
             } else {
                 let known = PoolKind::ALL.into_iter().find(|kind| kind.name() == word);
                 kind = Some(known.ok_or_else(|| bad(format!("`{word}` is no kind of pool")))?);
@@ -92,14 +99,15 @@ impl FromStr for PoolTarget {
             }
             return Ok(Self { kind, fee, ..Self::of(address) });
         }
-        let id: B256 =
-            name.parse().map_err(|_| bad(format!("`{name}` is neither an address nor an id of 32 bytes")))?;
+        let id: B256 = name
+            .parse()
+            .map_err(|_| bad(format!("`{name}` is neither an address (0x and 40 hex digits) nor an id (0x and 64)")))?;
         match (manager, kind) {
             (Some(manager), None | Some(PoolKind::UniswapV4)) => Ok(Self::v4(manager, id, None)),
             (Some(_), Some(kind)) => Err(bad(format!("a pool of kind {} has no manager", kind.name()))),
-            (None, Some(PoolKind::UniswapV4)) => Err(bad("it needs `manager=ADDRESS`".into())),
+            (None, Some(PoolKind::UniswapV4)) => Err(bad(format!("pool {id} needs `manager=ADDRESS` behind its id"))),
             // A vault's ids begin with the pool's address.
-            (None, kind) => Ok(Self { kind, fee, ..Self::of(Address::from_slice(&id[..20])) }),
+            (None, kind) => Ok(Self { id: Some(id), kind, fee, ..Self::of(Address::from_slice(&id[..20])) }),
         }
     }
 }
@@ -107,10 +115,11 @@ impl FromStr for PoolTarget {
 impl fmt::Display for PoolTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {
-            Some(id) => write!(f, "{id} manager={:#x}", self.address)?,
+            Some(id) if self.is_managed() => write!(f, "{id} manager={:#x}", self.address)?,
+            Some(id) => write!(f, "{id}")?,
             None => write!(f, "{:#x}", self.address)?,
         }
-        if let Some(kind) = self.kind.filter(|_| self.id.is_none()) {
+        if let Some(kind) = self.kind.filter(|_| !self.is_managed()) {
             write!(f, " {}", kind.name())?;
         }
         self.fee.map_or(Ok(()), |fee| write!(f, " fee_ppm={}", fee.0))
@@ -135,7 +144,7 @@ mod tests {
             assert_eq!(target.to_string(), line);
         }
         let vault_id: PoolTarget = id.parse().expect("a pool of a vault");
-        assert_eq!(vault_id.address, Address::repeat_byte(0x22));
+        assert_eq!((vault_id.address, vault_id.to_string()), (Address::repeat_byte(0x22), id.clone()));
         for bad in [
             "",
             "0x12",

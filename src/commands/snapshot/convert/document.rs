@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use alphapulse_strategies::snapshot::FORMAT;
+use alphapulse_strategies::snapshot::{FORMAT, LeftOut};
 use serde::Serialize;
 use serde_json::Value;
 
 /// Most pools that a line on stderr names; the document names all.
 const NAMED_MAX: usize = 8;
 
-/// A file of the format. Fields that the format does not list are ignored by its readers.
+/// A file of the format. `assumptions`, which the format does not list, is ignored by its readers.
 #[derive(Debug, Serialize)]
 pub(super) struct Document {
     format: &'static str,
@@ -30,13 +30,6 @@ pub(super) struct Token {
     pub(super) decimals: u8,
 }
 
-#[derive(Debug, Serialize)]
-struct LeftOut {
-    pool: String,
-    kind: String,
-    reason: String,
-}
-
 impl Document {
     pub(super) fn new(chain_id: u64, block: Value) -> Self {
         Self {
@@ -54,7 +47,7 @@ impl Document {
     pub(super) fn add(&mut self, name: &str, kind: &str, converted: Result<Value, String>) {
         match converted {
             Ok(pool) => self.pools.push(pool),
-            Err(reason) => self.left_out.push(LeftOut { pool: name.to_owned(), kind: kind.to_owned(), reason }),
+            Err(reason) => self.left_out.push(LeftOut::new(name, Some(kind), &reason)),
         }
     }
 
@@ -86,7 +79,7 @@ impl Document {
         }
         let mut groups: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
         for LeftOut { pool, kind, reason } in &self.left_out {
-            groups.entry((kind, reason)).or_default().push(pool);
+            groups.entry((kind.as_deref().unwrap_or_default(), reason)).or_default().push(pool);
         }
         for ((kind, reason), pools) in groups {
             let shown = pools[..pools.len().min(NAMED_MAX)].join(", ");

@@ -1,25 +1,22 @@
 //! Pools that were read one by one as one market, and as a file.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::Path;
+mod contradiction;
 
-use alloy::primitives::Address;
+use std::collections::{HashMap, HashSet};
+
 use alphapulse_protocol::message::{BlockContext, Message, SnapshotBegin, SnapshotEnd, Token, WireMessage};
-use alphapulse_protocol::replica::{PoolState, Replica, TokenInfo, describe_pool};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica, TokenInfo, describe_pool};
 use alphapulse_protocol::values::{PoolDetails, TokenList};
 use alphapulse_protocol::{AddressBytes, ChainId, Epoch, PoolId, ReplicaError, Sequence, TokenId, UnixNanos};
-use alphapulse_relay::source::read::{PoolRead, PoolTarget};
-use alphapulse_strategies::snapshot::{Snapshot, to_json};
+use alphapulse_relay::source::read::{PoolBase, PoolRead, PoolTarget};
+use alphapulse_strategies::snapshot::{LeftOut, PoolName, Snapshot, to_json_without};
 use anyhow::Context as _;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
-use super::beside;
+use self::contradiction::{contradiction, name};
 use super::part::Entry;
 use crate::exit::Failure;
 
+const NO_BLOCK: &str = "what was read is not the market of a whole block";
 const PLACE: (Sequence, UnixNanos) = (Sequence(0), UnixNanos(0));
 
 /// A market as a file.
@@ -27,26 +24,79 @@ pub(super) struct Assembled {
     pub(super) text: String,
     /// Pools in it.
     pub(super) pools: usize,
+    /// Pools that are not, and why; the file tells it as well.
+    pub(super) left_out: Vec<LeftOut>,
     /// What its reader will be warned of.
     pub(super) warnings: Vec<String>,
 }
 
 /// The snapshot. Pools stand in the order in which they were asked for, a base pool before the first meta pool that needs it.
+/// Those that answer other than their state are left out.
 pub(super) fn snapshot(
     chain_id: ChainId,
     block: &BlockContext,
     targets: &[PoolTarget],
     read: &[(String, Entry)],
 ) -> Result<Assembled, Failure> {
-    let pools = ordered(targets, read)?;
-    let market = Market::new(pools);
-    let replica = market.replica(chain_id, block).context("what was read does not make a market")?;
-    let text = to_json(&replica).context("what was read is not the market of a whole block")?;
-    let back = Snapshot::from_bytes(text.as_bytes()).context("what was written cannot be read back")?;
-    let mut warnings = market.orphans.clone();
-    warnings.extend(market.unwritten(&back));
-    warnings.extend(back.warnings());
-    Ok(Assembled { text, pools: back.pools.len(), warnings })
+    let mut left_out: Vec<LeftOut> =
+        read.iter().filter_map(|(name, entry)| Some(LeftOut::new(word(name), None, entry.refusal()?))).collect();
+    let mut pools = ordered(targets, read)?;
+    let mut file = File::of(chain_id, block, &pools)?;
+    let contradicting: HashMap<PoolName, String> =
+        pools.iter().filter_map(|pool| Some((name(&pool.image.info), contradiction(&file.back, pool)?))).collect();
+    if !contradicting.is_empty() {
+        pools.retain(|pool| {
+            let reason = contradicting.get(&name(&pool.image.info));
+            left_out.extend(reason.map(|reason| left(&pool.image.info, reason)));
+            reason.is_none()
+        });
+        // What stood on one of them is not there either.
+        file = File::of(chain_id, block, &pools)?;
+    }
+    left_out.extend(unwritten(&pools, &file));
+    left_out.append(&mut file.orphans);
+    // Pools were read in no certain order, and the same market is the same file.
+    left_out.sort_unstable_by(|one, other| one.pool.cmp(&other.pool));
+    let text = to_json_without(&file.replica, &left_out).context(NO_BLOCK)?;
+    Ok(Assembled { text, pools: file.back.pools.len(), left_out, warnings: file.back.warnings() })
+}
+
+/// Pools as a file.
+struct File {
+    replica: Replica,
+    /// What its reader has of it.
+    back: Snapshot,
+    orphans: Vec<LeftOut>,
+}
+
+impl File {
+    fn of(chain_id: ChainId, block: &BlockContext, pools: &[PoolRead]) -> Result<Self, Failure> {
+        let market = Market::new(pools.to_vec());
+        let replica = market.replica(chain_id, block).context("what was read does not make a market")?;
+        let text = to_json_without(&replica, &[]).context(NO_BLOCK)?;
+        let back = Snapshot::from_bytes(text.as_bytes()).context("what was written cannot be read back")?;
+        Ok(Self { replica, back, orphans: market.orphans })
+    }
+}
+
+/// The name of a pool in its line: an address or an id.
+fn word(name: &str) -> &str {
+    name.split(' ').next().unwrap_or(name)
+}
+
+fn left(info: &PoolInfo, reason: &str) -> LeftOut {
+    LeftOut::new(&name(info).to_string(), Some(info.kind.name()), reason)
+}
+
+/// Pools that the file has no form for.
+fn unwritten(pools: &[PoolRead], file: &File) -> Vec<LeftOut> {
+    let orphans: HashSet<&str> = file.orphans.iter().map(|orphan| orphan.pool.as_str()).collect();
+    let infos = pools.iter().map(|pool| &pool.image.info);
+    let infos = infos.filter(|info| {
+        let name = name(info);
+        file.back.pool(&name).is_none() && !orphans.contains(name.to_string().as_str())
+    });
+    infos.map(|info| left(info, "it reckons in a way that is not known")).collect()
 }
 
 /// Pools that were read, bases first.
@@ -61,7 +111,7 @@ fn ordered(targets: &[PoolTarget], read: &[(String, Entry)]) -> Result<Vec<PoolR
     for name in added.into_iter().chain(&asked) {
         images.extend(by_name.get(name.as_str()).map(|entry| entry.image()).transpose()?.flatten());
     }
-    let bases: Vec<AddressBytes> = images.iter().filter_map(|pool| pool.base.map(Into::into)).collect();
+    let bases: Vec<AddressBytes> = images.iter().filter_map(|pool| Some(pool.base?.pool.into())).collect();
     // Meta pools of meta pools do not exist.
     let is_base = |pool: &PoolRead| pool.base.is_none() && bases.contains(&pool.image.info.address);
     let (mut first, rest): (Vec<_>, Vec<_>) = images.into_iter().partition(is_base);
@@ -72,8 +122,8 @@ fn ordered(targets: &[PoolTarget], read: &[(String, Entry)]) -> Result<Vec<PoolR
 struct Market {
     tokens: Vec<TokenInfo>,
     pools: Vec<PoolRead>,
-    /// Meta pools whose base could not be read.
-    orphans: Vec<String>,
+    /// Meta pools whose base is not there.
+    orphans: Vec<LeftOut>,
 }
 
 impl Market {
@@ -85,8 +135,7 @@ impl Market {
             let base = match pool.base.map(|base| market.base(&pool_ids, base)).transpose() {
                 Ok(base) => base,
                 Err(reason) => {
-                    let address = Address::from(pool.image.info.address);
-                    market.orphans.push(format!("{address:#x} is left out: {reason}"));
+                    market.orphans.push(left(&pool.image.info, &reason));
                     continue;
                 }
             };
@@ -107,29 +156,29 @@ impl Market {
         market
     }
 
-    /// The pool that a meta pool stands on. The price of its share is reckoned from how many of them there are.
-    fn base(&self, ids: &HashMap<AddressBytes, u32>, base: Address) -> Result<PoolId, String> {
-        let id = ids.get(&base.into_array()).copied().ok_or_else(|| format!("its base pool {base:#x} is not there"))?;
-        match self.pools.get(PoolId(id).index()).map(|pool| &pool.image.state) {
-            Some(PoolState::CurveStable(state)) if state.holdings.supply > 0 => Ok(PoolId(id)),
-            _ => Err(format!("its base pool {base:#x} does not tell how many shares there are")),
+    /// The pool that a meta pool stands on. The price of its share is reckoned from how many of them there are, which the meta
+    /// pool's last coin tells where the base does not.
+    fn base(&mut self, ids: &HashMap<AddressBytes, u32>, base: PoolBase) -> Result<PoolId, String> {
+        let PoolBase { pool, shares } = base;
+        let id = ids.get(&pool.into_array()).copied().ok_or_else(|| format!("its base pool {pool:#x} is not there"))?;
+        let Some(PoolState::CurveStable(state)) =
+            self.pools.get_mut(PoolId(id).index()).map(|pool| &mut pool.image.state)
+        else {
+            return Err(format!("its base pool {pool:#x} is no StableSwap pool"));
+        };
+        match &mut state.holdings.supply {
+            supply @ 0 => *supply = shares,
+            supply if *supply == shares => {}
+            supply => {
+                return Err(format!(
+                    "its last coin is no share of its base pool {pool:#x}: there are {shares}, and {supply} of those"
+                ));
+            }
         }
-    }
-
-    /// Pools that the file has no form for.
-    fn unwritten(&self, file: &Snapshot) -> impl Iterator<Item = String> {
-        let written: HashSet<_> = file.pools.iter().map(|pool| (pool.address, pool.pool_id)).collect();
-        let infos = self.pools.iter().map(|pool| &pool.image.info);
-        infos.filter_map(move |info| {
-            let id = match &info.details {
-                PoolDetails::V4(details) => Some(details.pool_id),
-                PoolDetails::MultiToken(details) => Some(details.pool_id).filter(|id| *id != [0; 32]),
-                PoolDetails::None => None,
-            };
-            let address = Address::from(info.address);
-            (!written.contains(&(info.address, id)))
-                .then(|| format!("{address:#x} is left out: it reckons in a way that is not known"))
-        })
+        if shares == 0 {
+            return Err(format!("its base pool {pool:#x} has no shares"));
+        }
+        Ok(PoolId(id))
     }
 
     fn replica(&self, chain_id: ChainId, block: &BlockContext) -> Result<Replica, ReplicaError> {
@@ -163,24 +212,4 @@ fn token_id(tokens: &mut Vec<TokenInfo>, ids: &mut HashMap<AddressBytes, TokenId
 
 fn stamp<T: WireMessage>(message: T) -> T {
     message.stamped(PLACE.0, PLACE.1)
-}
-
-/// Puts the file in its place whole: whoever reads it sees the old one, or this.
-pub(super) fn write(out: &Path, text: &str) -> Result<(), Failure> {
-    let unfinished = beside(out, ".tmp");
-    let is_packed = out.extension().is_some_and(|ending| ending == "gz");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&unfinished)?;
-        if is_packed {
-            let mut packer = GzEncoder::new(&mut file, Compression::default());
-            packer.write_all(text.as_bytes())?;
-            packer.finish()?;
-        } else {
-            file.write_all(text.as_bytes())?;
-        }
-        file.sync_all()?;
-        fs::rename(&unfinished, out)
-    };
-    write().with_context(|| format!("cannot write {}", out.display()))?;
-    Ok(())
 }

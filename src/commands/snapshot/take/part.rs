@@ -3,27 +3,27 @@
 //! The first line says of which chain, block and pools it is; then there is a line for each pool, flushed before the next one. A
 //! torn last line, as a kill leaves it, is cut.
 
+mod claim;
+mod entry;
+
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
-use alloy::hex;
 use alloy::primitives::{Address, B256, keccak256};
-use alphapulse_protocol::message::{BlockContext, Message, SnapshotBegin, SnapshotEnd, Token, WireMessage};
-use alphapulse_protocol::replica::{Replica, describe_pool};
-use alphapulse_protocol::{ChainId, DecodeError, Epoch, PoolId, Sequence, TokenId, UnixNanos, frame};
-use alphapulse_relay::source::PoolImage;
-use alphapulse_relay::source::read::{PoolRead, PoolTarget};
+use alphapulse_protocol::ChainId;
+use alphapulse_protocol::message::BlockContext;
+use alphapulse_relay::source::read::PoolTarget;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use super::beside;
+use self::claim::Claim;
+pub(super) use self::entry::Entry;
+use super::super::put::beside;
 use crate::exit::Failure;
 
-const FORMAT: &str = "alphapulse.snapshot-part/1";
-/// What is described here stands in no stream.
-const PLACE: (Sequence, UnixNanos) = (Sequence(0), UnixNanos(0));
+const FORMAT: &str = "alphapulse.snapshot-part/2";
 
 /// What the pools of a file were read of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,20 +51,21 @@ impl Header {
     pub(super) const fn hash(&self) -> B256 {
         self.block_hash
     }
-}
 
-/// What became of a pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
-    /// Its tokens, description and state as frames of a snapshot of it alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    frames: Option<String>,
-    /// Pool whose share is its last token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    base: Option<Address>,
-    /// Why it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refused: Option<String>,
+    /// The block, for people.
+    pub(super) fn block(&self) -> String {
+        format!("block {} ({}) of chain {}", self.block_number, self.block_hash, self.chain_id)
+    }
+
+    /// What sets another apart; `None` where they are the same.
+    fn difference(&self, other: &Self) -> Option<&'static str> {
+        let differences = [
+            (self.chain_id != other.chain_id, "another chain"),
+            (self.block_hash != other.block_hash, "another block"),
+            (self.pools != other.pools, "another list of pools, or their fees"),
+        ];
+        differences.into_iter().find(|(is_so, _)| *is_so).map(|(_, difference)| difference)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,69 +73,6 @@ struct Line {
     pool: String,
     #[serde(flatten)]
     entry: Entry,
-}
-
-impl Entry {
-    pub(super) const fn refused(reason: String) -> Self {
-        Self { frames: None, base: None, refused: Some(reason) }
-    }
-
-    pub(super) fn read(read: &PoolRead) -> Self {
-        Self { frames: Some(hex::encode(frames(&read.image))), base: read.base, refused: None }
-    }
-
-    pub(super) fn refusal(&self) -> Option<&str> {
-        self.refused.as_deref()
-    }
-
-    /// What was read; `None` of a pool that is left out.
-    pub(super) fn image(&self) -> Result<Option<PoolRead>, Failure> {
-        let Some(frames) = &self.frames else { return Ok(None) };
-        let image = image(frames).context("the .part file holds what this build did not write")?;
-        Ok(Some(PoolRead { image, base: self.base }))
-    }
-}
-
-/// A pool as a snapshot of it alone.
-fn frames(image: &PoolImage) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut count = 0;
-    let tokens = u32::try_from(image.tokens.len()).unwrap_or(u32::MAX);
-    let nothing = BlockContext {
-        number: 0.into(),
-        hash: [0; 32],
-        parent_hash: [0; 32],
-        timestamp: 0.into(),
-        base_fee: 0.into(),
-        gas_used: 0.into(),
-        gas_limit: 0.into(),
-    };
-    frame::write(&mut bytes, &SnapshotBegin::new(nothing, ChainId(0), Epoch(0), tokens, 1).stamped(PLACE.0, PLACE.1));
-    for (token, id) in image.tokens.iter().zip(0..) {
-        let token = Token::new(TokenId(id), token.address, &token.symbol, token.decimals);
-        frame::write(&mut bytes, &token.stamped(PLACE.0, PLACE.1));
-        count += 1;
-    }
-    let described = describe_pool(PoolId(0), &image.info, &image.state, PLACE, |message: Message<'_>| {
-        frame::write_bytes(&mut bytes, message.as_bytes());
-        count += 1;
-        Ok::<(), DecodeError>(())
-    });
-    described.expect("writing to memory does not fail");
-    frame::write(&mut bytes, &SnapshotEnd::new(count).stamped(PLACE.0, PLACE.1));
-    bytes
-}
-
-fn image(text: &str) -> anyhow::Result<PoolImage> {
-    let mut decoder = frame::FrameDecoder::new();
-    decoder.push(&hex::decode(text)?);
-    let mut replica = Replica::default();
-    while let Some(message) = decoder.next_message()? {
-        replica.apply(&message)?;
-    }
-    let info = *replica.pools().first().context("no pool")?;
-    let state = replica.state(PoolId(0)).context("no state")?.clone();
-    Ok(PoolImage { tokens: replica.tokens().to_vec(), info, state })
 }
 
 /// What a run that was stopped left.
@@ -150,22 +88,6 @@ pub(super) fn path_of(out: &Path) -> PathBuf {
 }
 
 impl Earlier {
-    /// What there is; nothing where not even the first line is whole.
-    pub(super) fn read(out: &Path) -> Result<Option<Self>, Failure> {
-        let path = path_of(out);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                let error = anyhow::Error::new(error).context(format!("cannot read {}", path.display()));
-                return Err(error.into());
-            }
-        };
-        Self::parse(BufReader::new(file))
-            .with_context(|| format!("{} cannot be continued", path.display()))
-            .map_err(|error| Failure::from(error).next(format!("remove {} to begin anew", path.display())))
-    }
-
     fn parse(mut file: impl io::BufRead) -> anyhow::Result<Option<Self>> {
         let (mut line, mut bytes) = (String::new(), 0_u64);
         file.read_line(&mut line)?;
@@ -191,46 +113,60 @@ impl Earlier {
 
 /// The file that is being written.
 pub(super) struct Part {
-    path: PathBuf,
-    file: File,
+    claim: Claim,
     entries: Vec<(String, Entry)>,
     places: HashMap<String, usize>,
 }
 
 impl Part {
+    /// Takes the file for this run alone, with what an earlier one left in it.
+    pub(super) fn claim(out: &Path) -> Result<(Claim, Option<Earlier>), Failure> {
+        let claim = Claim::take(path_of(out))?;
+        let earlier = Earlier::parse(BufReader::new(claim.file()))
+            .with_context(|| format!("{} cannot be continued", claim.path().display()))
+            .map_err(|error| Failure::from(error).next(format!("remove {} to begin anew", claim.path().display())))?;
+        Ok((claim, earlier))
+    }
+
     /// Goes on with what there is, or begins. What is of another chain, block or list of pools is refused.
-    pub(super) fn open(out: &Path, header: &Header, earlier: Option<Earlier>) -> Result<Self, Failure> {
-        let path = path_of(out);
-        let place = path.display();
+    pub(super) fn open(claim: Claim, header: &Header, earlier: Option<Earlier>) -> Result<Self, Failure> {
+        let place = claim.path().display().to_string();
         let is_new = earlier.is_none();
         let (entries, bytes) = match earlier {
-            Some(earlier) if earlier.header == *header => (earlier.entries, earlier.bytes),
-            Some(_) => {
-                return Err(Failure::usage(format!("{place} is of another chain, block or list of pools"))
-                    .next(format!("remove {place} to begin anew, or run what it was begun with")));
+            Some(earlier) => {
+                if let Some(difference) = earlier.header.difference(header) {
+                    return Err(Failure::usage(format!("{place} was begun with {difference}"))
+                        .next(format!("remove {place} to begin anew, or run what it was begun with")));
+                }
+                (earlier.entries, earlier.bytes)
             }
             None => (Vec::new(), 0),
         };
-        let open = || -> io::Result<File> {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let begin = || -> io::Result<()> {
+            let mut file = claim.file();
             // A line that was torn is written again.
             file.set_len(bytes)?;
             if is_new {
                 serde_json::to_writer(&mut file, header)?;
                 file.write_all(b"\n")?;
             }
-            Ok(file)
+            Ok(())
         };
-        let file = open().with_context(|| format!("cannot write {place}"))?;
+        begin().with_context(|| format!("cannot write {place}"))?;
         let places = entries.iter().enumerate().map(|(place, (name, _))| (name.clone(), place)).collect();
-        Ok(Self { path, file, entries, places })
+        Ok(Self { claim, entries, places })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.claim.path()
     }
 
     pub(super) fn append(&mut self, pool: &str, entry: Entry) -> Result<(), Failure> {
         let line = Line { pool: pool.to_owned(), entry };
         let mut text = serde_json::to_string(&line).expect("text serialises");
         text.push('\n');
-        self.file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", self.path.display()))?;
+        let written = self.claim.file().write_all(text.as_bytes());
+        written.with_context(|| format!("cannot write {}", self.path().display()))?;
         self.places.insert(line.pool.clone(), self.entries.len());
         self.entries.push((line.pool, line.entry));
         Ok(())
@@ -251,7 +187,7 @@ impl Part {
             let name = format!("{base:#x}");
             self.entries.iter().any(|(pool, _)| pool.starts_with(&name))
         };
-        let mut bases: Vec<Address> = self.entries.iter().filter_map(|(_, entry)| entry.base).collect();
+        let mut bases: Vec<Address> = self.entries.iter().filter_map(|(_, entry)| entry.base()).collect();
         bases.sort_unstable();
         bases.dedup();
         bases.into_iter().filter(|base| !is_known(base)).map(PoolTarget::of).collect()
@@ -262,7 +198,7 @@ impl Part {
     }
 
     pub(super) fn remove(self) -> Result<(), Failure> {
-        fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))?;
+        fs::remove_file(self.path()).with_context(|| format!("cannot remove {}", self.path().display()))?;
         Ok(())
     }
 }

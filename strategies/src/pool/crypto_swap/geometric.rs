@@ -140,10 +140,12 @@ mod tests {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 state ^ state >> 29
             });
-            let root = U256::from_limbs([limbs[0], limbs[1], 0, 0]) >> (43 + limbs[2] as usize % 80);
+            let [root_shift, any_shift] =
+                [limbs[2] % 80, limbs[3] % 160].map(|shift| usize::try_from(shift).expect("small"));
+            let root = U256::from_limbs([limbs[0], limbs[1], 0, 0]) >> (43 + root_shift);
             let [square, cube] = [2_u64, 3].map(|power| root.wrapping_pow(U256::from(power)));
             let edge = cube.wrapping_add(square.wrapping_mul(U256::from(3)));
-            let any = U256::from_limbs(limbs) >> (limbs[3] as usize % 160);
+            let any = U256::from_limbs(limbs) >> any_shift;
             for value in [cube, cube.wrapping_sub(U256::ONE), edge, edge.wrapping_sub(U256::ONE), any] {
                 if let Some(root) = settled_root(value) {
                     assert_eq!(root, seven_steps(value), "{value}");

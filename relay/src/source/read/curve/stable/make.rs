@@ -6,15 +6,23 @@ use alloy::primitives::{Address, U256};
 use alphapulse_protocol::message::PoolVariant;
 use futures_util::future::{try_join, try_join_all, try_join3, try_join5};
 
-use super::super::calls::Calls;
-use super::super::curve_crypto::UNKNOWN_VARIANT;
-use super::super::refuse;
-use super::super::token::totalSupplyCall;
-use super::{Numbers, contract};
+use super::super::contract as curve;
+use super::contract;
 use crate::error::SourceError;
+use crate::source::read::calls::Calls;
+use crate::source::read::multi_token::UNKNOWN_VARIANT;
+use crate::source::read::token::totalSupplyCall;
+use crate::source::read::{PoolBase, fit, refuse};
 
 /// Amount with which a pool is asked whether it swaps underlying coins: any answer says that it does.
 const PROBE_AMOUNT: u64 = 1_000_000;
+
+/// How a pool's functions take the number of a coin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    Unsigned,
+    Signed,
+}
 
 /// What sets a pool apart.
 pub(super) struct Make {
@@ -23,7 +31,7 @@ pub(super) struct Make {
     pub(super) precision: u16,
     pub(super) offpeg_fee_multiplier: U256,
     pub(super) stored_rates: Option<Vec<U256>>,
-    pub(super) base: Option<Address>,
+    pub(super) base: Option<PoolBase>,
     /// What shares are; none where no function tells.
     pub(super) share: Option<Address>,
 }
@@ -41,10 +49,10 @@ impl Calls {
             self.try_call(pool, contract::A_preciseCall {}),
             self.try_call(pool, contract::offpeg_fee_multiplierCall {}),
             self.read_stored_rates(pool, coins.len()),
-            self.read_base(pool),
+            self.read_base(pool, coins),
             try_join3(
                 self.try_call(pool, contract::lp_tokenCall {}),
-                self.try_call(pool, contract::tokenCall {}),
+                self.try_call(pool, curve::tokenCall {}),
                 self.try_call(pool, totalSupplyCall {}),
             ),
         )
@@ -109,11 +117,16 @@ impl Calls {
         Ok(try_join_all(asked).await?.into_iter().any(|is_rated| is_rated))
     }
 
-    async fn read_base(&self, pool: Address) -> Result<Option<Address>, SourceError> {
+    /// The pool whose share is the last coin, and how many shares there are: the coin tells what some of these pools do not.
+    async fn read_base(&self, pool: Address, coins: &[Address]) -> Result<Option<PoolBase>, SourceError> {
         let (base, ng) =
             try_join(self.try_call(pool, contract::base_poolCall {}), self.try_call(pool, contract::BASE_POOLCall {}))
                 .await?;
-        Ok(base.or(ng).filter(|base| !base.is_zero()))
+        let (Some(base), Some(share)) = (base.or(ng).filter(|base| !base.is_zero()), coins.last()) else {
+            return Ok(None);
+        };
+        let shares = self.call(pool, *share, totalSupplyCall {}).await?;
+        Ok(Some(PoolBase { pool: base, shares: fit(pool, "number of its base's shares", shares)? }))
     }
 
     /// As a list, or as so many words as there are coins.
