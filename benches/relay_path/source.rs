@@ -93,6 +93,7 @@ impl Chain {
             listen_http: None,
             access: Access::default(),
             subscribers_max: 32,
+            sample_pools: 0,
             journal_dir: None,
             journal: FeedOptions::default(),
             confirm_endpoints: Vec::new(),

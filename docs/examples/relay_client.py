@@ -114,6 +114,7 @@ TABLES = {
                                      " protocol_yield_fee:u64"),
     40: ("BalancerStableBalances", "pool:u32 :4 last_join_exit_amplification:u64 last_join_exit_invariant:u128"
                                    " supply:u128 balances:u128*8"),
+    41: ("PoolStanding", "pool:u32 standing:u8 :1 parts:u16 block_number:u64 block_hash:32"),
 }
 MARKET = range(16, 48)  # The templates that are numbered, whether they are known or not.
 TICK_MAX = 887272
@@ -126,6 +127,7 @@ PARTS = {1: ["V2Reserves"], 2: ["V3Swap"], 3: ["SolidlyReserves"], 4: ["SolidlyR
          8: ["BalancerWeightedParameters", "BalancerWeightedBalances"],
          9: ["BalancerStableParameters", "PoolRates 1", "PoolRates 2", "BalancerStableBalances"]}
 REPLAY, SNAPSHOT = 1, 2  # Gap recovery.
+TRUSTED, QUARANTINED, RESTATED = 1, 2, 3  # Standings of a pool.
 GAP_REASONS = {1: "it was slower than the stream", 2: "it was away", 3: "the relay began a new epoch",
                4: "a reorg goes back below the snapshot that it began with"}
 CLOSE_REASONS = {1: "Shutdown", 2: "Evicted", 3: "Version", 4: "Malformed", 5: "HandshakeTimeout", 6: "Full",
@@ -194,6 +196,7 @@ ACCEPTED = {  # The column of that name, where it says more than "any".
     "BalancerStableParameters": lambda m: (
         m.is_paused < 2 and max(m.swap_fee, m.protocol_swap_fee, m.protocol_yield_fee) <= 10 ** 18),
     "BalancerStableBalances": lambda m: max(m.balances) < 1 << 112,
+    "PoolStanding": lambda m: m.standing in (TRUSTED, QUARANTINED, RESTATED),
 }
 
 
@@ -325,7 +328,7 @@ class State:
     def void(self, sequence=None):
         """Forgets all but what is counted, until a snapshot comes. Gaps before that count from `sequence`, if any."""
         self.phase = "void"  # then "snapshot", then "whole" and "block" in turn
-        self.sequence, self.tokens, self.pools = sequence, [], []
+        self.sequence, self.tokens, self.pools, self.quarantined = sequence, [], [], set()
         self.block = self.opened = None  # Block of the state; block that is under way.
         self.head_number = self.replay_last = 0
         self.is_confirmed = True
@@ -423,12 +426,12 @@ class State:
         self._require((m.context_number, m.context_parent_hash) == (self.block.number + 1, self.block.hash), m,
                       "does not follow the block before")
         self.phase, self.opened, self.count, self.head_number = "block", Context(*m[6:13]), 0, m.head_number
-        self.pools_before, self.undo_log = len(self.pools), []
+        self.pools_before, self.undo_log, self.restated, self.changed = len(self.pools), [], set(), set()
 
     def _block_end(self, m):
         self._require(self.phase == "block" and (m.number, m.hash, m.update_count) == (*self.opened[:2], self.count), m,
                       "it does not end the block that came")
-        self.history.append((self.block, self.pools_before, self.undo_log))
+        self.history.append((self.block, self.pools_before, self.undo_log, self.restated))
         self.phase, self.block, self.opened = "whole", self.opened, None
 
     def _reorg(self, m):
@@ -436,10 +439,12 @@ class State:
         self._require((m.old_head_number, m.old_head_hash) == self.block[:2], m, "its old head is not the block held")
         self._require(m.depth <= len(self.history), m, f"only {len(self.history)} blocks can be taken back")
         for _ in range(m.depth):
-            self.block, pool_count, undo_log = self.history.pop()
+            self.block, pool_count, undo_log, restated = self.history.pop()
             for table, key, value in reversed(undo_log):
                 self._put(table, key, value)
+            self.quarantined |= restated  # What was wrong before is back.
             del self.pools[pool_count:]  # Tokens stay known. So does `head_number`: not tradable until a block.
+        self.quarantined = {pool for pool in self.quarantined if pool < len(self.pools)}
         self._require((m.ancestor_number, m.ancestor_hash) == self.block[:2], m, "its ancestor is not the block held")
 
     @staticmethod
@@ -462,6 +467,8 @@ class State:
         if self.phase == "snapshot":
             self._require(self._is_due_in_snapshot(m, name), m, "is not due at this place of a snapshot")
         self.CHANGES.get(name, State._part)(self, m)
+        if self.phase == "block" and name not in ("Token", *DESCRIPTIONS):
+            self.changed.add(m.pool)
         if self.phase == "snapshot":
             self.due = list(PARTS[self.pools[-1]["kind"]]) if name in DESCRIPTIONS else self.due[1:]
         self.count += 1
@@ -475,7 +482,7 @@ class State:
         if not self.pools or m.pool != len(self.pools) - 1:
             return False
         if name == "V3Tick":
-            return not self.due and m.tick > next(reversed(self.pools[-1].get("ticks", {})), -TICK_MAX - 1)
+            return not self.due and m.pool not in self.quarantined and m.tick > next(reversed(self.pools[-1].get("ticks", {})), -TICK_MAX - 1)
         return self.due[:1] == [self._part_name(m)]
 
     @staticmethod
@@ -560,7 +567,8 @@ class State:
         pool = self._get_pool(m, KIND_V3, KIND_V4)
         low, high = pool["known_ticks"]
         self._require(low <= m.tick <= high, m, "lies outside of the known range")
-        self._require(self.phase == "snapshot" or m.pool >= self.pools_before, m, "its pool is of an earlier block")
+        self._require(self.phase == "snapshot" or m.pool >= self.pools_before or m.pool in self.restated, m,
+                      "its pool is of an earlier block")
         self._set(pool["ticks"], m.tick, (m.liquidity_net, m.liquidity_gross))
 
     def _v3_liquidity(self, m):
@@ -578,8 +586,34 @@ class State:
                               f"the liquidity of tick {tick} leaves its range")
                 self._set(pool["ticks"], tick, (net, gross) if gross else None)
 
+    def _standing(self, m):
+        """Whether a pool may be traded on: `quarantined` holds those that may not, whatever their state says."""
+        self._require(m.pool < len(self.pools), m, f"no pool {m.pool} was described")
+        if m.standing == RESTATED:
+            self._require(self.phase == "block" and m.pool not in self.changed, m, "is not due at this place")
+            self._restate(m.pool)
+        elif self.phase == "snapshot":
+            is_due = m.pool == len(self.pools) - 1 and not self.due and m.pool not in self.quarantined
+            self._require(m.standing == QUARANTINED and is_due, m, "is not due at this place of a snapshot")
+        else:
+            self._require(self.phase == "whole", m, "stands inside a block")
+            self._require(m.standing == QUARANTINED or m.pool in self.quarantined, m, "the pool is trusted already")
+        if self.phase != "whole":
+            self.count += 1
+        self.quarantined.add(m.pool)
+        if m.standing == TRUSTED:
+            self.quarantined.remove(m.pool)
+
+    def _restate(self, pool):
+        """What was known of the pool is void. All else comes at once, in whole messages; its ticks one by one."""
+        self.restated.add(pool)
+        self.changed.add(pool)
+        ticks = self.pools[pool].get("ticks", {})
+        for tick in list(ticks):
+            self._set(ticks, tick, None)
+
     HANDLERS = {"Heartbeat": _heartbeat, "Gap": _gap, "Block": _block, "BlockEnd": _block_end, "Reorg": _reorg,
-                "SnapshotBegin": _snapshot_begin, "SnapshotEnd": _snapshot_end}
+                "SnapshotBegin": _snapshot_begin, "SnapshotEnd": _snapshot_end, "PoolStanding": _standing}
     CHANGES = {"Token": _token, "Pool": _pool, "V4Pool": _v4_pool, "MultiTokenPool": _multi_token_pool,
                "V2Reserves": _v2_reserves, "V3Swap": _v3_swap, "V4Swap": _v4_swap,
                "V3Liquidity": _v3_liquidity, "V3Tick": _v3_tick}
@@ -600,6 +634,7 @@ class State:
         block = self.block and {"hash": "0x" + self.block.hash.hex(), "number": self.block.number}
         return {"block": block, "chain_id": self.chain_id, "epoch": self.epoch, "gaps": self.gaps,
                 "is_tradable": self.is_tradable, "live_messages": self.live_messages, "pools": pools,
+                "quarantined": sorted(self.quarantined),
                 "sequence": self.sequence or 0, "snapshots": self.snapshots, "tokens": self.tokens}
 
 

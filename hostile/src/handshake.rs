@@ -84,6 +84,7 @@ fn config(path: PathBuf) -> RelayConfig {
         listen_http: None,
         access: Access::default(),
         subscribers_max: 64,
+        sample_pools: 0,
         journal_dir: None,
         journal: FeedOptions::default(),
         confirm_endpoints: Vec::new(),

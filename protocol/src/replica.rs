@@ -8,6 +8,7 @@ mod info;
 mod lack;
 mod part;
 mod pool;
+mod standing;
 mod undo;
 
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ pub use self::pool::{
     BalancerStableState, BalancerWeightedState, CurveCryptoState, CurveStableState, PoolState, SolidlyState,
     TickLiquidity, V2State, V3State, V4State,
 };
+pub use self::standing::Quarantine;
 use self::undo::BlockUndo;
 
 /// Blocks that can be taken back by default: two epochs of Ethereum.
@@ -45,6 +47,8 @@ pub enum Change {
     Pool(PoolId),
     /// A pool became known.
     PoolAdded(PoolId),
+    /// Whether a pool's state can be believed.
+    Standing(PoolId),
     /// The block is whole.
     BlockEnded,
     /// Blocks were taken back to this one.
@@ -78,6 +82,8 @@ pub struct Replica {
     states: Vec<PoolState>,
     /// By pool id, what of its state has not come.
     lacks: Vec<Lack>,
+    /// By pool id.
+    quarantined: Vec<Quarantine>,
     phase: Phase,
     undo: VecDeque<BlockUndo>,
     /// Counts blocks begun, from 1; one taken back is not counted down.
@@ -111,6 +117,7 @@ impl Replica {
             pools: Vec::new(),
             states: Vec::new(),
             lacks: Vec::new(),
+            quarantined: Vec::new(),
             phase: Phase::Empty,
             undo: VecDeque::new(),
             block_ordinal: 0,
@@ -187,9 +194,15 @@ impl Replica {
         self.lacks.get(pool.index()).is_some_and(|lack| lack.is_nothing())
     }
 
-    /// State of a pool, if it is known.
+    /// State of a pool, if it is known and can be believed.
     #[must_use]
     pub fn state(&self, pool: PoolId) -> Option<&PoolState> {
+        self.told_state(pool).filter(|_| !self.is_quarantined(pool))
+    }
+
+    /// State of a pool as it was told, if it is known; also of one in quarantine, on which nobody may trade.
+    #[must_use]
+    pub fn told_state(&self, pool: PoolId) -> Option<&PoolState> {
         self.states.get(pool.index()).filter(|_| self.is_known(pool))
     }
 
@@ -246,6 +259,7 @@ impl Replica {
             Message::V4Pool(pool) => self.add_v4_pool(pool),
             Message::V3Liquidity(m) => self.change_liquidity(m),
             Message::V3Tick(m) => self.add_tick(m),
+            Message::PoolStanding(m) => self.stand(m),
             Message::Block(block) => self.begin_block(&block.context, BlockNumber(block.head_number.get())),
             Message::BlockEnd(end) => self.end_block(end.block(), end.update_count.get()),
             Message::Reorg(reorg) => self.rewind(reorg.old_head(), reorg.ancestor()),
@@ -383,10 +397,16 @@ impl Replica {
         if self.undo.get(left).map(BlockUndo::parent) != Some(ancestor) {
             return Err(ReplicaError::OutOfPlace("Reorg"));
         }
+        let mut restated = Vec::new();
         for undo in self.undo.drain(left..).rev() {
+            restated.extend_from_slice(undo.restated());
             self.context = Some(undo.revert(&mut self.pools, &mut self.states, &mut self.lacks));
         }
         self.kept_in.truncate(self.pools.len());
+        // What was told anew in these blocks is gone, and what was wrong before is back.
+        restated.into_iter().for_each(|found| self.quarantine(found));
+        let pools = self.pools.len();
+        self.quarantined.retain(|found| found.pool.index() < pools);
         // `head_number` stays that of the head that was left: the blocks that made the reorg are still to come.
         Ok(Change::Reorged(ancestor))
     }

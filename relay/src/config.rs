@@ -154,6 +154,8 @@ pub struct RelayConfig {
     pub access: Access,
     /// Subscribers and publishers served at once, embedded ones included.
     pub subscribers_max: usize,
+    /// Pools whose state is held against the chain in each block; 0 compares none.
+    pub sample_pools: usize,
     /// Folder of the journal; `None` keeps none.
     pub journal_dir: Option<PathBuf>,
     /// How the journal is kept.

@@ -74,6 +74,9 @@ impl Fanout {
         let before = Position { epoch: stream.position.epoch, sequence: Sequence(event.first.0 - 1) };
         self.sync_views(stream, event.ancestor.is_some());
         self.retain(|subscriber, view, metrics| {
+            if !subscriber.may_have(stream) {
+                return subscriber.dismiss(metrics);
+            }
             // The event may hold the first pool of a kind that it cannot read.
             if !subscriber.can_read(stream.since_version) {
                 return subscriber.close(CloseReason::Version);
@@ -130,7 +133,7 @@ impl Fanout {
     /// has caught up, and until then may not trade either. One that cannot be told is closed.
     pub(crate) fn caution(&mut self, stream: &Stream<'_>) {
         self.retain(|subscriber, _, metrics| {
-            if !subscriber.may_have(stream.caution) {
+            if !subscriber.may_have(stream) {
                 return subscriber.dismiss(metrics);
             }
             let last = match subscriber.standing {
@@ -291,7 +294,7 @@ mod tests {
             let token = |byte| TokenInfo { address: [byte; 20], symbol: "T".into(), decimals: 18 };
             let image = MarketImage { context: context(1), tokens: vec![token(1), token(2)], pools: Vec::new() };
             let mut sequencer = Sequencer::new(ChainId(1), 8);
-            sequencer.reset(&image, Epoch(1)).unwrap();
+            sequencer.reset(&image, &[], Epoch(1)).unwrap();
             let facts = Facts::default();
             facts.begin(Epoch(1), sequencer.replica().since_version());
             let (recent, fanout) = (Recent::new(1 << 20), Fanout::new(Arc::default()));
@@ -308,6 +311,7 @@ mod tests {
                 archive: None,
                 sequencer,
                 caution: CautionCause::None,
+                has_standings: false,
                 since_version: facts.since_version(),
                 snapshot: &mut taken,
             };
@@ -328,7 +332,7 @@ mod tests {
             let news = News { pools: vec![(PoolId(0), pool(kind), PoolState::Unknown(kind))], ..News::default() };
             let (before, mut frames) = (self.sequencer.position().sequence, Vec::new());
             let head = BlockNumber(number.into());
-            self.sequencer.block(context(number), head, &News::default(), &[], &mut frames).unwrap();
+            self.sequencer.block(context(number), head, &News::default(), &[], &[], &mut frames).unwrap();
             self.facts.raise(news.since_version());
             let event = Event::new(&frames, before, None);
             self.recent.push(event.clone());

@@ -3,13 +3,14 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use alloy::primitives::B256;
 use alphapulse_protocol::message::BlockContext;
+use alphapulse_protocol::replica::Quarantine;
 use alphapulse_protocol::{BlockNumber, BlockRef};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep;
 
 use crate::config::RelayConfig;
@@ -19,6 +20,7 @@ use crate::history::History;
 use crate::metrics::Metrics;
 use crate::reconnect::pause_before_reconnect;
 use crate::source::{ChainSource, Dial, MarketImage, Update, decode_block};
+use crate::truth::{Restated, Verdict};
 
 /// Times that one step is tried on a connection before another connection is made.
 const TRIES: u32 = 3;
@@ -30,8 +32,8 @@ const ANNOUNCED_MAX: usize = 256;
 /// What happened to the chain, in the order in which a subscriber must hear it.
 #[derive(Debug)]
 pub(crate) enum ChainEvent {
-    /// Everything before is void; a new stream begins here.
-    Snapshot(Box<MarketImage>),
+    /// Everything before is void; a new stream begins here, with these pools in quarantine and those that were there before.
+    Snapshot(Box<MarketImage>, Vec<Quarantine>),
     /// Our head is no longer part of the chain.
     Reorg { ancestor: BlockRef, old_head: BlockRef },
     /// Where the chain is cannot be told any more: what was relayed may be old.
@@ -39,7 +41,17 @@ pub(crate) enum ChainEvent {
     /// The stream is where the source is, again.
     Found,
     /// The next block. News hold the state after it, so no update is of a pool that it adds.
-    Block { context: BlockContext, head_number: BlockNumber, news: News, updates: Vec<Update>, read_at: Instant },
+    Block {
+        context: BlockContext,
+        head_number: BlockNumber,
+        news: News,
+        /// Pools that are told anew in it; only a recording holds some.
+        restated: Vec<Restated>,
+        updates: Vec<Update>,
+        read_at: Instant,
+    },
+    /// What is thought of a pool between two blocks; only in a recording.
+    Standing(Verdict),
 }
 
 /// Why following stopped.
@@ -75,6 +87,8 @@ pub(crate) struct Follower<D: Dial> {
     events: mpsc::Sender<ChainEvent>,
     resync: Arc<Notify>,
     metrics: Arc<Metrics>,
+    /// Lends the connection to who compares.
+    line: watch::Sender<Weak<D::Source>>,
 }
 
 impl<D: Dial> Follower<D> {
@@ -106,14 +120,22 @@ impl<D: Dial> Follower<D> {
             events,
             resync,
             metrics,
+            line: watch::Sender::new(Weak::new()),
         };
         Ok((follower, source, image))
     }
 
+    /// The connection, while there is one.
+    pub(crate) fn lines(&self) -> watch::Receiver<Weak<D::Source>> {
+        self.line.subscribe()
+    }
+
     /// Follows until nobody listens (`None`) or the node can never be used again.
-    pub(crate) async fn run(mut self, mut source: D::Source) -> Option<RelayError> {
+    pub(crate) async fn run(mut self, source: D::Source) -> Option<RelayError> {
+        let mut source = Arc::new(source);
         loop {
-            let Err(halt) = self.follow(&mut source).await;
+            self.line.send_replace(Arc::downgrade(&source));
+            let Err(halt) = self.follow(&source).await;
             let Halt::Source(error) = halt else { return None };
             self.metrics.connected.set(0);
             self.metrics.connection_losses.add(1);
@@ -123,7 +145,7 @@ impl<D: Dial> Follower<D> {
                 return None;
             }
             source = match self.redial().await {
-                Ok(source) => source,
+                Ok(source) => Arc::new(source),
                 Err(Halt::Unheard) => return None,
                 Err(Halt::Source(error)) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "the node can not be used");
@@ -153,7 +175,7 @@ impl<D: Dial> Follower<D> {
     }
 
     /// Follows one connection until it fails.
-    async fn follow(&mut self, source: &mut D::Source) -> Result<core::convert::Infallible, Halt> {
+    async fn follow(&mut self, source: &D::Source) -> Result<core::convert::Infallible, Halt> {
         // Whatever was missed while there was no connection is found from the head.
         self.catch_up(source, None).await?;
         self.failures = 0;
@@ -183,7 +205,7 @@ impl<D: Dial> Follower<D> {
     }
 
     /// Brings the stream to `target`, or to the node's head; tries again where that can help.
-    async fn catch_up(&mut self, source: &mut D::Source, mut target: Option<BlockContext>) -> Result<(), Halt> {
+    async fn catch_up(&mut self, source: &D::Source, mut target: Option<BlockContext>) -> Result<(), Halt> {
         let mut tries = 1;
         loop {
             match self.advance(source, target).await {
@@ -206,7 +228,7 @@ impl<D: Dial> Follower<D> {
         }
     }
 
-    async fn advance(&mut self, source: &mut D::Source, target: Option<BlockContext>) -> Result<(), Halt> {
+    async fn advance(&mut self, source: &D::Source, target: Option<BlockContext>) -> Result<(), Halt> {
         if self.is_lost {
             return self.take_snapshot(source).await;
         }
@@ -226,7 +248,7 @@ impl<D: Dial> Follower<D> {
     }
 
     /// Moves from our head to `head`, which the node says is the chain's.
-    async fn move_to(&mut self, source: &mut D::Source, head: BlockContext) -> Result<(), Halt> {
+    async fn move_to(&mut self, source: &D::Source, head: BlockContext) -> Result<(), Halt> {
         let ours = *self.history.head();
         if head.hash == ours.hash {
             return Ok(());
@@ -306,7 +328,7 @@ impl<D: Dial> Follower<D> {
     }
 
     /// Relays a path of blocks, newest first in the list.
-    async fn relay(&mut self, source: &mut D::Source, mut path: Vec<BlockContext>) -> Result<(), Halt> {
+    async fn relay(&mut self, source: &D::Source, mut path: Vec<BlockContext>) -> Result<(), Halt> {
         let tip = path.first().map_or(0, |block| block.number.get());
         while let Some(context) = path.pop() {
             let (findings, updates) = self.read_block(source, &context).await?;
@@ -325,7 +347,7 @@ impl<D: Dial> Follower<D> {
             self.anchors.pass(context.block());
             let news = self.known.adopt(findings, context.number.get());
             let head_number = BlockNumber(tip.max(newer));
-            self.tell(ChainEvent::Block { context, head_number, news, updates, read_at }).await?;
+            self.tell(ChainEvent::Block { context, head_number, news, restated: Vec::new(), updates, read_at }).await?;
         }
         Ok(())
     }
@@ -362,11 +384,11 @@ impl<D: Dial> Follower<D> {
         self.is_lost = false;
         self.history.reset(head);
         self.anchors.restart(from, head.block());
-        self.tell(ChainEvent::Snapshot(Box::new(image))).await
+        self.tell(ChainEvent::Snapshot(Box::new(image), Vec::new())).await
     }
 
     /// Looks at announcements that came meanwhile, without waiting.
-    fn attend(&mut self, source: &mut D::Source) {
+    fn attend(&mut self, source: &D::Source) {
         while let Some(head) = source.try_head() {
             self.metrics.heads.add(1);
             self.remember(head);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use alphapulse_protocol::frame::FrameBuf;
-use alphapulse_protocol::message::{CautionCause, CloseReason};
+use alphapulse_protocol::message::{BlockContext, CautionCause, CloseReason};
+use alphapulse_protocol::replica::Quarantine;
 use alphapulse_protocol::{BlockNumber, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -26,8 +27,9 @@ use crate::recent::{Event, Recent};
 use crate::recovery::Stream;
 use crate::sequencer::Sequencer;
 use crate::side::{self, SideSequencer};
-use crate::source::MarketImage;
 use crate::source::race::{Safety, Standing, UnsafeCause};
+use crate::source::{MarketImage, Update};
+use crate::truth::{Findings, Restated, Truth, Verdict};
 
 /// How often it is looked whether those who are behind have room again, while nothing else happens.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
@@ -77,6 +79,10 @@ pub(crate) struct Hub {
     is_in_doubt: bool,
     side_sequencer: SideSequencer,
     facts: Arc<Facts>,
+    /// Compares the state with the chain; `None` where nobody does.
+    truth: Option<Truth>,
+    /// Whether a pool's standing was told in this epoch.
+    has_standings: bool,
 }
 
 impl Hub {
@@ -107,7 +113,14 @@ impl Hub {
             is_in_doubt: false,
             side_sequencer: SideSequencer::default(),
             facts: Arc::default(),
+            truth: None,
+            has_standings: false,
         }
+    }
+
+    /// Has the state compared with the chain from here on.
+    pub(crate) fn compare(&mut self, truth: Option<Truth>) {
+        self.truth = truth;
     }
 
     pub(crate) const fn metrics(&self) -> &Arc<Metrics> {
@@ -136,6 +149,7 @@ impl Hub {
         mut commands: mpsc::UnboundedReceiver<Command>,
         mut sides: mpsc::Receiver<side::Queued>,
         mut standing: Option<watch::Receiver<Standing>>,
+        mut findings: Option<mpsc::Receiver<Findings>>,
         heartbeat: Duration,
     ) -> Result<(), RelayError> {
         if let Some(standing) = &mut standing {
@@ -143,7 +157,7 @@ impl Hub {
             self.caution_seen = CautionCause::BelowQuorum;
             self.on_standing(*standing.borrow_and_update());
         }
-        let result = self.serve(&mut events, &mut commands, &mut sides, &mut standing, heartbeat).await;
+        let result = self.serve(&mut events, &mut commands, &mut sides, &mut standing, &mut findings, heartbeat).await;
         // Nobody may join any more; who asked already is told like the others.
         commands.close();
         while let Ok(command) = commands.try_recv() {
@@ -162,6 +176,7 @@ impl Hub {
         commands: &mut mpsc::UnboundedReceiver<Command>,
         sides: &mut mpsc::Receiver<side::Queued>,
         standing: &mut Option<watch::Receiver<Standing>>,
+        findings: &mut Option<mpsc::Receiver<Findings>>,
         heartbeat: Duration,
     ) -> Result<(), JournalError> {
         let mut pulse = interval(heartbeat);
@@ -188,6 +203,7 @@ impl Hub {
                     Some(Command::Report(asked)) => drop(asked.send(self.report())),
                     Some(Command::Stop) | None => return Ok(()),
                 },
+                Some(found) = next_of(findings) => self.on_findings(found)?,
                 // Behind the events: what made the nodes believable again is among them.
                 is_known = changed(standing), if standing.is_some() => match standing {
                     // What came meanwhile is taken first.
@@ -214,18 +230,22 @@ impl Hub {
         match event {
             ChainEvent::Lost => self.on_reach(true),
             ChainEvent::Found => self.on_reach(false),
-            ChainEvent::Snapshot(image) => self.on_snapshot(&image),
+            ChainEvent::Snapshot(image, quarantined) => self.on_snapshot(&image, quarantined),
             // Until the snapshot that was asked for comes, there is nothing that these could continue.
             _ if !self.sequencer.is_whole() => Ok(()),
-            ChainEvent::Block { context, head_number, news, updates, read_at } => {
-                match self.sequencer.block(context, head_number, &news, &updates, &mut self.frames) {
+            ChainEvent::Standing(verdict) => self.stand(&verdict),
+            ChainEvent::Block { context, head_number, news, mut restated, updates, read_at } => {
+                restated.extend(self.truth.as_mut().map(Truth::take_restated).unwrap_or_default());
+                match self.sequencer.block(context, head_number, &news, &restated, &updates, &mut self.frames) {
                     Ok(()) => {
                         let sequenced_at = Instant::now();
                         self.facts.raise(news.since_version());
                         self.metrics.stages.logs_to_sequence.record(read_at, sequenced_at);
                         self.metrics.blocks.add(1);
                         self.metrics.head_number.set(context.number.get());
-                        self.publish(None, sequenced_at)
+                        self.publish(None, sequenced_at)?;
+                        self.sample(&context, head_number, &updates, &restated);
+                        Ok(())
                     }
                     Err(error) => self.on_contradiction(&error),
                 }
@@ -236,7 +256,11 @@ impl Hub {
                         self.metrics.reorgs.add(1);
                         self.metrics.reorg_depth_max_seen.raise_to(old_head.number.0.saturating_sub(ancestor.number.0));
                         self.metrics.head_number.set(ancestor.number.0);
-                        self.publish(Some(ancestor.number), Instant::now())
+                        self.publish(Some(ancestor.number), Instant::now())?;
+                        if let Some(truth) = &mut self.truth {
+                            truth.go_back(ancestor.number, self.sequencer.replica());
+                        }
+                        Ok(())
                     }
                     Err(error) => self.on_contradiction(&error),
                 }
@@ -268,8 +292,21 @@ impl Hub {
     /// Gives the fan-out what those need who have to catch up. The snapshot is made when the first of them asks.
     fn with_stream(&mut self, serve: impl FnOnce(&mut Fanout, &mut Stream<'_>)) {
         let Self {
-            sequencer, snapshot, recent, published, told, recorded, desks, fanout, caution, journal, facts, ..
+            sequencer,
+            snapshot,
+            recent,
+            published,
+            told,
+            recorded,
+            desks,
+            fanout,
+            caution,
+            journal,
+            facts,
+            has_standings,
+            ..
         } = self;
+        let has_standings = *has_standings;
         let mut taken = || {
             if snapshot.is_none() {
                 *snapshot = sequencer.head().map(|head| head.number).zip(sequencer.snapshot());
@@ -279,15 +316,25 @@ impl Hub {
         let (position, told, caution, since_version) = (*published, *told, *caution, facts.since_version());
         let archive = journal.as_ref().map(|journal| Archive { journal, last: *recorded, desks });
         let snapshot = &mut taken;
-        serve(fanout, &mut Stream { position, told, recent, archive, sequencer, caution, since_version, snapshot });
+        let stream =
+            &mut Stream { position, told, recent, archive, sequencer, caution, has_standings, since_version, snapshot };
+        serve(fanout, stream);
     }
 
-    fn on_snapshot(&mut self, image: &MarketImage) -> Result<(), JournalError> {
+    fn on_snapshot(&mut self, image: &MarketImage, mut quarantined: Vec<Quarantine>) -> Result<(), JournalError> {
+        // Read anew, and not yet compared.
+        if let Some(truth) = &self.truth {
+            quarantined = truth.carried(&image.pools, image.context.block());
+        }
         let last = Some(self.published).filter(|published| published.epoch.0 > 0);
         let epoch = self.next_epoch();
         self.recent.clear();
-        if let Err(error) = self.sequencer.reset(image, epoch) {
+        if let Err(error) = self.sequencer.reset(image, &quarantined, epoch) {
             return self.on_contradiction(&error);
+        }
+        self.has_standings = false;
+        if let Some(truth) = &mut self.truth {
+            truth.begin(self.sequencer.replica());
         }
         (self.published, self.recorded) = (self.sequencer.position(), Sequence(0));
         self.told += 1;
@@ -302,6 +349,48 @@ impl Hub {
         self.with_stream(|fanout, stream| fanout.restart(last, stream));
         self.weigh();
         self.journal.as_mut().map_or(Ok(()), |journal| journal.begin_epoch(epoch, &snapshot))
+    }
+
+    /// The block is with everyone: what is compared of it is copied now, before the next one changes it.
+    fn sample(&mut self, context: &BlockContext, head_number: BlockNumber, updates: &[Update], restated: &[Restated]) {
+        let Some(truth) = &mut self.truth else { return };
+        truth.note_block(context, updates, restated);
+        truth.sample(self.sequencer.replica(), head_number);
+    }
+
+    /// What the comparison with the chain found: one pool's standing after the other.
+    fn on_findings(&mut self, findings: Findings) -> Result<(), JournalError> {
+        if !self.sequencer.is_whole() {
+            // The snapshot that is waited for begins anew.
+            self.truth.as_mut().into_iter().for_each(Truth::forget);
+            return Ok(());
+        }
+        let Some(truth) = &mut self.truth else { return Ok(()) };
+        for verdict in truth.judge(findings, self.sequencer.replica()) {
+            self.stand(&verdict)?;
+        }
+        if let Some(truth) = &mut self.truth {
+            truth.count(self.sequencer.replica());
+            truth.ask_for_the_ill(self.sequencer.replica());
+        }
+        Ok(())
+    }
+
+    /// Tells everyone what is thought of a pool, at once: nobody may trade on a wrong state for the rest of a block.
+    fn stand(&mut self, verdict: &Verdict) -> Result<(), JournalError> {
+        self.snapshot = None;
+        self.frames.clear();
+        self.has_standings = true;
+        match self.sequencer.stand(verdict, &mut self.frames) {
+            Ok(()) => {
+                // The head is as old as it was.
+                let head_at = self.head_at;
+                let published = self.publish(None, Instant::now());
+                self.head_at = head_at;
+                published
+            }
+            Err(error) => self.on_contradiction(&error),
+        }
     }
 
     /// What the node said does not fit our state: one of both is wrong, so a new start is asked for.
@@ -336,6 +425,7 @@ impl Hub {
             order: self.order.clone(),
             caution_of_nodes: self.caution_of_nodes(),
             journal: self.journal.as_ref().map(FeedWriter::status),
+            truth: self.truth.as_ref().map(|truth| truth.status(self.sequencer.replica())),
         }
     }
 
@@ -427,6 +517,14 @@ impl Hub {
     /// The clock makes epochs of different runs differ; the comparison those of one run, whatever the clock does.
     fn next_epoch(&self) -> Epoch {
         Epoch(now().0.max(self.sequencer.epoch().0 + 1))
+    }
+}
+
+/// The next that comes; never, where nothing can.
+async fn next_of<T>(receiver: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match receiver {
+        Some(receiver) => receiver.recv().await,
+        None => core::future::pending().await,
     }
 }
 

@@ -67,6 +67,7 @@ pub mod source;
 mod subscriber;
 mod subscription;
 mod tls;
+mod truth;
 mod wait;
 
 pub use crate::access::{Access, ClientFiles, ClientKey, Key, KeyGrant, Roles, TlsFiles, UserGrant};
@@ -86,4 +87,5 @@ pub use crate::side::SidePublisher;
 pub use crate::sieve::PassedOver;
 pub use crate::subscription::{Feed, SubscribeOptions};
 pub use crate::tls::TlsClient;
+pub use crate::truth::{QuarantinedPool, TruthStatus};
 pub use crate::wait::FeedWaker;

@@ -106,6 +106,26 @@ counters! {
     comparisons_skipped,
     /// Times that the source became unsafe; while the nodes are met for the first time it is not yet safe, which does not count.
     unsafe_spells,
+    /// Pools whose state was held against the chain, or read anew from it.
+    truth_sampled,
+    /// Pools that were found equal to the chain.
+    truth_equal,
+    /// Pools that were found to differ from the chain.
+    truth_diverged,
+    /// Comparisons that say nothing because their block left the chain.
+    truth_void,
+    /// Pools that the source did not tell for a comparison.
+    truth_unread,
+    /// Blocks of which no sample was taken because one was still under way.
+    truth_skipped,
+    /// Pools that were told anew from a reading of the chain.
+    truth_resynced,
+    /// Pools that were told anew and differed again.
+    truth_relapsed,
+    /// Pools that were let out of quarantine.
+    truth_readmitted,
+    /// Pools in quarantine now.
+    pools_quarantined_now,
     /// Messages sequenced.
     messages,
     /// Signs of life sent.

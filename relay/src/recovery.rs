@@ -27,6 +27,8 @@ pub(crate) struct Stream<'a> {
     pub(crate) sequencer: &'a Sequencer,
     /// Whether the nodes are trusted.
     pub(crate) caution: CautionCause,
+    /// Whether a pool's standing was told in this epoch, which old clients cannot read: they are given no replay of it.
+    pub(crate) has_standings: bool,
     /// Oldest version whose clients can read the epoch's pools.
     pub(crate) since_version: u16,
     /// Block and frames of the whole state; `None` while it is void. Made at most once.
@@ -43,7 +45,7 @@ impl Stream<'_> {
 /// Brings a subscriber towards the stream's place, as far as its lane has room: the gap first, then what was missed or a
 /// snapshot. Says whether the subscriber is kept.
 pub(crate) fn start(subscriber: &mut Subscriber, view: &mut View, stream: &mut Stream<'_>, metrics: &Metrics) -> bool {
-    if !subscriber.may_have(stream.caution) {
+    if !subscriber.may_have(stream) {
         return subscriber.dismiss(metrics);
     }
     if !subscriber.can_read(stream.since_version) {
@@ -57,9 +59,11 @@ pub(crate) fn start(subscriber: &mut Subscriber, view: &mut View, stream: &mut S
         Standing::Behind { seen, reason } => (Some(seen), reason),
     };
     let here = stream.position;
-    let of_epoch = seen.filter(|seen| seen.epoch == here.epoch);
-    let Some(missed_from) = of_epoch.filter(|seen| stream.recent.reaches(seen.sequence, subscriber.base)) else {
-        return match of_epoch.and_then(|seen| stream.archive?.read_behind(seen, subscriber.base)) {
+    let is_replayable = subscriber.knows_cautions() || !stream.has_standings;
+    let replayable = seen.filter(|seen| seen.epoch == here.epoch && is_replayable);
+    let reached = replayable.filter(|seen| stream.recent.reaches(seen.sequence, subscriber.base));
+    let Some(missed_from) = reached else {
+        return match replayable.and_then(|seen| stream.archive?.read_behind(seen, subscriber.base)) {
             Some(reading) => begin_reading(subscriber, view, (seen, reason), reading, stream, metrics),
             None => begin_anew(subscriber, view, seen, reason, stream, metrics),
         };

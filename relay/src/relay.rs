@@ -38,6 +38,7 @@ use crate::source::{Dial, NodeDial};
 use crate::subscriber::Terms;
 use crate::subscription::{Feed, SubscribeOptions};
 use crate::tls;
+use crate::truth::{Findings, Sampler};
 use crate::wait::Waiter;
 
 use self::beside::Beside;
@@ -60,6 +61,7 @@ pub struct Relay {
     sources: Option<SourceWatch>,
     control: Arc<Control>,
     side_sources: SideGuard,
+    _sampler: Option<Sampler>,
     _tasks: AbortOnDrop<2>,
 }
 
@@ -73,6 +75,8 @@ struct Ready {
     lanes: Option<Lanes>,
     sources: Option<SourceWatch>,
     nodes: Option<Nodes>,
+    /// Who compares the state with the chain, and what that finds.
+    sampler: Option<(Sampler, mpsc::Receiver<Findings>)>,
     /// Where an operator's caution is kept, and what was found there.
     kept: (Option<Flag>, Option<Order>),
     name: Arc<str>,
@@ -166,7 +170,8 @@ impl Relay {
         let name = format!("recording {}", recording.dir().display()).into();
         metrics.connected.set(1);
         let (lanes, kept) = (Some(lanes), (None, None));
-        let ready = Ready { hub, events, listeners, tls, http, lanes, sources: None, nodes: None, kept, name };
+        let ready =
+            Ready { hub, events, listeners, tls, http, lanes, sources: None, nodes: None, sampler: None, kept, name };
         Self::assemble(&config, ready, player.run())
     }
 
@@ -200,9 +205,15 @@ impl Relay {
             );
         }
         hub.begin_under(order.clone());
-        hub.on_event(ChainEvent::Snapshot(Box::new(image))).map_err(RelayError::Journal)?;
+        let mut sampler = None;
+        if config.sample_pools > 0 {
+            let (task, truth, findings) = Sampler::start(follower.lines(), config.sample_pools, &metrics);
+            hub.compare(Some(truth));
+            sampler = Some((task, findings));
+        }
+        hub.on_event(ChainEvent::Snapshot(Box::new(image), Vec::new())).map_err(RelayError::Journal)?;
         let kept = (flag, order);
-        let ready = Ready { hub, events, listeners, tls, http, lanes: None, sources, nodes, kept, name };
+        let ready = Ready { hub, events, listeners, tls, http, lanes: None, sources, nodes, sampler, kept, name };
         Self::assemble(&config, ready, follower.run(source))
     }
 
@@ -212,7 +223,8 @@ impl Relay {
         ready: Ready,
         source: impl Future<Output = Option<RelayError>> + Send + 'static,
     ) -> Result<Self, RelayError> {
-        let Ready { hub, events, listeners, tls, http, lanes, sources, nodes, kept: (flag, order), name } = ready;
+        let Ready { hub, events, listeners, tls, http, lanes, sources, nodes, sampler, kept, name } = ready;
+        let ((flag, order), (sampler, findings)) = (kept, sampler.unzip());
         tell_cost(config, &hub);
         let metrics = Arc::clone(hub.metrics());
         let (commands_in, commands) = mpsc::unbounded_channel();
@@ -248,7 +260,7 @@ impl Relay {
             started: Instant::now(),
         };
         let http = http.map(|door| door.serve(observer.clone()));
-        let hub = tokio::spawn(hub.run(events, commands, sides_out, standing, config.heartbeat));
+        let hub = tokio::spawn(hub.run(events, commands, sides_out, standing, findings, config.heartbeat));
         let follower = tokio::spawn(source);
         let tasks = AbortOnDrop([hub.abort_handle(), follower.abort_handle()]);
         Ok(Self {
@@ -263,6 +275,7 @@ impl Relay {
             sources,
             control,
             side_sources: SideGuard(side_sources),
+            _sampler: sampler,
             _tasks: tasks,
         })
     }

@@ -2,9 +2,10 @@
 
 use alphapulse_protocol::frame::{self, FrameBuf};
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, Heartbeat, Message, Reorg, SnapshotBegin, SnapshotEnd, Token, WireMessage,
+    Block, BlockContext, BlockEnd, Heartbeat, Message, PoolStanding, PoolTrust, Reorg, SnapshotBegin, SnapshotEnd,
+    Token, WireMessage,
 };
-use alphapulse_protocol::replica::{PoolInfo, PoolState, Replica, describe_pool};
+use alphapulse_protocol::replica::{PoolInfo, PoolState, Quarantine, Replica, describe_pool};
 use alphapulse_protocol::{
     BlockNumber, BlockRef, ChainId, Epoch, PoolId, Position, ReplicaError, Sequence, TokenId, UnixNanos,
 };
@@ -12,6 +13,7 @@ use bytes::Bytes;
 
 use crate::discovery::News;
 use crate::source::{MarketImage, Update};
+use crate::truth::{Restated, Verdict};
 
 /// Order and state of one stream. Every message is applied here before anyone else sees it.
 #[derive(Debug)]
@@ -58,8 +60,13 @@ impl Sequencer {
         self.replica.context().filter(|_| self.is_whole()).map(BlockContext::block)
     }
 
-    /// Begins a new stream from a market.
-    pub(crate) fn reset(&mut self, image: &MarketImage, epoch: Epoch) -> Result<(), ReplicaError> {
+    /// Begins a new stream from a market, with these pools in quarantine.
+    pub(crate) fn reset(
+        &mut self,
+        image: &MarketImage,
+        quarantined: &[Quarantine],
+        epoch: Epoch,
+    ) -> Result<(), ReplicaError> {
         (self.epoch, self.sequence) = (epoch, Sequence(0));
         self.event_ns = event_ns(&image.context);
         let count = |length: usize| u32::try_from(length).map_err(|_| ReplicaError::Incomplete("market"));
@@ -75,6 +82,10 @@ impl Sequencer {
                 Message::decode(message.as_bytes()).map_err(ReplicaError::Domain)?;
                 self.replica.apply(&message).map(|_| ())
             })?;
+            for found in quarantined.iter().filter(|found| found.pool.0 == id) {
+                messages = messages.checked_add(1).ok_or(ReplicaError::Incomplete("market"))?;
+                self.load(found.message())?;
+            }
         }
         self.load(SnapshotEnd::new(messages))
     }
@@ -93,6 +104,7 @@ impl Sequencer {
         context: BlockContext,
         head_number: BlockNumber,
         news: &News,
+        restated: &[Restated],
         updates: &[Update],
         out: &mut Vec<FrameBuf>,
     ) -> Result<(), ReplicaError> {
@@ -103,29 +115,54 @@ impl Sequencer {
             self.put(Token::new(*id, token.address, &token.symbol, token.decimals), out)?;
         }
         for (id, info, state) in &news.pools {
-            self.put_pool(*id, info, state, out)?;
+            self.put_pool(*id, info, state, true, out)?;
+        }
+        for one in restated {
+            self.put_restated(one, out)?;
         }
         for update in updates {
-            match update {
-                Update::V2Reserves(message) => self.put(*message, out)?,
-                Update::V3Swap(message) => self.put(*message, out)?,
-                Update::V3Liquidity(message) => self.put(*message, out)?,
-            }
+            self.put_update(update, out)?;
         }
         let count = u32::try_from(out.len() - before).map_err(|_| ReplicaError::Incomplete("block"))?;
         self.put(BlockEnd::new(context.block(), count), out)
     }
 
-    /// Describes a pool in the messages of a snapshot, each with a place of its own in the stream.
+    fn put_update(&mut self, update: &Update, out: &mut Vec<FrameBuf>) -> Result<(), ReplicaError> {
+        match update {
+            Update::V2Reserves(message) => self.put(*message, out),
+            Update::V3Swap(message) => self.put(*message, out),
+            Update::V3Liquidity(message) => self.put(*message, out),
+        }
+    }
+
+    /// Tells a pool anew: as it was read, and what happened to it since.
+    fn put_restated(&mut self, restated: &Restated, out: &mut Vec<FrameBuf>) -> Result<(), ReplicaError> {
+        let Restated { pool, parts, at, state, trail } = restated;
+        let info = *self.replica.pools().get(pool.index()).ok_or(ReplicaError::UnknownPool(*pool))?;
+        self.put(PoolStanding::new(*pool, PoolTrust::Restated, *parts, *at), out)?;
+        self.put_pool(*pool, &info, state, false, out)?;
+        trail.iter().try_for_each(|update| self.put_update(update, out))
+    }
+
+    /// Sequences what is thought of a pool into `out`. On an error `out` must not be sent, and the state is void.
+    pub(crate) fn stand(&mut self, verdict: &Verdict, out: &mut Vec<FrameBuf>) -> Result<(), ReplicaError> {
+        let Verdict { pool, trust, parts, block } = *verdict;
+        self.put(PoolStanding::new(pool, trust, parts, block), out)
+    }
+
+    /// Tells a pool's state in the messages of a snapshot, each with a place of its own in the stream; described before, where it is
+    /// new.
     fn put_pool(
         &mut self,
         id: PoolId,
         info: &PoolInfo,
         state: &PoolState,
+        is_new: bool,
         out: &mut Vec<FrameBuf>,
     ) -> Result<(), ReplicaError> {
         let place = (self.sequence, self.event_ns);
         describe_pool(id, info, state, place, |message| match message {
+            Message::Pool(_) | Message::MultiTokenPool(_) | Message::V4Pool(_) if !is_new => Ok(()),
             Message::Pool(message) => self.put(*message, out),
             Message::V2Reserves(message) => self.put(*message, out),
             Message::V3Swap(message) => self.put(*message, out),
@@ -229,21 +266,21 @@ mod tests {
     fn a_market_that_its_own_readers_would_refuse_is_not_sequenced() {
         for pool in absurd() {
             let mut sequencer = Sequencer::new(ChainId(1), 8);
-            let refused = sequencer.reset(&image(vec![pool]), Epoch(1));
+            let refused = sequencer.reset(&image(vec![pool]), &[], Epoch(1));
             assert!(matches!(refused, Err(ReplicaError::Domain(DecodeError::Field { .. }))), "{refused:?}");
             assert!(!sequencer.is_whole());
         }
         let mut sequencer = Sequencer::new(ChainId(1), 8);
-        sequencer.reset(&image(vec![v3(0, Vec::new())]), Epoch(1)).unwrap();
+        sequencer.reset(&image(vec![v3(0, Vec::new())]), &[], Epoch(1)).unwrap();
     }
 
     #[test]
     fn nor_is_a_new_pool_of_that_kind() {
         for (info, state) in absurd() {
             let mut sequencer = Sequencer::new(ChainId(1), 8);
-            sequencer.reset(&image(Vec::new()), Epoch(1)).unwrap();
+            sequencer.reset(&image(Vec::new()), &[], Epoch(1)).unwrap();
             let news = News { pools: vec![(PoolId(0), info, state)], ..News::default() };
-            let refused = sequencer.block(context(2), BlockNumber(2), &news, &[], &mut Vec::new());
+            let refused = sequencer.block(context(2), BlockNumber(2), &news, &[], &[], &mut Vec::new());
             assert!(matches!(refused, Err(ReplicaError::Domain(DecodeError::Field { .. }))), "{refused:?}");
         }
     }
@@ -251,10 +288,10 @@ mod tests {
     #[test]
     fn a_new_pool_of_which_nothing_is_known_is_told_as_that() {
         let mut sequencer = Sequencer::new(ChainId(1), 8);
-        sequencer.reset(&image(Vec::new()), Epoch(1)).unwrap();
+        sequencer.reset(&image(Vec::new()), &[], Epoch(1)).unwrap();
         let (info, _) = v3(0, Vec::new());
         let news = News { pools: vec![(PoolId(0), info, PoolState::Unknown(info.kind))], ..News::default() };
-        sequencer.block(context(2), BlockNumber(2), &news, &[], &mut Vec::new()).unwrap();
+        sequencer.block(context(2), BlockNumber(2), &news, &[], &[], &mut Vec::new()).unwrap();
         assert_eq!(sequencer.replica().pools().len(), 1);
         assert!(!sequencer.replica().is_known(PoolId(0)));
     }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::archive::Reading;
 use crate::lane::{Ending, LaneWriter};
 use crate::metrics::Metrics;
+use crate::recovery::Stream;
 use crate::roster::{Entry, Place};
 use crate::selection::{Passed, Selection};
 
@@ -71,9 +72,10 @@ impl Subscriber {
         self.version >= since_version
     }
 
-    /// Whether a stream of which this is thought may be given to it.
-    pub(crate) fn may_have(&self, caution: CautionCause) -> bool {
-        self.knows_cautions() || caution == CautionCause::None
+    /// Whether the stream may be given to it: not where it could not be told that the nodes, or one pool, cannot be believed.
+    pub(crate) fn may_have(&self, stream: &Stream<'_>) -> bool {
+        let is_believed = stream.caution == CautionCause::None && stream.sequencer.replica().quarantined().is_empty();
+        self.knows_cautions() || is_believed
     }
 
     /// Queues frames, all or none.
@@ -127,7 +129,7 @@ impl Subscriber {
         self.close(CloseReason::Evicted)
     }
 
-    /// Ends the stream of one that cannot be told that the nodes cannot be believed: it would trade on what it gets.
+    /// Ends the stream of one that cannot be told that the nodes, or a pool, cannot be believed: it would trade on what it gets.
     #[cold]
     pub(crate) fn dismiss(&self, metrics: &Metrics) -> bool {
         metrics.dismissed.add(1);

@@ -71,6 +71,9 @@ pub enum Refusal {
     /// The pool's parts do not fit each other.
     #[error("the pool's state contradicts itself: {0}")]
     Inconsistent(Inconsistency),
+    /// The pool's state was found to differ from the chain's, and has not been found equal since.
+    #[error("the pool is in quarantine: its state differed from the chain's")]
+    Quarantined,
     /// Routes do not go through pools of this kind.
     #[error("pools of kind {} are quoted, not traded", kind.name())]
     KindNotTraded {

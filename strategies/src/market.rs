@@ -35,6 +35,8 @@ pub enum MarketEvent {
     PoolChanged(PoolId),
     /// A pool became known; it is traded from the end of the block.
     PoolAdded(PoolId),
+    /// Whether a pool's state can be believed; admission and rates say so already.
+    PoolStanding(PoolId),
     /// A block is whole; admission and rates are of its state.
     BlockEnded,
     /// Blocks were taken back. Any pool may have changed, and pools that were added with them are gone.
@@ -178,7 +180,7 @@ impl Market {
     ///
     /// # Errors
     /// [`QuoteError::UnknownPool`]; [`QuoteError::UnknownState`] for a state that is not known because the feed leaves it
-    /// out; else as [`PoolView::new`].
+    /// out, [`QuoteError::Quarantined`] for one that cannot be believed; else as [`PoolView::new`].
     pub fn pool(&self, pool: PoolId) -> Result<PoolView<'_>, QuoteError> {
         view_of(&self.replica, &self.derived, pool)
     }
@@ -254,7 +256,9 @@ impl Market {
                 MarketEvent::Reorged
             }
             // Inside a snapshot nothing stands yet.
-            Change::None | Change::Pool(_) | Change::PoolAdded(_) if self.is_in_snapshot => MarketEvent::None,
+            Change::None | Change::Pool(_) | Change::PoolAdded(_) | Change::Standing(_) if self.is_in_snapshot => {
+                MarketEvent::None
+            }
             Change::None => MarketEvent::None,
             Change::BlockBegun => MarketEvent::BlockBegun,
             Change::Pool(pool) => {
@@ -265,10 +269,26 @@ impl Market {
                 self.add(pool);
                 MarketEvent::PoolAdded(pool)
             }
+            Change::Standing(pool) => {
+                self.stand_anew(pool);
+                MarketEvent::PoolStanding(pool)
+            }
             Change::BlockEnded => {
                 self.derive_stale();
                 MarketEvent::BlockEnded
             }
+        }
+    }
+
+    /// Between blocks it counts at once: nobody may trade on a pool that is in quarantine from here on. In a block the pool was in
+    /// quarantine before, or is what the block's end finds.
+    #[cold]
+    fn stand_anew(&mut self, pool: PoolId) {
+        self.mark_stale(pool);
+        if self.replica.is_whole() {
+            self.derive_stale();
+        } else {
+            self.hot.refuse(pool);
         }
     }
 
@@ -346,6 +366,9 @@ impl Market {
             Err(refusal @ Refusal::KindNotTraded { .. }) => Standing::Refused(refusal),
             Err(refusal) => return (Standing::Refused(refusal), false),
         };
+        if self.replica.is_quarantined(pool) {
+            return (Standing::Refused(Refusal::Quarantined), false);
+        }
         let is_traded = admitted == Standing::Admitted;
         let Some(view) = self.pool(pool).ok().filter(PoolView::has_price) else {
             return (if is_traded { Standing::Empty } else { admitted }, false);
@@ -407,6 +430,9 @@ impl Market {
 fn view_of<'a>(replica: &'a Replica, derived: &'a [Derived], pool: PoolId) -> Result<PoolView<'a>, QuoteError> {
     let described = |id: PoolId| replica.pools().get(id.index()).zip(replica.state(id));
     let known = replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?;
+    if replica.is_quarantined(pool) {
+        return Err(QuoteError::Quarantined);
+    }
     let state = replica.state(pool).ok_or(QuoteError::UnknownState)?;
     let view = PoolView::new((known, state), described)?;
     Ok(view.with_solved(derived.get(pool.index()).and_then(|derived| derived.solved.as_deref())))

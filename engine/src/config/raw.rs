@@ -265,6 +265,8 @@ section! {
         lane_bytes: u64,
         /// Bytes of the newest messages kept to repair gaps.
         recent_bytes: u64,
+        /// Pools whose state is held against the chain in each block.
+        sample_pools: u64,
         /// Subscribers served at once.
         subscribers_max: u64,
         /// Unix socket to serve on.

@@ -130,6 +130,8 @@ pub struct RelaySettings {
     pub lane_bytes: usize,
     /// Bytes of the newest messages kept to repair gaps without a snapshot.
     pub recent_bytes: usize,
+    /// Pools whose state is held against the chain in each block; 0 compares none.
+    pub sample_pools: usize,
     /// Subscribers served at once.
     pub subscribers_max: usize,
     /// Unix socket to serve on.
@@ -214,6 +216,7 @@ impl NodeConfig {
             listen_http: self.relay.listen_http,
             access: self.relay.access.clone(),
             subscribers_max: self.relay.subscribers_max,
+            sample_pools: self.relay.sample_pools,
             journal_dir,
             journal: self.relay.journal,
         }

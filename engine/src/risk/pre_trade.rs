@@ -5,7 +5,7 @@ use core::time::Duration;
 use alloy::primitives::Address;
 use alphapulse_protocol::message::HopRecord;
 use alphapulse_protocol::replica::{PoolInfo, Replica};
-use alphapulse_protocol::{FeePerGas, Gas, TokenId, U256, UnixNanos};
+use alphapulse_protocol::{FeePerGas, Gas, PoolId, TokenId, U256, UnixNanos};
 
 use super::{Limits, Reject};
 use crate::trade::Trade;
@@ -91,6 +91,10 @@ fn check_hop(hop: &HopRecord, limits: &Limits, replica: &Replica) -> Result<(), 
     let pool = pool_info(replica, hop)?;
     if !limits.pools.contains(&Address::from(pool.address)) {
         return Err(Reject::PoolNotAllowed);
+    }
+    // Found perhaps since the trade was sized.
+    if replica.is_quarantined(PoolId(hop.pool.get())) {
+        return Err(Reject::PoolQuarantined);
     }
     let tokens = [TokenId(hop.token_in.get()), TokenId(hop.token_out.get())];
     if pool.tokens != tokens && pool.tokens != [tokens[1], tokens[0]] {

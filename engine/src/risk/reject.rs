@@ -102,6 +102,8 @@ rejects! {
     Expired = 28, "expired", "the block window is over";
     /// A better opportunity of the same block uses one of its pools.
     Outranked = 29, "outranked", "a better opportunity uses one of the pools";
+    /// The relay found a pool of the route to differ from the chain.
+    PoolQuarantined = 30, "pool_quarantined", "a pool of the route differed from the chain";
 }
 
 impl Reject {
@@ -116,7 +118,12 @@ impl Reject {
     pub const fn is_market_stale(self) -> bool {
         matches!(
             self,
-            Self::MarketNotWhole | Self::NotAtHead | Self::MarketStale | Self::ClockWentBack | Self::WrongBlock
+            Self::MarketNotWhole
+                | Self::NotAtHead
+                | Self::MarketStale
+                | Self::ClockWentBack
+                | Self::WrongBlock
+                | Self::PoolQuarantined
         )
     }
 

@@ -21,7 +21,7 @@ pub enum Judgement {
 type Check = fn(&[u8]) -> bool;
 
 /// Template, name, bytes of its table, and the column *accepted*, message by message.
-pub const TEMPLATES: [(u16, &str, usize, Check); 51] = [
+pub const TEMPLATES: [(u16, &str, usize, Check); 52] = [
     (1, "Hello", 32, |m| number(m, 24, 2) <= number(m, 26, 2)),
     (2, "Welcome", 48, any),
     (3, "Close", 32, any),
@@ -80,6 +80,7 @@ pub const TEMPLATES: [(u16, &str, usize, Check); 51] = [
     (38, "BalancerWeightedBalances", 160, |m| (0..8).all(|at| number(m, 32 + 16 * at, 16) >> 112 == 0)),
     (39, "BalancerStableParameters", 88, |m| m[28] <= 1 && at_most(m, &[64, 72, 80], TEN_POW_18)),
     (40, "BalancerStableBalances", 200, |m| (0..8).all(|at| number(m, 72 + 16 * at, 16) >> 112 == 0)),
+    (41, "PoolStanding", 72, |m| (1..=3).contains(&m[28])),
     (48, "SegmentBegin", 48, any),
     (49, "Clock", 32, any),
     (50, "Opportunity", 464, |m| (2..=4).contains(&m[74]) && wide(m, 112) > wide(m, 80)),

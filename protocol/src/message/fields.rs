@@ -8,7 +8,7 @@ use zerocopy::little_endian::{I32, I128, U16, U32, U64, U128};
 
 use super::{
     AdminAction, AdminStatus, BlockContext, CautionCause, CloseReason, GapReason, GapRecovery, HopRecord, Message,
-    OutcomeStatus, PoolKind, PoolVariant, RatesUse, Role, Scope, SimulationStatus, SubmittedStatus,
+    OutcomeStatus, PoolKind, PoolTrust, PoolVariant, RatesUse, Role, Scope, SimulationStatus, SubmittedStatus,
 };
 use crate::wire::U256Le;
 
@@ -270,6 +270,7 @@ told_messages! {
     BalancerStableBalances {
         pool, last_join_exit_amplification, last_join_exit_invariant, supply, balances,
     }
+    PoolStanding { pool, standing as PoolTrust, parts, block_number, block_hash }
     SegmentBegin { chain_id, epoch, segment_index }
     Clock { now_ns }
     Opportunity { opportunity, block_number, block_hash, strategy, token, amount_in, amount_out, hops as hops }

@@ -9,6 +9,7 @@ mod multi_token;
 mod pair;
 mod rates;
 mod solidly;
+mod standing;
 mod token;
 mod v4;
 
@@ -23,6 +24,7 @@ pub use self::multi_token::{MultiTokenPool, NO_BASE_POOL, NO_BPT};
 pub use self::pair::{Pool, V2Reserves};
 pub use self::rates::{PoolRates, RatesUse};
 pub use self::solidly::SolidlyReserves;
+pub use self::standing::{PoolStanding, PoolTrust, StateParts};
 pub use self::token::{SYMBOL_BYTES_MAX, Token};
 pub use self::v4::{FEE_DYNAMIC, V4Pool, V4Swap};
 

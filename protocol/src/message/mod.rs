@@ -28,8 +28,9 @@ pub use self::ledger::{
 pub use self::market::{
     BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters,
     CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, FEE_DYNAMIC,
-    MultiTokenPool, NO_BASE_POOL, NO_BPT, Pool, PoolKind, PoolRates, PoolVariant, RatesUse, SYMBOL_BYTES_MAX,
-    SolidlyReserves, TICK_MAX, TICK_MIN, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap,
+    MultiTokenPool, NO_BASE_POOL, NO_BPT, Pool, PoolKind, PoolRates, PoolStanding, PoolTrust, PoolVariant, RatesUse,
+    SYMBOL_BYTES_MAX, SolidlyReserves, StateParts, TICK_MAX, TICK_MIN, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick,
+    V4Pool, V4Swap,
 };
 pub use self::session::{
     Close, CloseReason, Gap, GapReason, GapRecovery, Heartbeat, Hello, Subscribe, VERSION_RESUME, Welcome,
@@ -211,7 +212,7 @@ messages! {
     Token, Pool, V2Reserves, V3Swap, V3Liquidity, V3Tick, Skip,
     MultiTokenPool, V4Pool, V4Swap, SolidlyReserves, CurveStableParameters, PoolRates, CurveStableBalances,
     CurveCryptoParameters, CurveCryptoBalances, BalancerWeightedParameters, BalancerWeightedBalances,
-    BalancerStableParameters, BalancerStableBalances,
+    BalancerStableParameters, BalancerStableBalances, PoolStanding,
     SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt,
     Finality, PendingTransaction, ExchangeQuote,
 }
@@ -296,6 +297,7 @@ impl Message<'_> {
                 | Message::BalancerWeightedBalances(_)
                 | Message::BalancerStableParameters(_)
                 | Message::BalancerStableBalances(_)
+                | Message::PoolStanding(_)
         )
     }
 }

@@ -148,7 +148,7 @@ impl Replica {
     pub(super) fn add_tick(&mut self, tick: &V3Tick) -> Result<Change, ReplicaError> {
         let is_newest = PoolId(tick.pool.get()).index().checked_add(1) == Some(self.pools.len());
         if let Phase::Snapshot { due, .. } = self.phase
-            && !(due.is_empty() && is_newest)
+            && !(due.is_empty() && is_newest && !self.is_quarantined(PoolId(tick.pool.get())))
         {
             return Err(ReplicaError::OutOfPlace("V3Tick"));
         }

@@ -133,13 +133,17 @@ impl Replica {
         for ((info, state), id) in self.pools().iter().zip(self.known_states()).zip(0..) {
             // What has come in part is no state either.
             out.put_pool(PoolId(id), info, state.unwrap_or(&PoolState::Unknown(info.kind)))?;
+            if let Ok(at) = self.quarantine_place(PoolId(id)) {
+                out.put(self.quarantined[at].message())?;
+            }
         }
         let inside = out.count - 1;
         out.put(SnapshotEnd::new(inside))?;
         Ok(true)
     }
 
-    /// Whether both mirrors hold the same block, tokens, pools and states, bit for bit, and know of the same pools.
+    /// Whether both mirrors hold the same block, tokens, pools and states, bit for bit, know of the same pools, and
+    /// believe the same.
     /// Stream position and undo history are not compared: a fresh snapshot has neither.
     #[must_use]
     pub fn is_same_state(&self, other: &Self) -> bool {
@@ -149,6 +153,7 @@ impl Replica {
             && self.tokens() == other.tokens()
             && self.pools() == other.pools()
             && self.known_states().eq(other.known_states())
+            && self.quarantined() == other.quarantined()
     }
 
     /// The state of each pool, as far as it is known.

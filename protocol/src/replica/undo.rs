@@ -1,6 +1,6 @@
 //! What a block changed, kept so that it can be taken back.
 
-use super::{Lack, PoolInfo, PoolState, TickLiquidity, V3State};
+use super::{Lack, PoolInfo, PoolState, Quarantine, TickLiquidity, V3State};
 use crate::id::{BlockRef, PoolId};
 use crate::message::BlockContext;
 use crate::values::V4Fees;
@@ -9,7 +9,7 @@ use ruint::aliases::U256;
 /// A pool before its first change in the block, but for its ticks.
 #[derive(Debug, Clone)]
 enum Before {
-    /// All of a pool without ticks.
+    /// All of a pool without ticks, or of one that was told anew.
     Whole(PoolState),
     /// What a pool with ticks has beside them; only Uniswap V4's fees change.
     Slot { sqrt_price_x96: U256, tick: i32, liquidity: u128, fees: V4Fees },
@@ -27,6 +27,8 @@ pub(super) struct BlockUndo {
     ticks: Vec<TickBefore>,
     /// What lacked of pools before something of it came.
     lacks: Vec<(PoolId, Lack)>,
+    /// Pools that were told anew, as they were thought of before.
+    restated: Vec<Quarantine>,
     pools_added: usize,
 }
 
@@ -52,7 +54,7 @@ impl TickLog<'_> {
 
 impl BlockUndo {
     pub(super) const fn new(parent: BlockContext) -> Self {
-        Self { parent, before: Vec::new(), ticks: Vec::new(), lacks: Vec::new(), pools_added: 0 }
+        Self { parent, before: Vec::new(), ticks: Vec::new(), lacks: Vec::new(), restated: Vec::new(), pools_added: 0 }
     }
 
     /// One for a new block out of one that nobody goes back to any more: the room of its lists is used again.
@@ -60,6 +62,7 @@ impl BlockUndo {
         self.before.clear();
         self.ticks.clear();
         self.lacks.clear();
+        self.restated.clear();
         Self { parent, pools_added: 0, ..self }
     }
 
@@ -83,6 +86,17 @@ impl BlockUndo {
             }
         };
         self.before.push((id, before));
+    }
+
+    /// Keeps all of a pool that is about to be told anew.
+    pub(super) fn remember_restated(&mut self, before: Quarantine, state: &PoolState, lack: Lack) {
+        self.before.push((before.pool, Before::Whole(state.clone())));
+        self.lacks.push((before.pool, lack));
+        self.restated.push(before);
+    }
+
+    pub(super) fn restated(&self) -> &[Quarantine] {
+        &self.restated
     }
 
     pub(super) const fn tick_log(&mut self, pool: PoolId) -> TickLog<'_> {

@@ -312,6 +312,10 @@ VALUES = {
         },
         (608, 1_700_000_125_000_000_000),
     ),
+    "PoolStanding": (
+        {"pool": 0x0A0B0C0D, "standing": 3, "parts": 0x0102, "block_number": 18_884_864, "block_hash": run(0x11, 32)},
+        (609, 1_700_000_125_000_000_000),
+    ),
     "SegmentBegin": ({"chain_id": 1, "epoch": 0x0A0B0C0D01020305, "segment_index": 0x01020304}, (0, 0)),
     "Clock": ({"now_ns": 1_700_000_125_987_654_321}, (0, 0)),
     "Opportunity": (

@@ -326,6 +326,7 @@ fn later_states() -> Vec<Case> {
         most("BalancerStableParameters", "protocol_swap_fee", one),
         most("BalancerStableParameters", "protocol_yield_fee", one),
         each("BalancerStableBalances", "balances", ["balances.0", "balances.7"], balance - U256::ONE, balance),
+        alone("PoolStanding", "standing", &[int(1), int(3)], &[int(0), int(4), int(255)]),
     ]
 }
 

@@ -9,9 +9,10 @@ use alphapulse_protocol::message::{
     CautionCause, Challenge, Clock, Close, CloseReason, CurveCryptoBalances, CurveCryptoParameters,
     CurveStableBalances, CurveStableParameters, ExchangeQuote, Finality, Gap, GapReason, GapRecovery, Halt, Heartbeat,
     Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome, OutcomeStatus, PendingTransaction, Pool,
-    PoolKind, PoolRates, PoolVariant, Proof, Publish, RatesUse, Reorg, Role, Scope, SegmentBegin, Select, Simulation,
-    SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves, Submission, Submitted, SubmittedStatus,
-    Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap, Verdict, Welcome,
+    PoolKind, PoolRates, PoolStanding, PoolTrust, PoolVariant, Proof, Publish, RatesUse, Reorg, Role, Scope,
+    SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves, Submission,
+    Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap, Verdict,
+    Welcome,
 };
 
 use crate::page;
@@ -99,6 +100,7 @@ fn layouts() -> Vec<Layout> {
         BalancerStableBalances {
             header, pool, reserved, last_join_exit_amplification, last_join_exit_invariant, supply, balances
         }
+        PoolStanding { header, pool, standing, reserved, parts, block_number, block_hash }
         SegmentBegin { header, chain_id, epoch, segment_index, reserved }
         Clock { header, now_ns }
         Opportunity {
@@ -186,6 +188,7 @@ fn the_page_lists_exactly_the_codes_of_this_build() {
     check("Pool kinds", known(all(), |code| PoolKind::from_wire(u8::try_from(code).ok()?)));
     check("Pool variants", known(all(), PoolVariant::from_wire));
     check("Uses of rates", known(all(), |code| RatesUse::from_wire(u8::try_from(code).ok()?)));
+    check("Standings of a pool", known(all(), |code| PoolTrust::from_wire(u8::try_from(code).ok()?)));
     check("Simulation status", known(all(), SimulationStatus::from_wire));
     check("Submitted status", known(all(), SubmittedStatus::from_wire));
     check("Outcome status", known(all(), OutcomeStatus::from_wire));

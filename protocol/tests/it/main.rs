@@ -14,4 +14,5 @@ mod replica_errors;
 mod replica_model;
 mod replica_snapshot;
 mod session;
+mod standing;
 mod stream;

@@ -12,7 +12,8 @@ use crate::source::race::SourceState;
 /// Every name begins so.
 const PREFIX: &str = "alphapulse_relay_";
 /// Those counters that may fall.
-const GAUGES: [&str; 4] = ["head_number", "reorg_depth_max_seen", "pools_discovered_now", "subscribers"];
+const GAUGES: [&str; 5] =
+    ["head_number", "reorg_depth_max_seen", "pools_discovered_now", "pools_quarantined_now", "subscribers"];
 /// Histograms end at these powers of two of nanoseconds, from 1 us to 17 s: all that lies between an embedded lane and a
 /// node that hangs.
 const POWERS: core::ops::RangeInclusive<u32> = 10..=34;

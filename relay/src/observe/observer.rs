@@ -20,6 +20,7 @@ use crate::roster::Roster;
 use crate::server::DoorWatch;
 use crate::source::race::{SourceReport, SourceState, SourceWatch};
 use crate::source::side::SideSources;
+use crate::truth::TruthStatus;
 
 /// How long the writer may take to answer between two events.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -37,6 +38,7 @@ pub(crate) struct Report {
     /// What would be told without him.
     pub(crate) caution_of_nodes: CautionCause,
     pub(crate) journal: Option<JournalStatus>,
+    pub(crate) truth: Option<TruthStatus>,
 }
 
 impl Report {
@@ -129,6 +131,7 @@ impl Observer {
             sources,
             side_sources: self.side_sources.reports(),
             journal: report.journal,
+            truth: report.truth,
         }
     }
 }

@@ -6,6 +6,7 @@ use super::histogram::Reading;
 use crate::metrics::RelayStats;
 use crate::roster::SubscriberStatus;
 use crate::source::side::SideReport;
+use crate::truth::TruthStatus;
 
 /// How a relay is doing. Holds no secret: of the node only scheme and host are named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,9 @@ pub struct RelayStatus {
     pub side_sources: Vec<SideReport>,
     /// The journal, if one is kept.
     pub journal: Option<JournalStatus>,
+    /// The comparison with the chain; `None` where it is off.
+    #[serde(default)]
+    pub truth: Option<TruthStatus>,
 }
 
 /// A caution that an operator set.

@@ -1,6 +1,6 @@
 //! A journal's records as events of the chain.
 
-use alphapulse_protocol::message::{BlockContext, Message};
+use alphapulse_protocol::message::{BlockContext, Message, PoolTrust, StateParts};
 use alphapulse_protocol::replica::{Change, PoolInfo, PoolState, Replica};
 use alphapulse_protocol::{BlockNumber, PoolId, ReplicaError, TokenId};
 
@@ -9,6 +9,7 @@ use crate::error::JournalError;
 use crate::follower::ChainEvent;
 use crate::journal::{JournalReader, Place};
 use crate::source::{MarketImage, Update};
+use crate::truth::{Restated, Verdict};
 
 use super::Recording;
 
@@ -32,10 +33,46 @@ struct Recorded {
     /// Tokens and pools that were known before it.
     tokens: usize,
     pools: usize,
+    /// Pools that are told anew.
+    restated: Vec<Restated>,
+    /// Whether the last of them is still being told, and whether more than its ticks may come.
+    telling: Telling,
     updates: Vec<Update>,
 }
 
+/// How far a pool is told anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    Nothing,
+    Begun,
+    /// All but ticks came.
+    Ticks,
+}
+
 impl Recorded {
+    /// Whether the message is a part of what a pool is told to be anew, and not a change of it.
+    fn takes_anew(&mut self, message: &Message<'_>) -> bool {
+        let is_its = self.restated.last().is_some_and(|one| message.state_of() == Some(one.pool));
+        match (self.telling, message) {
+            (Telling::Begun, Message::V2Reserves(_) | Message::V3Swap(_)) if is_its => {
+                self.telling = Telling::Ticks;
+                true
+            }
+            (telling, Message::V3Tick(_)) if is_its => telling == Telling::Ticks,
+            _ => false,
+        }
+    }
+
+    /// Keeps what the pool is told to be, now that all of it came.
+    fn end_telling(&mut self, replica: &Replica) {
+        if core::mem::replace(&mut self.telling, Telling::Nothing) != Telling::Nothing
+            && let Some(one) = self.restated.last_mut()
+            && let Some(info) = replica.pools().get(one.pool.index())
+        {
+            one.state = state(replica, info, one.pool);
+        }
+    }
+
     /// What the block added, as it is after it.
     fn news(&self, replica: &Replica) -> News {
         let tokens = replica.tokens().iter().zip(0..).skip(self.tokens);
@@ -47,9 +84,9 @@ impl Recorded {
     }
 }
 
-/// A pool's state. What the recording left out is not known to whoever it is played to either.
+/// A pool's state, believed or not. What the recording left out is not known to whoever it is played to either.
 fn state(replica: &Replica, info: &PoolInfo, id: PoolId) -> PoolState {
-    replica.state(id).cloned().unwrap_or(PoolState::Unknown(info.kind))
+    replica.told_state(id).cloned().unwrap_or(PoolState::Unknown(info.kind))
 }
 
 impl Events {
@@ -93,11 +130,19 @@ fn take(
     replica: &mut Replica,
     block: &mut Option<Recorded>,
 ) -> Result<Option<ChainEvent>, ReplicaError> {
+    let is_told_anew = block.as_mut().is_some_and(|block| {
+        let is_part = block.takes_anew(message);
+        if !is_part {
+            block.end_telling(replica);
+        }
+        is_part
+    });
     let change = replica.apply(message)?;
     match message {
         Message::SnapshotBegin(_) => *block = None,
         Message::SnapshotEnd(_) if change == Change::SnapshotReady => {
-            return Ok(image(replica).map(|image| ChainEvent::Snapshot(Box::new(image))));
+            let quarantined = replica.quarantined().to_vec();
+            return Ok(image(replica).map(|image| ChainEvent::Snapshot(Box::new(image), quarantined)));
         }
         Message::Block(begin) => {
             *block = Some(Recorded {
@@ -105,15 +150,34 @@ fn take(
                 head_number: BlockNumber(begin.head_number.get()),
                 tokens: replica.tokens().len(),
                 pools: replica.pools().len(),
+                restated: Vec::new(),
+                telling: Telling::Nothing,
                 updates: Vec::new(),
             });
         }
         Message::BlockEnd(_) => {
             let Some(whole) = block.take() else { return Ok(None) };
             let news = whole.news(replica);
-            let Recorded { context, head_number, updates, .. } = whole;
+            let Recorded { context, head_number, restated, updates, .. } = whole;
             let read_at = std::time::Instant::now();
-            return Ok(Some(ChainEvent::Block { context, head_number, news, updates, read_at }));
+            return Ok(Some(ChainEvent::Block { context, head_number, news, restated, updates, read_at }));
+        }
+        Message::PoolStanding(standing) if change == Change::Standing(PoolId(standing.pool.get())) => {
+            let Some(trust) = standing.trust() else { return Ok(None) };
+            let (pool, parts) = (PoolId(standing.pool.get()), StateParts(standing.parts.get()));
+            match block {
+                Some(Recorded { restated, telling, .. }) if trust == PoolTrust::Restated => {
+                    *telling = Telling::Begun;
+                    let state = PoolState::Unknown(replica.pools()[pool.index()].kind);
+                    restated.push(Restated { pool, parts, at: standing.block(), state, trail: Vec::new() });
+                }
+                _ if replica.is_whole() => {
+                    let block = standing.block();
+                    return Ok(Some(ChainEvent::Standing(Verdict { pool, trust, parts, block })));
+                }
+                // Of a snapshot, which tells of it as a whole.
+                _ => {}
+            }
         }
         Message::Reorg(reorg) => {
             return Ok(Some(ChainEvent::Reorg { ancestor: reorg.ancestor(), old_head: reorg.old_head() }));
@@ -122,6 +186,7 @@ fn take(
     }
     let Some(Recorded { pools, updates, .. }) = block else { return Ok(None) };
     match message {
+        _ if is_told_anew => {}
         // What the block adds is told with its last state.
         _ if message.state_of().is_some_and(|pool| pool.index() >= *pools) => {}
         Message::V2Reserves(message) => updates.push(Update::V2Reserves(**message)),

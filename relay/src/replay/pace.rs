@@ -19,9 +19,11 @@ impl Pace {
     /// recorded.
     pub(super) fn wait(&mut self, event: &ChainEvent, now: Instant) -> Duration {
         let (timestamp, is_start) = match event {
-            ChainEvent::Snapshot(image) => (image.context.timestamp.get(), true),
+            ChainEvent::Snapshot(image, _) => (image.context.timestamp.get(), true),
             ChainEvent::Block { context, .. } => (context.timestamp.get(), self.start.is_none()),
-            ChainEvent::Reorg { .. } | ChainEvent::Lost | ChainEvent::Found => return Duration::ZERO,
+            ChainEvent::Reorg { .. } | ChainEvent::Standing(_) | ChainEvent::Lost | ChainEvent::Found => {
+                return Duration::ZERO;
+            }
         };
         if is_start {
             self.start = Some((timestamp, now));
@@ -54,6 +56,7 @@ mod tests {
             context: zero,
             head_number: BlockNumber(1),
             news: crate::discovery::News::default(),
+            restated: Vec::new(),
             updates: Vec::new(),
             read_at: std::time::Instant::now(),
         }

@@ -51,6 +51,16 @@ pub enum Update {
 }
 
 impl Update {
+    /// Pool that changes.
+    #[must_use]
+    pub const fn pool(&self) -> PoolId {
+        PoolId(match self {
+            Self::V2Reserves(message) => message.pool.get(),
+            Self::V3Swap(message) => message.pool.get(),
+            Self::V3Liquidity(message) => message.pool.get(),
+        })
+    }
+
     fn check(&self) -> Result<(), DecodeError> {
         match self {
             Self::V2Reserves(message) => message.check(),

@@ -122,6 +122,18 @@ pub trait ChainSource: Send + Sync + 'static {
         async { Ok(answers) }
     }
 
+    /// As [`Self::pools`], for a comparison that nobody waits for: a failure says nothing of the source.
+    ///
+    /// # Errors
+    /// When the source cannot be asked, or does not have the block.
+    fn sample(
+        &self,
+        at: &BlockContext,
+        pools: &[PoolSpec],
+    ) -> impl Future<Output = Result<Vec<PoolAnswer>, SourceError>> + Send {
+        self.pools(at, pools)
+    }
+
     /// Logs of the events in [`CREATIONS`] of these factories, from a block's number to another's, both included. They say
     /// where to look, and prove nothing.
     ///

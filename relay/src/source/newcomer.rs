@@ -30,8 +30,21 @@ pub(super) async fn read_pools(
     at: &BlockContext,
 ) -> Result<Vec<PoolAnswer>, SourceError> {
     // The stream waits for these calls, so none may take long.
-    let calls = Calls::new(client, at, REQUEST_TIMEOUT);
-    let read: Vec<_> = pools.iter().map(|spec| read_pool(&calls, venues, spec)).collect();
+    read_with(&Calls::new(client, at, REQUEST_TIMEOUT), venues, pools).await
+}
+
+/// The same for who is in no hurry: in few requests, where the node makes calls together, and of a block on its chain only.
+pub(super) async fn sample_pools(
+    client: &RpcClient,
+    venues: &[VenueSpec],
+    pools: &[PoolSpec],
+    at: &BlockContext,
+) -> Result<Vec<PoolAnswer>, SourceError> {
+    read_with(&Calls::batched(client, at), venues, pools).await
+}
+
+async fn read_with(calls: &Calls, venues: &[VenueSpec], pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
+    let read: Vec<_> = pools.iter().map(|spec| read_pool(calls, venues, spec)).collect();
     stream::iter(read).buffered(POOLS_IN_FLIGHT).try_collect().await
 }
 

@@ -195,6 +195,10 @@ impl ChainSource for NodeSource {
         newcomer::read_pools(&self.client, &self.venues, pools, at).await
     }
 
+    async fn sample(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
+        newcomer::sample_pools(&self.client, &self.venues, pools, at).await
+    }
+
     async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {
         let filter = Filter::new().address(factories.to_vec()).event_signature(CREATIONS.to_vec());
         let filter = filter.from_block(from).to_block(to);

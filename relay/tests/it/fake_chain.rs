@@ -15,7 +15,7 @@ use alphapulse_relay::source::{BlockProof, ChainSource, Dial, MarketImage, PoolA
 use alphapulse_relay::{PoolSpec, SourceError};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
-use super::fake_market::{Change, Created, FakeMarket, impossible_burn};
+use super::fake_market::{Change, Created, FakeMarket, impossible_burn, pool_address};
 
 /// Blocks whose creations may be asked for at once, as providers bound it.
 const CREATION_BLOCKS_MAX: u64 = 10;
@@ -73,6 +73,16 @@ pub(crate) struct Faults {
     pub(crate) mute_pools: u32,
     /// Requests for single pools that find all of them unreadable.
     pub(crate) unread_pools: u32,
+    /// Requests for a sample that fail.
+    pub(crate) refuse_samples: u32,
+    /// Requests for a sample that are not answered in time.
+    pub(crate) mute_samples: u32,
+    /// Requests for a sample during which the block leaves the chain; what is answered is of another block.
+    pub(crate) reorg_samples: u32,
+    /// Requests for a sample that are answered before all others are kept waiting; `None` answers all.
+    pub(crate) samples_left: Option<u32>,
+    /// Log requests that are answered without the logs of pool 0.
+    pub(crate) drop_logs: u32,
     /// Requests for the creations of earlier blocks that are not answered in time.
     pub(crate) mute_creations: u32,
     /// Requests for the creations of earlier blocks that fail.
@@ -230,6 +240,14 @@ impl FakeChain {
         is_hit
     }
 
+    /// Whether a request for a sample is answered now.
+    fn lets_sample(&self) -> bool {
+        match &mut self.state().faults.samples_left {
+            Some(left) => left.checked_sub(1).map(|less| *left = less).is_some(),
+            None => true,
+        }
+    }
+
     /// A block that is on the chain now. Nodes forget the others.
     fn known(&self, hash: B256) -> Option<FakeBlock> {
         let state = self.state();
@@ -317,6 +335,9 @@ impl ChainSource for FakeSource {
         let found = self.chain.known(B256::from(block.hash)).ok_or_else(|| refused("eth_getLogs"))?;
         let mut logs = found.logs;
         logs.retain(|log| contracts.contains(&log.address()));
+        if self.chain.hits(|faults| &mut faults.drop_logs) {
+            logs.retain(|log| log.address() != pool_address(0));
+        }
         if self.chain.hits(|faults| &mut faults.impossible_logs) {
             let (address, data) = impossible_burn();
             let inner = alloy::primitives::Log { address, data };
@@ -353,6 +374,29 @@ impl ChainSource for FakeSource {
         let find = |spec: &PoolSpec| block.market.created.iter().find(|created| created.address == spec.address);
         let absent = || PoolAnswer::Refused("no code at this address".into());
         Ok(pools.iter().map(|spec| find(spec).map_or_else(absent, Created::answer)).collect())
+    }
+
+    async fn sample(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
+        self.check_connection()?;
+        while !self.chain.lets_sample() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if self.chain.hits(|faults| &mut faults.refuse_samples) {
+            return Err(refused("eth_call"));
+        }
+        if self.chain.hits(|faults| &mut faults.mute_samples) {
+            return Err(SourceError::Timeout { method: "eth_call", after: Duration::ZERO });
+        }
+        let mut hash = B256::from(at.hash);
+        if self.chain.hits(|faults| &mut faults.reorg_samples) {
+            while self.chain.known(hash).is_some() {
+                self.chain.rollback(1);
+            }
+            hash = self.chain.mine(&[Change::Sync { pool: 0, reserves: (77, 78) }]).hash.into();
+        }
+        let block = self.chain.known(hash).ok_or_else(|| refused("eth_call"))?;
+        let absent = || PoolAnswer::Refused("no code at this address".into());
+        Ok(pools.iter().map(|spec| block.market.answer(spec).unwrap_or_else(absent)).collect())
     }
 
     async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {

@@ -9,6 +9,7 @@ use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::replica::{PoolInfo, PoolState, TickLiquidity, TokenInfo, V2State, V3State};
 use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{FeePpm, TokenId, U256, VenueId};
+use alphapulse_relay::PoolSpec;
 use alphapulse_relay::source::{PoolAnswer, PoolImage};
 
 alloy::sol! {
@@ -36,6 +37,10 @@ pub(crate) enum Change {
     Mint { lower: i32, width: i32, amount: u64 },
     /// Liquidity of an existing position is taken away, all or half.
     Burn { position: usize, is_whole: bool },
+    /// The same of pool 0 or 1, and no log tells of it: no honest contract does that.
+    HiddenSync { pool: usize, reserves: (u128, u128) },
+    /// Liquidity as with `Mint`, and no log tells of it.
+    HiddenMint { lower: i32, width: i32, amount: u64 },
     /// A log of a watched pool that says nothing of its state.
     Noise { pool: usize },
     /// The factory makes a pair, whose reserves become these in the same block.
@@ -228,6 +233,15 @@ impl FakeMarket {
                 (pool_address(2), event.encode_log_data())
             }
             Change::Burn { position, is_whole } => self.burn(position, is_whole)?,
+            Change::HiddenSync { pool, reserves } => {
+                self.reserves[pool] = reserves;
+                return None;
+            }
+            Change::HiddenMint { lower, width, amount } => {
+                let range = (lower * TICK_SPACING, (lower + width) * TICK_SPACING);
+                *self.positions.entry(range).or_default() += u128::from(amount);
+                return None;
+            }
             Change::Noise { pool } => {
                 (pool_address(pool), Transfer { from: who, to: who, value: zero }.encode_log_data())
             }
@@ -250,6 +264,19 @@ impl FakeMarket {
     pub(crate) fn tokens() -> Vec<TokenInfo> {
         let token = |byte, symbol: &str| TokenInfo { address: [byte; 20], symbol: symbol.to_owned(), decimals: 18 };
         vec![token(1, "ONE"), token(2, "TWO"), token(3, "")]
+    }
+
+    /// What a source says of a pool that it is asked for, with the ticks that it is asked for.
+    pub(crate) fn answer(&self, spec: &PoolSpec) -> Option<PoolAnswer> {
+        if let Some(created) = self.created.iter().find(|created| created.address == spec.address) {
+            return Some(created.answer());
+        }
+        let (info, mut state) = self.pools().into_iter().find(|(info, _)| info.address == spec.address.into_array())?;
+        if let (PoolState::V3(curve), Some((low, high))) = (&mut state, spec.known_ticks) {
+            curve.ticks.retain(|tick| (low..=high).contains(&tick.tick));
+        }
+        let tokens = info.tokens.iter().map(|token| Self::tokens()[token.index()].clone()).collect();
+        Some(PoolAnswer::Read(Box::new(PoolImage { tokens, info, state })))
     }
 
     pub(crate) fn pools(&self) -> Vec<(PoolInfo, PoolState)> {

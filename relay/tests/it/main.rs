@@ -52,4 +52,7 @@ mod selection;
 mod sockets;
 mod subscriber;
 mod tls;
+mod truth;
+mod truth_scene;
+mod truth_stream;
 mod users;

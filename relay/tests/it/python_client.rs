@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use alphapulse_protocol::message::{PoolKind, Role};
+use alphapulse_protocol::message::{PoolKind, PoolTrust, Role};
 use alphapulse_protocol::replica::{PoolState, Replica};
 use alphapulse_relay::{Access, KeyGrant, Relay, RelayConfig, Roles};
 use serde_json::{Value, json};
@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use super::fake_chain::FakeChain;
 use super::fake_market::{Change, Pair};
 use super::scene::secret_file;
-use super::subscriber::{Subscriber, following};
+use super::subscriber::{Subscriber, config, following};
 use super::tls::certify;
+use super::truth_scene::{POOLS, Scene};
 
 /// Messages that the client follows at the least.
 const MESSAGES: u64 = 10_000;
@@ -167,6 +168,40 @@ async fn it_joins_late_follows_is_cut_off_recovers_and_holds_the_relays_state() 
     let gap = &printed["gaps"][0];
     assert_eq!((&gap["recovery"], &gap["reason"]), (&json!(1), &json!(2)), "{printed}");
     assert_eq!(stats.evicted, 0);
+}
+
+#[tokio::test]
+async fn it_knows_when_a_pool_cannot_be_believed_and_holds_what_is_told_anew_also_after_a_reorg() {
+    if !has_python() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("relay.sock");
+    let config = RelayConfig { listen_unix: Some(socket.clone()), sample_pools: POOLS, ..config() };
+    let mut scene = Scene::with(config).await;
+    let mut command = client();
+    command.arg("--unix").arg(&socket).args(["--quiet", "--until-shutdown"]);
+    let client = command.stdout(Stdio::piped()).spawn().unwrap();
+    wait_for("the client's join", || scene.relay.stats().joins == 2).await;
+    scene.reader.blind = vec![2];
+    scene.mine(&[Change::HiddenMint { lower: 20, width: 5, amount: 9 }]).await;
+    scene.mine_until("the way back", |reader, _| reader.said.last() == Some(&(2, PoolTrust::Trusted))).await;
+    // What told it anew is among these blocks, or right below them.
+    scene.chain.rollback(2);
+    scene.mine(&[Change::Sync { pool: 1, reserves: (4, 4) }]).await;
+    scene.mine_until("all is well", |reader, _| reader.quarantined().is_empty()).await;
+    // The last word is of a pool that is in quarantine: nothing is sampled any more.
+    scene.shut(0, Change::HiddenSync { pool: 0, reserves: (5, 6) }).await;
+    let Scene { relay, mut reader, chain } = scene;
+    relay.stop().await.unwrap();
+    reader.read_to_end(&chain).await;
+    let output = tokio::task::spawn_blocking(move || client.wait_with_output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (key, value) in state(&reader.replica).as_object().unwrap() {
+        assert_eq!(&printed[key], value, "{key}");
+    }
+    assert_eq!((&printed["quarantined"], &printed["snapshots"]), (&json!(reader.quarantined()), &json!(1)));
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub(crate) fn config() -> RelayConfig {
         listen_http: None,
         access: Access::default(),
         subscribers_max: 8,
+        sample_pools: 0,
         journal_dir: None,
         journal: FeedOptions::default(),
     }

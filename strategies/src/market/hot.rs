@@ -144,6 +144,13 @@ impl HotLines {
         }
     }
 
+    /// Nothing goes through the pool until its lines are written again.
+    pub(super) fn refuse(&mut self, pool: PoolId) {
+        for line in self.of_pool_mut(pool) {
+            line.flags &= !ADMITTED;
+        }
+    }
+
     /// Writes a pool's lines, which are then no longer stale.
     pub(super) fn write(&mut self, pool: PoolId, is_admitted: bool, rate: impl Fn(Way) -> Option<Mobius>) {
         for line in self.of_pool_mut(pool) {

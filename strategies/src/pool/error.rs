@@ -58,6 +58,8 @@ pub enum QuoteError {
     TokenNotInPool,
     /// The feed leaves the pool's state out.
     UnknownState,
+    /// The pool's state was found to differ from the chain's, and has not been found equal since.
+    Quarantined,
     /// Nothing here prices pools of this kind.
     UnsupportedPoolKind,
 }
@@ -92,6 +94,7 @@ impl QuoteError {
             Self::UnknownPool => "unknown_pool",
             Self::TokenNotInPool => "token_not_in_pool",
             Self::UnknownState => "unknown_state",
+            Self::Quarantined => "quarantined",
             Self::UnsupportedPoolKind => "unsupported_pool_kind",
         }
     }

@@ -98,7 +98,9 @@ impl CycleSearch {
         match event {
             MarketEvent::None | MarketEvent::BlockBegun => {}
             MarketEvent::Reset | MarketEvent::Reorged => self.touch_all(),
-            MarketEvent::PoolChanged(pool) | MarketEvent::PoolAdded(pool) => self.touch(market, *pool),
+            MarketEvent::PoolChanged(pool) | MarketEvent::PoolAdded(pool) | MarketEvent::PoolStanding(pool) => {
+                self.touch(market, *pool);
+            }
             MarketEvent::SnapshotReady => {
                 self.touch_all();
                 self.search(market, out);

@@ -1,7 +1,8 @@
 //! Which pools the market admits, and that it forgets what no longer holds.
 
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, Pool, Reorg, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, WireMessage,
+    Block, BlockContext, BlockEnd, Pool, PoolStanding, PoolTrust, Reorg, StateParts, Token, V2Reserves, V3Liquidity,
+    V3Swap, V3Tick, WireMessage,
 };
 use alphapulse_protocol::{BlockNumber, FeePpm, PoolId, Sequence, TokenId, U256, UnixNanos, VenueId};
 use alphapulse_strategies::pool::tick_math::get_sqrt_ratio_at_tick;
@@ -216,4 +217,60 @@ fn a_market_that_lost_the_thread_is_empty() {
         apply(&mut live.market, &message);
     }
     assert_eq!(admitted(&live.market), [0, 1, 2]);
+}
+
+fn stand(live: &Live, pool: u32, trust: PoolTrust) -> PoolStanding {
+    PoolStanding::new(PoolId(pool), trust, StateParts::STATE, live.head.block())
+}
+
+fn quotes(market: &Market) -> [Result<(), QuoteError>; 3] {
+    [(0, [0, 1]), (1, [1, 2]), (2, [0, 1])].map(|(pool, [token_in, token_out])| {
+        let tokens = (TokenId(token_in), TokenId(token_out));
+        market.quote_exact_in(PoolId(pool), tokens, U256::from(1_000)).map(|_| ())
+    })
+}
+
+#[test]
+fn a_pool_in_quarantine_is_refused_at_once_and_alone_until_it_is_trusted() {
+    let mut live = Live::from(&three_pools());
+    let quarantined = stand(&live, 0, PoolTrust::Quarantined);
+    assert_eq!(live.put(quarantined), MarketEvent::PoolStanding(PoolId(0)));
+    let is_shut = |live: &Live| {
+        assert_eq!(admitted(&live.market), [1, 2]);
+        assert_eq!(live.market.refused(), [(PoolId(0), Refusal::Quarantined)]);
+        assert_eq!(quotes(&live.market), [Err(QuoteError::Quarantined), Ok(()), Ok(())]);
+        assert!(live.market.lines(PoolId(0)).iter().all(|line| !line.is_admitted() && line.g == 0.0));
+        assert!(live.market.lines(PoolId(2)).iter().all(|line| line.is_admitted() && !line.is_stale()));
+        assert!(live.market.replica().is_tradable());
+    };
+    is_shut(&live);
+    // Neither its own messages nor the end of a block let it back.
+    live.begin();
+    let restated = stand(&live, 0, PoolTrust::Restated);
+    assert_eq!(live.put(restated), MarketEvent::PoolStanding(PoolId(0)));
+    live.put(V2Reserves::new(PoolId(0), 3_000_000, 1_000_000));
+    live.end(2);
+    is_shut(&live);
+    let trusted = stand(&live, 0, PoolTrust::Trusted);
+    assert_eq!(live.put(trusted), MarketEvent::PoolStanding(PoolId(0)));
+    assert_eq!((admitted(&live.market), live.market.refused()), (vec![0, 1, 2], &[][..]));
+    assert_eq!(quotes(&live.market), [Ok(()); 3]);
+    // As it was told anew.
+    let out = live.market.quote_exact_in(PoolId(0), (TokenId(0), TokenId(1)), U256::from(3_000));
+    assert!(out.is_ok_and(|out| out < U256::from(1_000)), "{out:?}");
+}
+
+#[test]
+fn no_cycle_goes_through_a_pool_in_quarantine() {
+    let mut sketch = Sketch::with_tokens(2);
+    sketch.pair([0, 1], [1_000_000, 2_000_000], 3_000);
+    sketch.pair([0, 1], [2_000_000, 1_000_000], 3_000);
+    let mut live = Live::from(&sketch);
+    assert!(!best_cycles(&live.market, TokenId(0), 4, U256::ZERO, 10).is_empty());
+    let quarantined = stand(&live, 1, PoolTrust::Quarantined);
+    live.put(quarantined);
+    assert!(best_cycles(&live.market, TokenId(0), 4, U256::ZERO, 10).is_empty());
+    let trusted = stand(&live, 1, PoolTrust::Trusted);
+    live.put(trusted);
+    assert!(!best_cycles(&live.market, TokenId(0), 4, U256::ZERO, 10).is_empty());
 }

@@ -20,4 +20,5 @@ mod route;
 mod secrets;
 mod side_sources;
 mod trap;
+mod truth;
 mod validate;

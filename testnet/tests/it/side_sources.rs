@@ -49,6 +49,7 @@ fn config(node: &DevNode) -> RelayConfig {
         listen_http: None,
         access: Access::default(),
         subscribers_max: 8,
+        sample_pools: 0,
         journal_dir: None,
         journal: FeedOptions::default(),
     }

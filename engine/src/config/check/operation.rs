@@ -39,6 +39,10 @@ const BACKFILL_BLOCKS_MAX: u64 = 128;
 const LANE_BYTES: u64 = 4 << 20;
 const RECENT_BYTES: u64 = 16 << 20;
 const SUBSCRIBERS_MAX: u64 = 16;
+/// A few small requests a block: a thousand pools have their turn within an hour of Ethereum's blocks.
+const SAMPLE_POOLS: u64 = 4;
+/// More would be a load for any node.
+const SAMPLE_POOLS_MAX: u64 = 256;
 /// What the relay itself asks for.
 const LANE_BYTES_MIN: u64 = 512;
 const LANE_BYTES_MAX: u64 = 1 << 30;
@@ -160,6 +164,8 @@ impl Checker<'_> {
             self.bound("relay.lane_bytes", raw.lane_bytes.as_ref(), (LANE_BYTES, (LANE_BYTES_MIN, LANE_BYTES_MAX)));
         let recent_bytes =
             self.bound("relay.recent_bytes", raw.recent_bytes.as_ref(), (RECENT_BYTES, (1, RECENT_BYTES_MAX)));
+        let sample_pools =
+            self.bound("relay.sample_pools", raw.sample_pools.as_ref(), (SAMPLE_POOLS, (0, SAMPLE_POOLS_MAX)));
         let subscribers =
             self.bound("relay.subscribers_max", raw.subscribers_max.as_ref(), (SUBSCRIBERS_MAX, (1, 4096)));
         let pending = self.or_default("relay.pending", raw.pending.as_ref(), false);
@@ -190,6 +196,7 @@ impl Checker<'_> {
             reorg_depth_max: usize::try_from(depth?).ok()?,
             lane_bytes: usize::try_from(lane_bytes?).ok()?,
             recent_bytes: usize::try_from(recent_bytes?).ok()?,
+            sample_pools: usize::try_from(sample_pools?).ok()?,
             subscribers_max: usize::try_from(subscribers?).ok()?,
             listen_unix,
             listen_tcp,

@@ -3,13 +3,14 @@
 use alphapulse_protocol::message::{
     BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters,
     CurveCryptoBalances, CurveCryptoParameters, CurveStableBalances, CurveStableParameters, FEE_DYNAMIC,
-    MultiTokenPool, PoolKind, PoolRates, RatesUse, SolidlyReserves, V4Pool, V4Swap,
+    MultiTokenPool, PoolKind, PoolRates, PoolStanding, PoolTrust, RatesUse, SolidlyReserves, StateParts, V4Pool,
+    V4Swap,
 };
 use alphapulse_protocol::values::{
     BalancerStableHoldings, BalancerStableTerms, BalancerWeightedTerms, CurveCryptoHoldings, CurveCryptoTerms,
     CurveStableHoldings, CurveStableTerms, MultiTokenDetails, Ramp, Rates, TokenList, V4Details, V4Fees,
 };
-use alphapulse_protocol::{FeePpm, PoolId, TokenId, U256, VenueId};
+use alphapulse_protocol::{BlockNumber, BlockRef, FeePpm, PoolId, TokenId, U256, VenueId};
 
 use super::{check, run};
 
@@ -211,5 +212,15 @@ fn balancer_stable_balances_is_its_golden_bytes() {
     };
     check("BalancerStableBalances", BalancerStableBalances::new(PoolId(8), &holdings), (608, AT), |m| {
         assert_eq!((m.pool.get(), m.holdings()), (8, holdings));
+    });
+}
+
+#[test]
+fn pool_standing_is_its_golden_bytes() {
+    let block = BlockRef { number: BlockNumber(18_884_864), hash: run(0x11) };
+    let standing = PoolStanding::new(PoolId(0x0a0b_0c0d), PoolTrust::Restated, StateParts(0x0102), block);
+    check("PoolStanding", standing, (609, AT), |m| {
+        assert_eq!((m.pool.get(), m.trust(), m.parts.get()), (0x0a0b_0c0d, Some(PoolTrust::Restated), 0x0102));
+        assert_eq!(m.block(), block);
     });
 }

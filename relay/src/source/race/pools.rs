@@ -32,14 +32,21 @@ impl<D: Dial> Race<D> {
         &self,
         at: BlockContext,
         pools: Arc<[PoolSpec]>,
+        is_sample: bool,
     ) -> Result<Vec<PoolAnswer>, SourceError> {
         let needed = lock(&self.tally).image_votes_min();
         let mut rest = self.current_lines().into_iter();
         let read = |line: SharedLine<D>| {
             let pools = Arc::clone(&pools);
-            async move { line.source.pools(&at, &pools).await }
+            async move {
+                match is_sample {
+                    true => line.source.sample(&at, &pools).await,
+                    false => line.source.pools(&at, &pools).await,
+                }
+            }
         };
-        let mut answers = Self::ask(rest.by_ref().take(needed).collect(), read);
+        let ask = |lines| if is_sample { Self::ask_patiently(lines, read) } else { Self::ask(lines, read) };
+        let mut answers = ask(rest.by_ref().take(needed).collect());
         let (mut given, mut failure) = (Given::new(), None);
         while let Some((id, answer)) = answers.next().await {
             match answer {
@@ -56,7 +63,7 @@ impl<D: Dial> Race<D> {
                 return Ok(agreed);
             }
             if answers.is_empty() {
-                answers.extend(Self::ask(rest.by_ref().take(1).collect(), read));
+                answers.extend(ask(rest.by_ref().take(1).collect()));
             }
         }
         if given.len() < needed {

@@ -44,7 +44,7 @@ impl Calls {
     }
 
     /// Calls are gathered where the node makes them together. The block must be on its chain.
-    pub(super) fn batched(client: &RpcClient, at: &BlockContext) -> Self {
+    pub(in crate::source) fn batched(client: &RpcClient, at: &BlockContext) -> Self {
         let block = BlockId::hash_canonical(B256::from(at.hash));
         let batcher = Some(Batcher::start(client.clone(), block));
         Self { block, batcher, ..Self::new(client, at, CALL_TIMEOUT) }

@@ -1,5 +1,7 @@
 //! Each limit and each refusal, at both sides of its boundary.
 
+use alphapulse_protocol::message::{PoolStanding, PoolTrust, StateParts};
+
 use super::*;
 
 #[test]
@@ -125,6 +127,21 @@ fn tokens_and_pools_must_be_listed() {
     assert_eq!(no_pool, Err(Reject::PoolNotAllowed));
     let unknown_pool = trade_verdict(|trade| trade.hops = Hops::new(&hops([0, 99])).expect("two hops"));
     assert_eq!(unknown_pool, Err(Reject::PoolNotAllowed));
+}
+
+#[test]
+fn a_pool_that_differed_from_the_chain_is_refused_also_when_that_came_out_after_the_sizing() {
+    let of = |pool, trusts: &'static [PoolTrust]| {
+        verdict(limits(), move |bench, _| {
+            for (trust, sequence) in trusts.iter().zip(8..) {
+                let standing = PoolStanding::new(PoolId(pool), *trust, StateParts::STATE, context(HEAD).block());
+                apply(&mut bench.replica, standing, sequence);
+            }
+        })
+    };
+    assert_eq!(of(1, &[PoolTrust::Quarantined]), Err(Reject::PoolQuarantined));
+    assert_eq!(of(1, &[PoolTrust::Quarantined, PoolTrust::Trusted]), Ok(()));
+    assert_eq!(of(2, &[PoolTrust::Quarantined]), Ok(()), "another pool");
 }
 
 #[test]
