@@ -7,7 +7,7 @@ use std::time::Instant;
 use alphapulse_protocol::frame::FrameBuf;
 use alphapulse_protocol::message::{BlockContext, CautionCause, CloseReason};
 use alphapulse_protocol::replica::Quarantine;
-use alphapulse_protocol::{BlockNumber, Epoch, Position, ReplicaError, Sequence};
+use alphapulse_protocol::{BlockNumber, BlockRef, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -257,10 +257,7 @@ impl Hub {
                         self.metrics.reorg_depth_max_seen.raise_to(old_head.number.0.saturating_sub(ancestor.number.0));
                         self.metrics.head_number.set(ancestor.number.0);
                         self.publish(Some(ancestor.number), Instant::now())?;
-                        if let Some(truth) = &mut self.truth {
-                            truth.go_back(ancestor.number, self.sequencer.replica());
-                        }
-                        Ok(())
+                        self.recall(ancestor)
                     }
                     Err(error) => self.on_contradiction(&error),
                 }
@@ -356,6 +353,19 @@ impl Hub {
         let Some(truth) = &mut self.truth else { return };
         truth.note_block(context, updates, restated);
         truth.sample(self.sequencer.replica(), head_number);
+    }
+
+    /// Shuts pools again whose trust rested on blocks that were taken back.
+    fn recall(&mut self, ancestor: BlockRef) -> Result<(), JournalError> {
+        let Some(truth) = &mut self.truth else { return Ok(()) };
+        for verdict in truth.go_back(ancestor, self.sequencer.replica()) {
+            tracing::warn!(pool = verdict.pool.0, "pool quarantined again: the block of its comparison was taken back");
+            self.stand(&verdict)?;
+        }
+        if let Some(truth) = &mut self.truth {
+            truth.count(self.sequencer.replica());
+        }
+        Ok(())
     }
 
     /// What the comparison with the chain found: one pool's standing after the other.

@@ -30,8 +30,10 @@ use self::compare::Difference;
 pub(crate) use self::job::Findings;
 use self::job::{Ask, Found, Job, Purpose};
 use self::plan::Plan;
-use self::ward::Ward;
+use self::ward::{Unread, Ward};
 
+/// Pools in quarantine that one job asks for, whole as they are; the others' turn is the next one.
+const ILL_OF_A_JOB: usize = 8;
 /// Blocks remembered to tell whether one is still on the chain; far more than pass while one is read.
 const BLOCKS_KEPT: usize = 512;
 
@@ -160,7 +162,7 @@ impl Truth {
 
     fn ask_ill(&mut self, replica: &Replica, number: u64) -> Vec<Ask> {
         let mut asks = Vec::new();
-        for (pool, is_restated) in self.ward.due(number) {
+        for (pool, is_restated) in self.ward.due(number).into_iter().take(ILL_OF_A_JOB) {
             let Some(info) = replica.pools().get(pool.index()) else { continue };
             let purpose = match replica.told_state(pool).filter(|_| is_restated) {
                 Some(state) => Purpose::Compare(state.clone()),
@@ -185,12 +187,20 @@ impl Truth {
         }
     }
 
-    /// Blocks above this one were taken back.
-    pub(crate) fn go_back(&mut self, ancestor: BlockNumber, replica: &Replica) {
-        self.blocks.retain(|block| block.number.0 <= ancestor.0);
-        self.ward.go_back(ancestor.0);
+    /// Blocks above this one were taken back. Gives what is to be said of pools that were trusted for what was found after those.
+    pub(crate) fn go_back(&mut self, ancestor: BlockRef, replica: &Replica) -> Vec<Verdict> {
+        self.blocks.retain(|block| block.number.0 <= ancestor.number.0);
+        self.ward.go_back(ancestor.number.0);
         self.ward.match_to(replica.quarantined());
         self.count(replica);
+        let recalled = self.ward.recall(ancestor.number.0).into_iter();
+        let verdict = |(pool, parts)| Verdict { pool, trust: PoolTrust::Quarantined, parts, block: ancestor };
+        recalled.map(verdict).filter(|verdict| !replica.is_quarantined(verdict.pool)).collect()
+    }
+
+    /// Number of the newest block; 0 where none is known, and then nothing waits.
+    fn head_number(&self) -> u64 {
+        self.blocks.back().map_or(0, |head| head.number.0)
     }
 
     /// What was found is of a state that is given up.
@@ -217,14 +227,13 @@ impl Truth {
         match found {
             Found::Void => {
                 metrics.truth_void.add(1);
-                self.ward.note_unread(pool, None);
+                self.ward.note_unread(pool, self.head_number(), Unread::BlockGone);
                 None
             }
             Found::Unread(reason) => {
                 metrics.truth_unread.add(1);
                 tracing::debug!(pool = pool.0, reason, "a pool could not be read for comparison");
-                let head = self.blocks.back().map(|head| head.number.0);
-                self.ward.note_unread(pool, head);
+                self.ward.note_unread(pool, self.head_number(), Unread::NoAnswer);
                 None
             }
             Found::Read(state) => {
@@ -246,8 +255,7 @@ impl Truth {
                 metrics.truth_diverged.add(1);
                 Self::tell(pool, &difference, block, replica);
                 if replica.is_quarantined(pool) {
-                    let head = self.blocks.back().map_or(0, |head| head.number.0);
-                    if self.ward.relapse(pool, difference.parts, head) {
+                    if self.ward.relapse(pool, difference.parts, self.head_number()) {
                         metrics.truth_relapsed.add(1);
                     }
                     return None;

@@ -11,10 +11,21 @@ use crate::source::Update;
 
 /// Longest wait of a pool that fails again and again, in blocks.
 const WAIT_BLOCKS_MAX: u64 = 256;
+/// Blocks for which it is remembered that a pool was in quarantine: a day of Ethereum's.
+const MEMORY_BLOCKS: u64 = 7_200;
 
 /// Blocks that a pool waits after so many failures.
 fn wait_blocks(failures: u32) -> u64 {
     (1_u64 << failures.min(32)).min(WAIT_BLOCKS_MAX) - 1
+}
+
+/// Why nothing came of asking for a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// The block asked for is not on the chain, or not there yet: nobody's fault.
+    BlockGone,
+    /// The source's doing.
+    NoAnswer,
 }
 
 #[derive(Debug)]
@@ -39,33 +50,52 @@ struct Patient {
     stage: Stage,
 }
 
-/// All of them.
+/// A pool that was let back.
+#[derive(Debug)]
+struct Released {
+    parts: StateParts,
+    failures: u32,
+    /// Block in which it was told anew.
+    restated: u64,
+    /// Block after which it was found equal.
+    compared: u64,
+}
+
+/// All of them, and those that were here lately.
 #[derive(Debug, Default)]
 pub(super) struct Ward {
     patients: BTreeMap<PoolId, Patient>,
+    released: BTreeMap<PoolId, Released>,
 }
 
 impl Ward {
     pub(super) fn clear(&mut self) {
         self.patients.clear();
+        self.released.clear();
     }
 
-    /// A pool was found to differ.
-    pub(super) fn admit(&mut self, pool: PoolId, parts: StateParts, due: u64) {
-        self.patients.insert(pool, Patient { parts, failures: 0, due, stage: Stage::Waiting });
+    /// A pool was found to differ after this block. One that was here lately waits: what healed it did not last.
+    pub(super) fn admit(&mut self, pool: PoolId, parts: StateParts, block: u64) {
+        let before =
+            self.released.remove(&pool).filter(|before| block <= before.compared.saturating_add(MEMORY_BLOCKS));
+        let failures = before.map_or(0, |before| before.failures.saturating_add(1));
+        let due = block.saturating_add(wait_blocks(failures));
+        self.patients.insert(pool, Patient { parts, failures, due, stage: Stage::Waiting });
     }
 
-    /// The same of one whose state was read anew already, as of this block.
+    /// The same of one whose state was read anew already, as of this block: only a later one says anything about it.
     pub(super) fn admit_restated(&mut self, found: &Quarantine, block: u64) {
         let stage = Stage::Restated { block };
-        self.patients.insert(found.pool, Patient { parts: found.parts, failures: 0, due: block, stage });
+        let due = block.saturating_add(1);
+        self.patients.insert(found.pool, Patient { parts: found.parts, failures: 0, due, stage });
     }
 
     /// Pools for which something is to be done at this block: those told anew are to be compared, others to be read.
     pub(super) fn due(&self, number: u64) -> Vec<(PoolId, bool)> {
-        let due = self.patients.iter().filter_map(|(pool, patient)| match patient.stage {
+        let due = self.patients.iter().filter(|(_, patient)| patient.due <= number);
+        let due = due.filter_map(|(pool, patient)| match patient.stage {
             Stage::Restated { block } if block <= number => Some((*pool, true)),
-            Stage::Waiting if patient.due <= number => Some((*pool, false)),
+            Stage::Waiting => Some((*pool, false)),
             _ => None,
         });
         due.collect()
@@ -86,13 +116,17 @@ impl Ward {
         }
     }
 
-    /// Nothing came of asking; `head` where that was the source's doing, so that it is given time.
-    pub(super) fn note_unread(&mut self, pool: PoolId, head: Option<u64>) {
+    /// Nothing came of asking, whoever is to blame: it is given time. `head` is the newest block.
+    pub(super) fn note_unread(&mut self, pool: PoolId, head: u64, why: Unread) {
         let Some(patient) = self.patients.get_mut(&pool) else { return };
-        if let Some(head) = head {
-            patient.failures = patient.failures.saturating_add(1);
-            patient.due = head + wait_blocks(patient.failures);
-        }
+        let wait = match why {
+            Unread::BlockGone => 1,
+            Unread::NoAnswer => {
+                patient.failures = patient.failures.saturating_add(1);
+                wait_blocks(patient.failures)
+            }
+        };
+        patient.due = head.saturating_add(wait);
         if matches!(patient.stage, Stage::Asked { .. }) {
             patient.stage = Stage::Waiting;
         }
@@ -130,10 +164,15 @@ impl Ward {
     /// A pool was found equal after this block. Gives what had differed, if it is to be trusted: not when it was told anew later.
     pub(super) fn release(&mut self, pool: PoolId, block: u64) -> Option<StateParts> {
         let patient = self.patients.get(&pool)?;
-        if !matches!(patient.stage, Stage::Restated { block: restated } if restated <= block) {
+        let Stage::Restated { block: restated } = patient.stage else { return None };
+        if restated > block {
             return None;
         }
-        self.patients.remove(&pool).map(|patient| patient.parts)
+        let (parts, failures) = (patient.parts, patient.failures);
+        self.patients.remove(&pool);
+        self.released.retain(|_, released| block <= released.compared.saturating_add(MEMORY_BLOCKS));
+        self.released.insert(pool, Released { parts, failures, restated, compared: block });
+        Some(parts)
     }
 
     /// A pool that was told anew differs again. Says whether that is so.
@@ -145,6 +184,20 @@ impl Ward {
         patient.failures = patient.failures.saturating_add(1);
         (patient.parts, patient.due, patient.stage) = (parts, head + wait_blocks(patient.failures), Stage::Waiting);
         true
+    }
+
+    /// Pools that a comparison let back which is now gone, while what was told anew is not: those are here again, and to be
+    /// compared once more. One whose retelling is gone as well is brought back by the stream itself.
+    pub(super) fn recall(&mut self, ancestor: u64) -> Vec<(PoolId, StateParts)> {
+        let is_recalled = |released: &Released| released.restated <= ancestor && released.compared > ancestor;
+        let recalled: Vec<_> = self.released.extract_if(.., |_, released| is_recalled(released)).collect();
+        let mut pools = Vec::with_capacity(recalled.len());
+        for (pool, Released { parts, failures, restated, .. }) in recalled {
+            let stage = Stage::Restated { block: restated };
+            self.patients.insert(pool, Patient { parts, failures, due: ancestor, stage });
+            pools.push((pool, parts));
+        }
+        pools
     }
 
     /// Blocks above this one were taken back, with what was read after them or told in them.
@@ -290,10 +343,59 @@ mod tests {
         assert_eq!(waits[8..], [255; 4]);
         let mut ward = ill();
         ward.note_asked(POOL, 10);
-        ward.note_unread(POOL, Some(10));
+        ward.note_unread(POOL, 10, Unread::NoAnswer);
         assert!(ward.due(10).is_empty() && !ward.due(11).is_empty());
         ward.note_asked(POOL, 11);
-        ward.note_unread(POOL, None);
-        assert!(!ward.due(11).is_empty(), "a block that left the chain is nobody's fault");
+        ward.note_unread(POOL, 11, Unread::BlockGone);
+        assert!(ward.due(11).is_empty(), "it is not asked again and again");
+        assert!(!ward.due(12).is_empty(), "a block that left the chain is nobody's fault");
+    }
+
+    #[test]
+    fn who_cannot_be_compared_is_not_asked_again_in_the_same_block() {
+        let mut ward = ill();
+        ward.note_restated(POOL, 12);
+        assert_eq!(ward.due(12), [(POOL, true)]);
+        ward.note_unread(POOL, 12, Unread::NoAnswer);
+        assert!(ward.due(12).is_empty());
+        assert_eq!(ward.due(13), [(POOL, true)]);
+    }
+
+    #[test]
+    fn a_comparison_that_a_reorg_takes_back_takes_trust_with_it() {
+        let mut ward = ill();
+        ward.note_restated(POOL, 12);
+        assert!(ward.release(POOL, 15).is_some());
+        assert!(ward.recall(15).is_empty(), "it stands");
+        assert_eq!(ward.recall(14), [(POOL, StateParts::STATE)]);
+        assert_eq!(ward.due(14), [(POOL, true)]);
+        assert!(ward.release(POOL, 14).is_some());
+        assert!(ward.recall(11).is_empty(), "the stream itself brings it back");
+    }
+
+    #[test]
+    fn who_comes_back_waits_longer_each_time_unless_a_day_has_passed() {
+        let mut ward = ill();
+        let mut at = 10;
+        for wait in [1, 3, 7] {
+            ward.note_restated(POOL, at);
+            ward.release(POOL, at).unwrap();
+            ward.admit(POOL, StateParts::STATE, at);
+            assert!(ward.due(at + wait - 1).is_empty() && !ward.due(at + wait).is_empty(), "{wait}");
+            at += wait;
+        }
+        ward.note_restated(POOL, at);
+        ward.release(POOL, at).unwrap();
+        ward.admit(POOL, StateParts::STATE, at + MEMORY_BLOCKS + 1);
+        assert!(!ward.due(at + MEMORY_BLOCKS + 1).is_empty());
+    }
+
+    #[test]
+    fn what_a_new_epoch_read_is_compared_after_a_later_block_only() {
+        let mut ward = Ward::default();
+        let found = Quarantine { pool: POOL, parts: StateParts::STATE, block: block(20) };
+        ward.admit_restated(&found, 20);
+        assert!(ward.due(20).is_empty());
+        assert_eq!(ward.due(21), [(POOL, true)]);
     }
 }
