@@ -25,6 +25,7 @@ pub(crate) struct Lies {
     pub(crate) forge_headers: u32,
     pub(crate) forge_images: u32,
     pub(crate) forge_proofs: u32,
+    pub(crate) forge_samples: u32,
     pub(crate) refuse: u32,
     /// Announcements of a block far ahead that nobody has.
     pub(crate) invent_heads: u32,
@@ -253,6 +254,23 @@ impl ChainSource for LyingSource {
             && let PoolState::V2(state) = &mut image.state
         {
             state.reserve_0 += 1;
+            character.told.images += 1;
+        }
+        Ok(answers)
+    }
+
+    async fn sample(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
+        self.refuse("eth_call")?;
+        let mut answers = self.inner.sample(at, pools).await?;
+        let mut character = self.node.character();
+        if character.rolls(|lies| lies.forge_samples) {
+            for answer in &mut answers {
+                if let PoolAnswer::Read(image) = answer
+                    && let PoolState::V2(state) = &mut image.state
+                {
+                    state.reserve_0 += 1;
+                }
+            }
             character.told.images += 1;
         }
         Ok(answers)

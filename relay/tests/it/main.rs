@@ -53,6 +53,7 @@ mod sockets;
 mod subscriber;
 mod tls;
 mod truth;
+mod truth_race;
 mod truth_scene;
 mod truth_stream;
 mod users;

@@ -19,6 +19,7 @@ const UNPROVABLE: Lies = Lies {
     forge_headers: 0,
     forge_images: 0,
     forge_proofs: ALWAYS,
+    forge_samples: 0,
     refuse: 0,
     invent_heads: 0,
 };

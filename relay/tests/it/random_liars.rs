@@ -44,6 +44,7 @@ fn random_lies(random: &mut SmallRng) -> Lies {
         forge_headers: sometimes() / 4,
         forge_images: sometimes(),
         forge_proofs: sometimes(),
+        forge_samples: 0,
         refuse: sometimes() / 2,
         invent_heads: sometimes() / 8,
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use alphapulse_protocol::PoolId;
 use alphapulse_protocol::message::{Message, PoolTrust};
 use alphapulse_protocol::replica::{Change as Changed, Replica};
+use alphapulse_relay::source::Dial;
 use alphapulse_relay::{Feed, FeedError, Relay, RelayConfig, RelayStats};
 
 use super::fake_chain::{FakeChain, Faults};
@@ -110,7 +111,12 @@ impl Scene {
 
     pub(crate) async fn with(config: RelayConfig) -> Self {
         let chain = FakeChain::new();
-        let relay = Relay::start_from(config, chain.clone()).await.unwrap();
+        Self::over(config, chain.clone(), chain).await
+    }
+
+    /// The same over nodes of this chain.
+    pub(crate) async fn over(config: RelayConfig, chain: FakeChain, nodes: impl Dial) -> Self {
+        let relay = Relay::start_from(config, nodes).await.unwrap();
         let reader = Reader::join(&relay);
         let mut scene = Self { chain, relay, reader };
         scene.settle().await;
