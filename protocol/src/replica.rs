@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use crate::error::ReplicaError;
 use crate::id::{AddressBytes, BlockRef, ChainId, PoolId, TokenId};
 use crate::message::{BlockContext, Gap, GapRecovery, Message, SnapshotBegin, SnapshotEnd};
+use crate::pool_set::PoolSet;
 use crate::units::{BlockNumber, Epoch, Position, Sequence};
 
 pub use self::describe::describe_pool;
@@ -80,10 +81,8 @@ pub struct Replica {
     lacks: Vec<Lack>,
     phase: Phase,
     undo: VecDeque<BlockUndo>,
-    /// Counts blocks begun, from 1; one taken back is not counted down.
-    block_ordinal: u64,
-    /// By pool id, the block in which it was last kept for undoing; 0 for none.
-    kept_in: Vec<u64>,
+    /// Pools that the block under way has kept for undoing.
+    kept: PoolSet,
     reorg_depth_max: usize,
     /// Last message of a gap that is being replayed; the state is old until it is applied.
     replay_until: Sequence,
@@ -113,8 +112,7 @@ impl Replica {
             lacks: Vec::new(),
             phase: Phase::Empty,
             undo: VecDeque::new(),
-            block_ordinal: 0,
-            kept_in: Vec::new(),
+            kept: PoolSet::default(),
             reorg_depth_max,
             replay_until: Sequence(0),
             is_cautioned: false,
@@ -344,7 +342,7 @@ impl Replica {
         if !follows {
             return Err(ReplicaError::Discontinuity { head: parent.block(), got: context.block() });
         }
-        self.block_ordinal += 1;
+        self.kept.clear();
         let is_full = self.undo.len() >= self.reorg_depth_max;
         let oldest = if is_full { self.undo.pop_front() } else { None };
         if self.reorg_depth_max > 0 {
@@ -386,7 +384,6 @@ impl Replica {
         for undo in self.undo.drain(left..).rev() {
             self.context = Some(undo.revert(&mut self.pools, &mut self.states, &mut self.lacks));
         }
-        self.kept_in.truncate(self.pools.len());
         // `head_number` stays that of the head that was left: the blocks that made the reorg are still to come.
         Ok(Change::Reorged(ancestor))
     }
