@@ -27,6 +27,7 @@ pub mod frame;
 pub mod header;
 pub mod id;
 pub mod message;
+mod pool_set;
 pub mod replica;
 pub mod units;
 pub mod values;
@@ -36,4 +37,5 @@ pub use ruint::aliases::U256;
 
 pub use crate::error::{DecodeError, ReplicaError};
 pub use crate::id::{AddressBytes, BlockRef, ChainId, HashBytes, OpportunityId, PoolId, TokenId, VenueId};
+pub use crate::pool_set::PoolSet;
 pub use crate::units::{BlockNumber, Epoch, FEE_PPM_ONE, FeePerGas, FeePpm, Gas, Position, Sequence, UnixNanos, Wei};

@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use crate::error::ReplicaError;
 use crate::id::{AddressBytes, BlockRef, ChainId, PoolId, TokenId};
 use crate::message::{BlockContext, Gap, GapRecovery, Message, SnapshotBegin, SnapshotEnd};
+use crate::pool_set::PoolSet;
 use crate::units::{BlockNumber, Epoch, Position, Sequence};
 
 pub use self::describe::describe_pool;
@@ -86,10 +87,8 @@ pub struct Replica {
     quarantined: Vec<Quarantine>,
     phase: Phase,
     undo: VecDeque<BlockUndo>,
-    /// Counts blocks begun, from 1; one taken back is not counted down.
-    block_ordinal: u64,
-    /// By pool id, the block in which it was last kept for undoing; 0 for none.
-    kept_in: Vec<u64>,
+    /// Pools that the block under way has kept for undoing.
+    kept: PoolSet,
     reorg_depth_max: usize,
     /// Last message of a gap that is being replayed; the state is old until it is applied.
     replay_until: Sequence,
@@ -120,8 +119,7 @@ impl Replica {
             quarantined: Vec::new(),
             phase: Phase::Empty,
             undo: VecDeque::new(),
-            block_ordinal: 0,
-            kept_in: Vec::new(),
+            kept: PoolSet::default(),
             reorg_depth_max,
             replay_until: Sequence(0),
             is_cautioned: false,
@@ -358,7 +356,7 @@ impl Replica {
         if !follows {
             return Err(ReplicaError::Discontinuity { head: parent.block(), got: context.block() });
         }
-        self.block_ordinal += 1;
+        self.kept.clear();
         let is_full = self.undo.len() >= self.reorg_depth_max;
         let oldest = if is_full { self.undo.pop_front() } else { None };
         if self.reorg_depth_max > 0 {
@@ -402,7 +400,6 @@ impl Replica {
             restated.extend_from_slice(undo.restated());
             self.context = Some(undo.revert(&mut self.pools, &mut self.states, &mut self.lacks));
         }
-        self.kept_in.truncate(self.pools.len());
         // What was told anew in these blocks is gone, and what was wrong before is back.
         restated.into_iter().for_each(|found| self.quarantine(found));
         let pools = self.pools.len();

@@ -1,22 +1,24 @@
 //! The market as strategies see it: the mirrored state, which pools may be traded, and the rates that search reads.
 
+mod derived;
 mod hot;
 mod pool_view;
+mod tables;
 
-use alphapulse_protocol::ReplicaError;
-use alphapulse_protocol::message::{Message, PoolKind};
+use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::{Change, Replica};
-use alphapulse_protocol::values::PoolDetails;
-use alphapulse_protocol::{PoolId, TokenId};
+use alphapulse_protocol::{PoolId, PoolSet, ReplicaError, TokenId};
 use ruint::aliases::U256;
 
+use self::derived::{Derived, Standing, view_of};
 pub use self::hot::HotLine;
 use self::hot::{HotLines, NOTHING};
 pub use self::pool_view::{
-    After, BalancerStablePool, CryptoSwapPool, PoolRanges, PoolView, StableSwapPool, WeightedPool,
+    After, BalancerStablePool, CryptoSwapPool, PoolRanges, PoolView, StableSwapPool, Stepped, WeightedPool,
 };
+use self::tables::StepTables;
+pub use self::tables::{STEP_TABLE_STEPS, STEP_TABLES_BUILT_MAX, STEP_TABLES_MAX};
 use crate::admission::{Admission, Refusal};
-use crate::pool::stable_swap::Solved;
 use crate::pool::{Mobius, QuoteError, Way};
 use crate::route::TokenGraph;
 
@@ -43,27 +45,6 @@ pub enum MarketEvent {
     Reorged,
 }
 
-/// Whether a pool is traded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Admitted,
-    /// Allowed, but without price or reserves.
-    Empty,
-    Refused(Refusal),
-}
-
-/// What is derived from a pool's description and state, and from nothing else.
-#[derive(Debug, Clone)]
-struct Derived {
-    standing: Standing,
-    /// The invariant of a StableSwap pool in the last whole block. A quote from another state solves it anew.
-    solved: Option<Box<Solved>>,
-}
-
-impl Derived {
-    const EMPTY: Self = Self { standing: Standing::Empty, solved: None };
-}
-
 /// Mirrored state plus what search needs to know of it.
 ///
 /// Admission and rates are those of the last whole block; quotes are of the state as it stands, also inside a block.
@@ -82,11 +63,17 @@ pub struct Market {
     topology: u64,
     /// Pools changed since `derived` was made, each once.
     stale: Vec<PoolId>,
-    is_stale: Vec<bool>,
-    /// Pools whose estimates may change without a message of their own: of ramps, expiring rates, and base pools.
+    /// The same, to be asked for one.
+    is_stale: PoolSet,
+    /// Those of them of which a tick changed.
+    is_reticked: PoolSet,
+    /// Pools whose estimates may change without a message: of ramps, and rates that expire.
     moving: Vec<PoolId>,
     /// Room for the ones of the block before.
     moved: Vec<PoolId>,
+    /// Pools on a base pool, behind it.
+    metas: Vec<(PoolId, PoolId)>,
+    tables: StepTables,
 }
 
 impl Market {
@@ -104,9 +91,12 @@ impl Market {
             graph: TokenGraph::default(),
             topology: 0,
             stale: Vec::new(),
-            is_stale: Vec::new(),
+            is_stale: PoolSet::default(),
+            is_reticked: PoolSet::default(),
             moving: Vec::new(),
             moved: Vec::new(),
+            metas: Vec::new(),
+            tables: StepTables::new(STEP_TABLES_MAX),
         }
     }
 
@@ -117,7 +107,14 @@ impl Market {
     /// until a snapshot begins, and refuses every market message before it.
     pub fn apply(&mut self, message: &Message<'_>) -> Result<MarketEvent, ReplicaError> {
         match self.replica.apply(message) {
-            Ok(change) => Ok(self.follow(change)),
+            Ok(change) => {
+                if let Change::Pool(pool) = change
+                    && matches!(message, Message::V3Liquidity(_) | Message::V3Tick(_))
+                {
+                    self.is_reticked.insert(pool);
+                }
+                Ok(self.follow(change))
+            }
             Err(error) => {
                 self.replica = Replica::new(self.reorg_depth_max);
                 self.forget();
@@ -170,6 +167,14 @@ impl Market {
         self.hot.of_pool(pool)
     }
 
+    /// Whether the pool changed in the block that is under way, or in one that could not be finished: its lines are then of
+    /// the state before.
+    #[inline]
+    #[must_use]
+    pub fn is_stale(&self, pool: PoolId) -> bool {
+        self.is_stale.contains(pool)
+    }
+
     /// The lines of every pool, by pool.
     #[must_use]
     pub fn all_lines(&self) -> &[HotLine] {
@@ -182,7 +187,7 @@ impl Market {
     /// [`QuoteError::UnknownPool`]; [`QuoteError::UnknownState`] for a state that is not known because the feed leaves it
     /// out, [`QuoteError::Quarantined`] for one that cannot be believed; else as [`PoolView::new`].
     pub fn pool(&self, pool: PoolId) -> Result<PoolView<'_>, QuoteError> {
-        view_of(&self.replica, &self.derived, pool)
+        Ok(view_of(&self.replica, &self.derived, pool)?.with_steps(&self.tables, pool))
     }
 
     /// Unix second of the block whose state this is, or is becoming: the time at which quotes are asked. 0 before the
@@ -279,161 +284,4 @@ impl Market {
             }
         }
     }
-
-    /// Between blocks it counts at once: nobody may trade on a pool that is in quarantine from here on. In a block the pool was in
-    /// quarantine before, or is what the block's end finds.
-    #[cold]
-    fn stand_anew(&mut self, pool: PoolId) {
-        self.mark_stale(pool);
-        if self.replica.is_whole() {
-            self.derive_stale();
-        } else {
-            self.hot.refuse(pool);
-        }
-    }
-
-    #[cold]
-    fn forget(&mut self) {
-        self.is_in_snapshot = false;
-        self.derived.clear();
-        self.hot.clear();
-        self.moving.clear();
-        self.refused.clear();
-        self.stale.clear();
-        self.is_stale.clear();
-        self.graph.clear();
-        self.topology += 1;
-    }
-
-    /// Makes everything anew from the state: after a snapshot, and after a reorg, which may have taken pools away.
-    #[cold]
-    fn derive_all(&mut self) {
-        self.forget();
-        for index in 0..self.replica.pools().len() {
-            if let Ok(id) = u32::try_from(index) {
-                self.add(PoolId(id));
-            }
-        }
-        self.derive_stale();
-    }
-
-    fn add(&mut self, pool: PoolId) {
-        debug_assert_eq!(pool.index(), self.derived.len(), "pools are described in order of id");
-        self.derived.push(Derived::EMPTY);
-        if let Some(info) = self.replica.pools().get(pool.index()) {
-            self.hot.add(info.kind, &info.tokens);
-        }
-        self.is_stale.push(false);
-        self.mark_stale(pool);
-        if self.check_lists(pool).is_ok()
-            && let Some(tokens) = self.replica.pools().get(pool.index()).and_then(|info| info.tokens.pair())
-        {
-            self.graph.add(pool, tokens);
-            self.topology += 1;
-        }
-    }
-
-    fn mark_stale(&mut self, pool: PoolId) {
-        if let Some(is_stale) = self.is_stale.get_mut(pool.index())
-            && !*is_stale
-        {
-            *is_stale = true;
-            self.stale.push(pool);
-            self.hot.mark_stale(pool);
-        }
-    }
-
-    /// Makes anew what is derived of every pool that changed, and of those that change by themselves.
-    fn derive_stale(&mut self) {
-        core::mem::swap(&mut self.moving, &mut self.moved);
-        while let Some(pool) = self.moved.pop() {
-            self.mark_stale(pool);
-        }
-        while let Some(pool) = self.stale.pop() {
-            let (standing, is_estimated) = self.stand(pool);
-            self.note_refusal(pool, standing);
-            self.derived[pool.index()].standing = standing;
-            self.solve(pool);
-            self.estimate(pool, standing == Standing::Admitted, is_estimated);
-            self.is_stale[pool.index()] = false;
-        }
-    }
-
-    /// Whether the pool is traded, and whether it is sound and listed, so that its rates mean something.
-    fn stand(&self, pool: PoolId) -> (Standing, bool) {
-        let admitted = match self.check_lists(pool) {
-            Ok(()) => Standing::Admitted,
-            Err(refusal @ Refusal::KindNotTraded { .. }) => Standing::Refused(refusal),
-            Err(refusal) => return (Standing::Refused(refusal), false),
-        };
-        if self.replica.is_quarantined(pool) {
-            return (Standing::Refused(Refusal::Quarantined), false);
-        }
-        let is_traded = admitted == Standing::Admitted;
-        let Some(view) = self.pool(pool).ok().filter(PoolView::has_price) else {
-            return (if is_traded { Standing::Empty } else { admitted }, false);
-        };
-        match view.check_consistency() {
-            Err(flaw) if is_traded => (Standing::Refused(Refusal::Inconsistent(flaw)), false),
-            Err(_) => (admitted, false),
-            Ok(()) => (admitted, true),
-        }
-    }
-
-    /// Writes the pool's lines, and remembers it when they will not stand for long.
-    fn estimate(&mut self, pool: PoolId, is_admitted: bool, is_estimated: bool) {
-        let at = self.timestamp();
-        let view = view_of(&self.replica, &self.derived, pool).ok().filter(|_| is_estimated);
-        self.hot.write(pool, is_admitted, |way| view.and_then(|view| view.rate(way, at)));
-        let stands_on_another = self.replica.pools().get(pool.index()).is_some_and(
-            |info| matches!(&info.details, PoolDetails::MultiToken(details) if details.base_pool.is_some()),
-        );
-        if stands_on_another || view.is_some_and(|view| view.is_moving(at)) {
-            self.moving.push(pool);
-        }
-    }
-
-    /// Solves a StableSwap pool's invariant once for all quotes from this state.
-    fn solve(&mut self, pool: PoolId) {
-        let Ok(PoolView::StableSwap(view)) = self.pool(pool) else { return };
-        let solved = view.with_view(|view| view.solve(self.timestamp())).ok();
-        let kept = &mut self.derived[pool.index()].solved;
-        match (kept, solved) {
-            (Some(kept), Some(solved)) => **kept = solved,
-            (kept, solved) => *kept = solved.map(Box::new),
-        }
-    }
-
-    fn check_lists(&self, pool: PoolId) -> Result<(), Refusal> {
-        let Some(info) = self.replica.pools().get(pool.index()) else { return Err(Refusal::PoolNotListed) };
-        let token = |id: TokenId| &self.replica.tokens()[id.index()].address;
-        self.admission.check(&info.address, info.tokens.iter().map(|id| token(*id)))?;
-        match info.kind {
-            PoolKind::UniswapV2 | PoolKind::UniswapV3 => Ok(()),
-            kind => Err(Refusal::KindNotTraded { kind }),
-        }
-    }
-
-    /// Keeps `refused` sorted by id and true to the standings.
-    fn note_refusal(&mut self, pool: PoolId, standing: Standing) {
-        let position = self.refused.binary_search_by_key(&pool, |(refused, _)| *refused);
-        match (position, standing) {
-            (Ok(at), Standing::Refused(refusal)) => self.refused[at].1 = refusal,
-            (Ok(at), _) => drop(self.refused.remove(at)),
-            (Err(at), Standing::Refused(refusal)) => self.refused.insert(at, (pool, refusal)),
-            (Err(_), _) => {}
-        }
-    }
-}
-
-/// A pool of a mirror with its state, and with what is kept for its quotes.
-fn view_of<'a>(replica: &'a Replica, derived: &'a [Derived], pool: PoolId) -> Result<PoolView<'a>, QuoteError> {
-    let described = |id: PoolId| replica.pools().get(id.index()).zip(replica.state(id));
-    let known = replica.pools().get(pool.index()).ok_or(QuoteError::UnknownPool)?;
-    if replica.is_quarantined(pool) {
-        return Err(QuoteError::Quarantined);
-    }
-    let state = replica.state(pool).ok_or(QuoteError::UnknownState)?;
-    let view = PoolView::new((known, state), described)?;
-    Ok(view.with_solved(derived.get(pool.index()).and_then(|derived| derived.solved.as_deref())))
 }

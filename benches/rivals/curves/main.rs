@@ -3,7 +3,8 @@
 //! `cargo bench --manifest-path benches/rivals/Cargo.toml --bench curves` prints the figures; `cargo test` with the same manifest
 //! runs a few of each. Everybody answers every amount of a workload, and all answers must be equal to the unit, before and
 //! while they are measured. Ours quotes StableSwap pools with the invariant solved when the state moved, as the market
-//! does; without it, as a caller who keeps nothing, is a row of its own, and what `curve-math` always does.
+//! does; without it, as a caller who keeps nothing, is a row of its own, and what `curve-math` always does. Estimates, by which
+//! search ranks, stand against the peer's exact quotes: it has no others.
 #![expect(clippy::print_stdout, reason = "the figures are this program's output")]
 
 mod pools;
@@ -25,13 +26,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::pools::{Quote, Workload, workloads};
+use crate::pools::{Estimate, Quote, Workload, workloads};
 use crate::stats::{Ratio, Samples, ratio};
 
 /// Times that each amount goes through for one sample.
 const LAPS: usize = 4;
 /// Least ratio of the peer's time to ours: SPEED, exact quotes.
 const GATE: f64 = 3.0;
+/// The same of an estimate against the peer's exact quote, which is what it has.
+const GATE_ESTIMATE: f64 = 20.0;
+/// What an estimate may be off for a hundredth of the pool: it agrees in slope and curvature where nothing is sold.
+const ESTIMATE_ERROR_MAX: f64 = 0.01;
 
 /// One sample: every amount some times, each answer compared.
 fn sample(quote: &Quote, workload: &Workload) -> Result<Duration> {
@@ -44,13 +49,70 @@ fn sample(quote: &Quote, workload: &Workload) -> Result<Duration> {
     Ok(started.elapsed())
 }
 
+/// The same of an estimate, of which nothing is compared while it is measured.
+fn sample_estimate(estimate: &Estimate, workload: &Workload, amounts: &[f64]) -> Duration {
+    let started = Instant::now();
+    for _ in 0..LAPS {
+        for (amount, float) in workload.amounts.iter().zip(amounts) {
+            black_box(estimate(black_box(*amount), black_box(*float)));
+        }
+    }
+    started.elapsed()
+}
+
+/// Worst relative error of ours.
+fn estimate_error(workload: &Workload, amounts: &[f64]) -> f64 {
+    let ours = workload.estimates.iter().take(2);
+    let errors = ours.flat_map(|(_, estimate)| {
+        let all = workload.amounts.iter().zip(amounts).zip(&workload.answers);
+        all.map(|((amount, float), answer)| (estimate(*amount, *float) / f64::from(*answer) - 1.0).abs())
+    });
+    errors.fold(0.0, f64::max)
+}
+
+/// Estimates in turn, forth and back.
+fn compete_estimates(workload: &Workload, rounds: usize, samples_each: usize) -> Result<(f64, Vec<Samples>)> {
+    let amounts: Vec<f64> = workload.amounts.iter().map(|amount| f64::from(*amount)).collect();
+    let error = estimate_error(workload, &amounts);
+    ensure!(error < ESTIMATE_ERROR_MAX, "{}: an estimate is off by {error}", workload.name);
+    let all = in_turn(workload.estimates.len(), rounds, samples_each, |at| {
+        Ok(sample_estimate(&workload.estimates[at].1, workload, &amounts))
+    })?;
+    Ok((error, all))
+}
+
+fn report_estimates(workload: &Workload, (error, all): &(f64, Vec<Samples>)) {
+    let quotes = (workload.amounts.len() * LAPS) as f64;
+    let Some((peer, ours)) = all.split_last() else { return };
+    for ((name, _), samples) in workload.estimates.iter().zip(ours) {
+        let summary = samples.summary();
+        let [p50, p99] = [summary.p50, summary.p99].map(|nanos| nanos as f64 / quotes);
+        let Ratio { value, interval: [low, high] } = ratio(samples, peer);
+        let is_met = if low >= GATE_ESTIMATE { "met" } else { "MISSED" };
+        let is_quick = if p50 <= workload.estimate_max_ns { "met" } else { "missed" };
+        println!(
+            "{:<24}{name:<26}{p50:>10.1}{p99:>10.1}   curve-math / it: {value:.2} (95 % interval {low:.2} to {high:.2}), gate {GATE_ESTIMATE}: {is_met}; goal {} ns: {is_quick}; off by {error:.1e} at most",
+            workload.name, workload.estimate_max_ns
+        );
+    }
+}
+
 /// Everybody in turn, forth and back; ours first.
 fn compete(workload: &Workload, rounds: usize, samples_each: usize) -> Result<Vec<Samples>> {
-    let mut all: Vec<Samples> = workload.contenders.iter().map(|_| Samples::default()).collect();
+    in_turn(workload.contenders.len(), rounds, samples_each, |at| sample(&workload.contenders[at].1, workload))
+}
+
+fn in_turn(
+    count: usize,
+    rounds: usize,
+    samples_each: usize,
+    mut sample: impl FnMut(usize) -> Result<Duration>,
+) -> Result<Vec<Samples>> {
+    let mut all: Vec<Samples> = (0..count).map(|_| Samples::default()).collect();
     for round in 0..=rounds {
         for at in (0..all.len()).chain((0..all.len()).rev()) {
             for _ in 0..samples_each {
-                let elapsed = sample(&workload.contenders[at].1, workload)?;
+                let elapsed = sample(at)?;
                 // The first round warms up.
                 if round > 0 {
                     all[at].add(elapsed);
@@ -85,7 +147,10 @@ fn main() -> Result<()> {
     }
     let workloads = workloads()?;
     if !std::env::args().any(|argument| argument == "--bench") {
-        return workloads.iter().try_for_each(|workload| compete(workload, 1, 1).map(drop));
+        return workloads.iter().try_for_each(|workload| {
+            compete(workload, 1, 1)?;
+            compete_estimates(workload, 1, 1).map(drop)
+        });
     }
     let described = machine::describe();
     pinned::hold(0);
@@ -97,6 +162,10 @@ fn main() -> Result<()> {
     let before = machine::Disturbance::now();
     for workload in &workloads {
         report(workload, &compete(workload, 20, 10)?);
+    }
+    println!("\nestimates: slope and curvature of one way through a pool, and an output by them\n");
+    for workload in &workloads {
+        report_estimates(workload, &compete_estimates(workload, 20, 10)?);
     }
     println!("\n{}", machine::Disturbance::now().since(before));
     Ok(())

@@ -1,10 +1,12 @@
 //! Who quotes what: pools of the sizes that mainnet's have, and everybody's form of them.
 
+use std::hint::black_box;
+
 use alphapulse_strategies::pool::crypto_swap::{
     CryptoSwapGeneration, CryptoSwapState, CryptoSwapTerms, CryptoSwapView,
 };
 use alphapulse_strategies::pool::stable_swap::{Rules, StableSwapView};
-use alphapulse_strategies::pool::{Ramp, Way};
+use alphapulse_strategies::pool::{Mobius, Ramp, Way, estimate};
 use anyhow::{Context, Result, ensure};
 use curve_math::Pool;
 use ruint::aliases::U256;
@@ -14,12 +16,19 @@ use crate::random::Random;
 /// Output for an input; `None` where there is none.
 pub(crate) type Quote = Box<dyn Fn(U256) -> Option<U256>>;
 
+/// About what comes out for an input, which is there as both; of a peer that only knows exact answers, anything of one.
+pub(crate) type Estimate = Box<dyn Fn(U256, f64) -> f64>;
+
 /// Amounts, what is right for them, and who answers; ours first.
 pub(crate) struct Workload {
     pub(crate) name: String,
     pub(crate) amounts: Vec<U256>,
     pub(crate) answers: Vec<U256>,
     pub(crate) contenders: Vec<(&'static str, Quote)>,
+    /// Ours first, and the exact answer of the peer last.
+    pub(crate) estimates: Vec<(&'static str, Estimate)>,
+    /// Most nanoseconds of an estimate: SPEED.
+    pub(crate) estimate_max_ns: f64,
 }
 
 const AMOUNTS: usize = 64;
@@ -41,7 +50,12 @@ pub(crate) fn workloads() -> Result<Vec<Workload>> {
 }
 
 /// Puts a workload together, after everybody has given the same answer to everything.
-fn workload(name: String, balance_in: u128, contenders: Vec<(&'static str, Quote)>) -> Result<Workload> {
+fn workload(
+    name: String,
+    balance_in: u128,
+    contenders: Vec<(&'static str, Quote)>,
+    (estimates, estimate_max_ns): (Vec<(&'static str, Estimate)>, f64),
+) -> Result<Workload> {
     let mut random = Random::new(11);
     let mut answers = Vec::new();
     let mut amounts = Vec::new();
@@ -57,7 +71,7 @@ fn workload(name: String, balance_in: u128, contenders: Vec<(&'static str, Quote
         amounts.push(amount);
         answers.push(answer);
     }
-    Ok(Workload { name, amounts, answers, contenders })
+    Ok(Workload { name, amounts, answers, contenders, estimates, estimate_max_ns })
 }
 
 fn wide<const COUNT: usize>(values: [u128; COUNT]) -> [U256; COUNT] {
@@ -71,7 +85,8 @@ fn stable_swap(rules: Rules, coins: usize) -> Result<Workload> {
     let (balances, rates): (Vec<u128>, Vec<u128>) = (balances[..coins].to_vec(), rates[..coins].to_vec());
     let amplification = 2_000 * rules.amplification_precision();
     let (fee, offpeg) = (1_000_000_u64, 50_000_000_000_u128);
-    let peer = peer_stable_swap(rules, &balances, &rates, amplification, fee, offpeg);
+    let peer = || peer_stable_swap(rules, &balances, &rates, amplification, fee, offpeg);
+    let (peer, estimated) = (peer(), peer());
     let balance_in = balances[0];
     // The pool stays for as long as the program runs.
     let view: &'static StableSwapView<'static> = Box::leak(Box::new(StableSwapView {
@@ -95,7 +110,8 @@ fn stable_swap(rules: Rules, coins: usize) -> Result<Workload> {
         ("ours, nothing kept", Box::new(move |amount| view.quote_exact_in(WAY, amount, AT).ok())),
         ("curve-math", Box::new(move |amount| peer.get_amount_out(0, 1, amount))),
     ];
-    workload(format!("{rules:?} of {coins}"), balance_in, contenders)
+    let estimates = estimates(estimated, move || estimate::stable_swap(&ours, WAY, AT))?;
+    workload(format!("{rules:?} of {coins}"), balance_in, contenders, (estimates, 15.0))
 }
 
 fn peer_stable_swap(
@@ -136,12 +152,28 @@ fn crypto_swap(generation: CryptoSwapGeneration) -> Result<Workload> {
     };
     let state = CryptoSwapState { balances, price_scale, d, ..CryptoSwapState::default() };
     let ours = CryptoSwapView { generation, precisions, terms, state };
-    let peer = peer_crypto_swap(&ours);
+    let (peer, estimated) = (peer_crypto_swap(&ours), peer_crypto_swap(&ours));
     let contenders: Vec<(&'static str, Quote)> = vec![
         ("ours", Box::new(move |amount| ours.quote_exact_in(WAY, amount, AT).ok())),
         ("curve-math", Box::new(move |amount| peer.get_amount_out(0, 1, amount))),
     ];
-    workload(format!("{generation:?}"), balances[0], contenders)
+    let estimates = estimates(estimated, move || estimate::crypto_swap(&ours, WAY, AT))?;
+    workload(format!("{generation:?}"), balances[0], contenders, (estimates, 60.0))
+}
+
+/// The map made anew for each answer, the map as search reads it once a block has made it, and the peer.
+fn estimates(peer: Pool, make: impl Fn() -> Option<Mobius> + 'static) -> Result<Vec<(&'static str, Estimate)>> {
+    let kept = make().context("something can be sold")?;
+    Ok(vec![
+        ("(g, h) made anew", Box::new(move |_, amount| make().map_or(0.0, |map| map.output(amount)))),
+        ("(g, h) as kept", Box::new(move |_, amount| black_box(kept).output(amount))),
+        (
+            "curve-math, exact",
+            Box::new(move |amount, _| {
+                peer.get_amount_out(0, 1, amount).map_or(0.0, |answer| answer.as_limbs()[0] as f64)
+            }),
+        ),
+    ])
 }
 
 fn peer_crypto_swap(ours: &CryptoSwapView) -> Pool {

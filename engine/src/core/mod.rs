@@ -193,6 +193,10 @@ impl Core {
         if !self.found.as_slice().is_empty() {
             self.consider_found(effects);
         }
+        if event == MarketEvent::BlockEnded {
+            // What the block asked for is done, and the next one is not there yet.
+            self.market.build_tables();
+        }
         Ok(())
     }
 

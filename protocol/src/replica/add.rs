@@ -97,7 +97,7 @@ impl Replica {
         self.pools.push(info);
         self.states.push(PoolState::empty(info.kind));
         self.lacks.push(Lack::of(info.kind));
-        self.kept_in.push(0);
+        self.kept.grow(self.pools.len());
         if let Some(undo) = self.undo.back_mut().filter(|_| matches!(self.phase, Phase::InBlock { .. })) {
             undo.remember_pool_added();
         }

@@ -47,37 +47,37 @@ impl Replica {
     pub(super) fn apply_state(&mut self, message: &Message<'_>) -> Result<Change, ReplicaError> {
         let name = message.name();
         match message {
-            Message::V2Reserves(m) => self.set(m.pool, Part::State, name, |pool, _| pool.set_reserves(m)),
-            Message::V3Swap(m) => self.set(m.pool, Part::State, name, |pool, _| pool.set_slot(m)),
-            Message::V4Swap(m) => self.set(m.pool, Part::State, name, |pool, _| pool.set_v4_slot(m)),
-            Message::SolidlyReserves(m) => self.set(m.pool, Part::State, name, |pool, _| pool.set_solidly(m)),
+            Message::V2Reserves(m) => self.set(m.pool, Part::State, name, |pool| pool.set_reserves(m)),
+            Message::V3Swap(m) => self.set(m.pool, Part::State, name, |pool| pool.set_slot(m)),
+            Message::V4Swap(m) => self.set(m.pool, Part::State, name, |pool| pool.set_v4_slot(m)),
+            Message::SolidlyReserves(m) => self.set(m.pool, Part::State, name, |pool| pool.set_solidly(m)),
             Message::PoolRates(m) => {
                 let rates_use = RatesUse::from_wire(m.rates_use).ok_or(ReplicaError::OutOfPlace(name))?;
-                self.set(m.pool, Part::Rates(rates_use), name, |pool, tokens| pool.set_rates(m, tokens))
+                self.set_counted(m.pool, Part::Rates(rates_use), name, |pool, tokens| pool.set_rates(m, tokens))
             }
             Message::CurveStableParameters(m) => {
-                self.set(m.pool, Part::Terms, name, |pool, _| pool.set_curve_stable_terms(m))
+                self.set(m.pool, Part::Terms, name, |pool| pool.set_curve_stable_terms(m))
             }
             Message::CurveStableBalances(m) => {
-                self.set(m.pool, Part::State, name, |pool, tokens| pool.set_curve_stable(m, tokens))
+                self.set_counted(m.pool, Part::State, name, |pool, tokens| pool.set_curve_stable(m, tokens))
             }
             Message::CurveCryptoParameters(m) => {
-                self.set(m.pool, Part::Terms, name, |pool, _| pool.set_curve_crypto_terms(m))
+                self.set(m.pool, Part::Terms, name, |pool| pool.set_curve_crypto_terms(m))
             }
             Message::CurveCryptoBalances(m) => {
-                self.set(m.pool, Part::State, name, |pool, tokens| pool.set_curve_crypto(m, tokens))
+                self.set_counted(m.pool, Part::State, name, |pool, tokens| pool.set_curve_crypto(m, tokens))
             }
             Message::BalancerWeightedParameters(m) => {
-                self.set(m.pool, Part::Terms, name, |pool, tokens| pool.set_weighted_terms(m, tokens))
+                self.set_counted(m.pool, Part::Terms, name, |pool, tokens| pool.set_weighted_terms(m, tokens))
             }
             Message::BalancerWeightedBalances(m) => {
-                self.set(m.pool, Part::State, name, |pool, tokens| pool.set_weighted(m, tokens))
+                self.set_counted(m.pool, Part::State, name, |pool, tokens| pool.set_weighted(m, tokens))
             }
             Message::BalancerStableParameters(m) => {
-                self.set(m.pool, Part::Terms, name, |pool, _| pool.set_balancer_stable_terms(m))
+                self.set(m.pool, Part::Terms, name, |pool| pool.set_balancer_stable_terms(m))
             }
             Message::BalancerStableBalances(m) => {
-                self.set(m.pool, Part::State, name, |pool, tokens| pool.set_balancer_stable(m, tokens))
+                self.set_counted(m.pool, Part::State, name, |pool, tokens| pool.set_balancer_stable(m, tokens))
             }
             _ => Ok(Change::None),
         }
@@ -90,7 +90,7 @@ impl Replica {
         pool: U32,
         part: Part,
         name: &'static str,
-        change: impl FnOnce(&mut PoolState, usize) -> Result<(), &'static str>,
+        change: impl FnOnce(&mut PoolState) -> Result<(), &'static str>,
     ) -> Result<Change, ReplicaError> {
         let pool = pool.get();
         let is_newest = PoolId(pool).index().checked_add(1) == Some(self.pools.len());
@@ -100,10 +100,21 @@ impl Replica {
                 _ => return Err(ReplicaError::OutOfPlace(name)),
             }
         }
-        let token_count = self.pools.get(PoolId(pool).index()).map_or(0, |info| info.tokens.len());
-        let changed = self.change_pool(pool, |state, _| change(state, token_count))?;
+        let changed = self.change_pool(pool, |state, _| change(state))?;
         self.fill(PoolId(pool), part);
         Ok(changed)
+    }
+
+    /// As [`Self::set`], for what depends on how many tokens the pool has: its description is one more look into memory.
+    fn set_counted(
+        &mut self,
+        pool: U32,
+        part: Part,
+        name: &'static str,
+        change: impl FnOnce(&mut PoolState, usize) -> Result<(), &'static str>,
+    ) -> Result<Change, ReplicaError> {
+        let token_count = self.pools.get(PoolId(pool.get()).index()).map_or(0, |info| info.tokens.len());
+        self.set(pool, part, name, |state| change(state, token_count))
     }
 
     /// A part of a pool's state came.
@@ -133,10 +144,7 @@ impl Replica {
         if matches!(self.phase, Phase::InBlock { .. })
             && let Some(undo) = self.undo.back_mut()
         {
-            if let Some(kept_in) = self.kept_in.get_mut(id.index())
-                && *kept_in != self.block_ordinal
-            {
-                *kept_in = self.block_ordinal;
+            if self.kept.insert(id) {
                 undo.remember(id, state);
             }
             log = undo.tick_log(id);

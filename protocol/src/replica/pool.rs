@@ -174,15 +174,6 @@ impl PoolState {
         Ok(())
     }
 
-    /// The curve of a pool that has ticks.
-    pub(super) const fn concentrated(&self) -> Option<&V3State> {
-        match self {
-            Self::V3(state) => Some(state),
-            Self::V4(state) => Some(&state.curve),
-            _ => None,
-        }
-    }
-
     /// The curve of a pool that has ticks, to be changed.
     pub(super) const fn concentrated_mut(&mut self) -> Result<&mut V3State, Mismatch> {
         match self {

@@ -91,15 +91,12 @@ impl Replica {
         let before = self.quarantine_place(pool).map_or(found, |at| self.quarantined[at]);
         self.quarantine(found);
         let kind = self.pools[index].kind;
-        let (Some(state), Some(lack), Some(kept_in)) =
-            (self.states.get_mut(index), self.lacks.get_mut(index), self.kept_in.get_mut(index))
-        else {
+        let (Some(state), Some(lack)) = (self.states.get_mut(index), self.lacks.get_mut(index)) else {
             return Err(ReplicaError::UnknownPool(pool));
         };
-        if *kept_in == self.block_ordinal {
+        if !self.kept.insert(pool) {
             return Err(ReplicaError::Contradiction { pool, reason: "told anew behind a change of the same block" });
         }
-        *kept_in = self.block_ordinal;
         if let Some(undo) = self.undo.back_mut() {
             undo.remember_restated(before, state, *lack);
         }

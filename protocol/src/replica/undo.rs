@@ -1,18 +1,18 @@
 //! What a block changed, kept so that it can be taken back.
 
-use super::{Lack, PoolInfo, PoolState, Quarantine, TickLiquidity, V3State};
+use super::{Lack, PoolInfo, PoolState, Quarantine, TickLiquidity, V2State, V3State};
 use crate::id::{BlockRef, PoolId};
 use crate::message::BlockContext;
 use crate::values::V4Fees;
 use ruint::aliases::U256;
 
-/// A pool before its first change in the block, but for its ticks.
-#[derive(Debug, Clone)]
-enum Before {
-    /// All of a pool without ticks, or of one that was told anew.
-    Whole(PoolState),
-    /// What a pool with ticks has beside them; only Uniswap V4's fees change.
-    Slot { sqrt_price_x96: U256, tick: i32, liquidity: u128, fees: V4Fees },
+/// What a pool with ticks has beside them.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    sqrt_price_x96: U256,
+    liquidity: u128,
+    tick: i32,
+    pool: PoolId,
 }
 
 /// A tick before a change; `None` where it was not initialised.
@@ -23,7 +23,14 @@ type TickBefore = (PoolId, i32, Option<TickLiquidity>);
 #[derive(Debug, Clone)]
 pub(super) struct BlockUndo {
     parent: BlockContext,
-    before: Vec<(PoolId, Before)>,
+    /// Pools before their first change in the block, but for their ticks; by kind, so that a pair takes no more room than it
+    /// needs.
+    pairs: Vec<(PoolId, V2State)>,
+    slots: Vec<Slot>,
+    /// Fees of pools of Uniswap V4, the only ones with ticks that change them.
+    fees: Vec<(PoolId, V4Fees)>,
+    /// Pools of all other kinds, and those that were told anew.
+    wholes: Vec<(PoolId, PoolState)>,
     ticks: Vec<TickBefore>,
     /// What lacked of pools before something of it came.
     lacks: Vec<(PoolId, Lack)>,
@@ -54,12 +61,25 @@ impl TickLog<'_> {
 
 impl BlockUndo {
     pub(super) const fn new(parent: BlockContext) -> Self {
-        Self { parent, before: Vec::new(), ticks: Vec::new(), lacks: Vec::new(), restated: Vec::new(), pools_added: 0 }
+        Self {
+            parent,
+            pairs: Vec::new(),
+            slots: Vec::new(),
+            fees: Vec::new(),
+            wholes: Vec::new(),
+            ticks: Vec::new(),
+            lacks: Vec::new(),
+            restated: Vec::new(),
+            pools_added: 0,
+        }
     }
 
     /// One for a new block out of one that nobody goes back to any more: the room of its lists is used again.
     pub(super) fn renewed(mut self, parent: BlockContext) -> Self {
-        self.before.clear();
+        self.pairs.clear();
+        self.slots.clear();
+        self.fees.clear();
+        self.wholes.clear();
         self.ticks.clear();
         self.lacks.clear();
         self.restated.clear();
@@ -77,20 +97,27 @@ impl BlockUndo {
     }
 
     /// Keeps a pool that is about to change for the first time in the block.
-    pub(super) fn remember(&mut self, id: PoolId, state: &PoolState) {
-        let before = match state.concentrated() {
-            None => Before::Whole(state.clone()),
-            Some(&V3State { sqrt_price_x96, tick, liquidity, .. }) => {
-                let fees = if let PoolState::V4(v4) = state { v4.fees } else { V4Fees::default() };
-                Before::Slot { sqrt_price_x96, tick, liquidity, fees }
+    #[inline]
+    pub(super) fn remember(&mut self, pool: PoolId, state: &PoolState) {
+        match state {
+            PoolState::V2(state) => self.pairs.push((pool, *state)),
+            PoolState::V3(curve) => self.remember_slot(pool, curve),
+            PoolState::V4(state) => {
+                self.remember_slot(pool, &state.curve);
+                self.fees.push((pool, state.fees));
             }
-        };
-        self.before.push((id, before));
+            other => self.wholes.push((pool, other.clone())),
+        }
+    }
+
+    fn remember_slot(&mut self, pool: PoolId, curve: &V3State) {
+        let &V3State { sqrt_price_x96, tick, liquidity, .. } = curve;
+        self.slots.push(Slot { sqrt_price_x96, liquidity, tick, pool });
     }
 
     /// Keeps all of a pool that is about to be told anew.
     pub(super) fn remember_restated(&mut self, before: Quarantine, state: &PoolState, lack: Lack) {
-        self.before.push((before.pool, Before::Whole(state.clone())));
+        self.wholes.push((before.pool, state.clone()));
         self.lacks.push((before.pool, lack));
         self.restated.push(before);
     }
@@ -117,16 +144,19 @@ impl BlockUndo {
         for (id, tick, before) in self.ticks.into_iter().rev() {
             with_curve(at(states, id), |curve| curve.put_tick(tick, before));
         }
-        for (id, before) in self.before {
-            let state = at(states, id);
-            match before {
-                Before::Whole(whole) => *state = whole,
-                Before::Slot { sqrt_price_x96, tick, liquidity, fees } => {
-                    if let PoolState::V4(v4) = state {
-                        v4.fees = fees;
-                    }
-                    with_curve(state, |curve| curve.set_slot(sqrt_price_x96, tick, liquidity));
-                }
+        // No pool is kept twice, so these may go back in any order.
+        for (id, pair) in self.pairs {
+            *at(states, id) = PoolState::V2(pair);
+        }
+        for (id, whole) in self.wholes {
+            *at(states, id) = whole;
+        }
+        for Slot { sqrt_price_x96, liquidity, tick, pool } in self.slots {
+            with_curve(at(states, pool), |curve| curve.set_slot(sqrt_price_x96, tick, liquidity));
+        }
+        for (id, before) in self.fees {
+            if let PoolState::V4(v4) = at(states, id) {
+                v4.fees = before;
             }
         }
         pools.truncate(pools.len() - self.pools_added);

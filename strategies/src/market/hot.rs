@@ -37,8 +37,6 @@ const _: () = assert!(size_of::<HotLine>() == 64);
 
 /// The pool may be traded and has something to trade.
 const ADMITTED: u8 = 1;
-/// Something of the pool changed since the line was written.
-const STALE: u8 = 2;
 
 impl HotLine {
     /// Whether the pool may be traded.
@@ -46,13 +44,6 @@ impl HotLine {
     #[must_use]
     pub const fn is_admitted(&self) -> bool {
         self.flags & ADMITTED != 0
-    }
-
-    /// Whether the pool changed in the block that is under way, or in one that could not be finished.
-    #[inline]
-    #[must_use]
-    pub const fn is_stale(&self) -> bool {
-        self.flags & STALE != 0
     }
 
     /// Kind of the pool.
@@ -111,7 +102,7 @@ impl HotLines {
                 let way = Way { token_in: place_in, token_out: place_out };
                 if place_in != place_out {
                     let (token_in, token_out) = (*token_in, *token_out);
-                    self.lines.push(HotLine { g: 0.0, h: 0.0, token_in, token_out, pool, way, kind, flags: STALE });
+                    self.lines.push(HotLine { g: 0.0, h: 0.0, token_in, token_out, pool, way, kind, flags: 0 });
                 }
             }
         }
@@ -138,12 +129,6 @@ impl HotLines {
         self.lines.get(place.first as usize + among)
     }
 
-    pub(super) fn mark_stale(&mut self, pool: PoolId) {
-        for line in self.of_pool_mut(pool) {
-            line.flags |= STALE;
-        }
-    }
-
     /// Nothing goes through the pool until its lines are written again.
     pub(super) fn refuse(&mut self, pool: PoolId) {
         for line in self.of_pool_mut(pool) {
@@ -151,7 +136,7 @@ impl HotLines {
         }
     }
 
-    /// Writes a pool's lines, which are then no longer stale.
+    /// Writes a pool's lines.
     pub(super) fn write(&mut self, pool: PoolId, is_admitted: bool, rate: impl Fn(Way) -> Option<Mobius>) {
         for line in self.of_pool_mut(pool) {
             let Mobius { g, h } = rate(line.way).unwrap_or(NOTHING);
@@ -196,18 +181,15 @@ mod tests {
     }
 
     #[test]
-    fn stale_line_keeps_its_numbers_and_a_refused_pool_sells_nothing() {
+    fn refused_pool_sells_nothing_and_keeps_its_numbers() {
         let mut hot = HotLines::default();
         hot.add(PoolKind::UniswapV2, &[TokenId(0), TokenId(1)]);
         let line = |hot: &HotLines| *hot.line(PoolId(0), Way::of_pair(true)).expect("a line");
-        assert!(line(&hot).is_stale() && !line(&hot).is_admitted());
+        assert!(!line(&hot).is_admitted());
         let map = Mobius { g: 2.0, h: 0.5 };
         hot.write(PoolId(0), true, |_| Some(map));
-        hot.mark_stale(PoolId(0));
-        assert!(line(&hot).is_stale());
         assert_eq!(line(&hot).rate(), map);
         hot.write(PoolId(0), false, |_| Some(map));
-        assert!(!line(&hot).is_stale());
         assert_eq!((line(&hot).rate(), line(&hot).g), (NOTHING, 2.0));
     }
 }

@@ -3,8 +3,11 @@
 mod after;
 mod balancer;
 mod crypto_swap;
+mod estimates;
 mod ranges;
+mod soundness;
 mod stable_swap;
+mod stepped;
 
 use alphapulse_protocol::PoolId;
 use alphapulse_protocol::message::{PoolKind, PoolVariant};
@@ -17,13 +20,13 @@ pub use self::balancer::{BalancerStablePool, WeightedPool};
 pub use self::crypto_swap::CryptoSwapPool;
 pub use self::ranges::PoolRanges;
 pub use self::stable_swap::StableSwapPool;
-use crate::pool::concentrated_liquidity::{self, V3View};
+pub use self::stepped::Stepped;
+use super::tables::StepTables;
+use crate::pool::concentrated_liquidity::V3View;
 use crate::pool::solidly::{SolidlyCurve, SolidlyView};
 use crate::pool::stable_swap::Solved;
-use crate::pool::v4::{V4View, takes_part_in_swaps};
-use crate::pool::{
-    Inconsistency, Mobius, PPM, QuoteError, Swapped, Way, check_consistency, constant_product, estimate,
-};
+use crate::pool::v4::V4View;
+use crate::pool::{QuoteError, Swapped, Way, constant_product};
 
 /// Most decimals of a Solidly token whose unit 128 bits hold.
 const DECIMALS_MAX: u8 = 38;
@@ -45,9 +48,9 @@ pub enum PoolView<'a> {
         fee_ppm: u32,
     },
     /// Concentrated liquidity.
-    V3(V3View<'a>),
+    V3(Stepped<'a, V3View<'a>>),
     /// Uniswap V4.
-    V4(V4View<'a>),
+    V4(Stepped<'a, V4View<'a>>),
     /// Solidly and its forks.
     Solidly(SolidlyView),
     /// Curve StableSwap.
@@ -76,7 +79,7 @@ impl<'a> PoolView<'a> {
     ) -> Result<Self, QuoteError> {
         match state {
             PoolState::V2(v2) => Ok(Self::V2 { reserves: [v2.reserve_0, v2.reserve_1], fee_ppm: info.fee.0 }),
-            PoolState::V3(v3) => Ok(Self::V3(V3View {
+            PoolState::V3(v3) => Ok(Self::V3(Stepped::from(V3View {
                 fee_ppm: info.fee.0,
                 tick_spacing: info.tick_spacing,
                 sqrt_price_x96: v3.sqrt_price_x96,
@@ -84,10 +87,10 @@ impl<'a> PoolView<'a> {
                 liquidity: v3.liquidity,
                 ticks: &v3.ticks,
                 known_ticks: info.known_ticks,
-            })),
+            }))),
             PoolState::V4(v4) => {
                 let PoolDetails::V4(details) = &info.details else { return Err(QuoteError::InvalidPoolState) };
-                Ok(Self::V4(V4View {
+                Ok(Self::V4(Stepped::from(V4View {
                     hooks: details.hooks,
                     lp_fee_ppm: v4.fees.lp_fee_ppm,
                     protocol_fees_ppm: v4.fees.protocol_fee_ppm.map(u32::from),
@@ -97,7 +100,7 @@ impl<'a> PoolView<'a> {
                     liquidity: v4.curve.liquidity,
                     ticks: &v4.curve.ticks,
                     known_ticks: info.known_ticks,
-                }))
+                })))
             }
             PoolState::Solidly(state) => Ok(Self::Solidly(SolidlyView {
                 reserves: [state.reserve_0, state.reserve_1],
@@ -124,38 +127,15 @@ impl<'a> PoolView<'a> {
         self
     }
 
-    /// Whether the pool has been given reserves or a price.
+    /// The same pool with the market's tables of steps, of which its quotes take its own.
     #[must_use]
-    pub fn has_price(&self) -> bool {
-        match self {
-            Self::V2 { reserves, .. } | Self::Solidly(SolidlyView { reserves, .. }) => all_hold(reserves),
-            Self::V3(view) => !view.sqrt_price_x96.is_zero(),
-            Self::V4(view) => !view.sqrt_price_x96.is_zero(),
-            Self::StableSwap(pool) => all_hold(pool.balances),
-            Self::CryptoSwap(pool) => all_hold(pool.balances()),
-            Self::Weighted(pool) => all_hold(pool.balances),
-            Self::BalancerStable(pool) => all_hold(pool.balances),
+    pub(super) fn with_steps(mut self, tables: &'a StepTables, pool: PoolId) -> Self {
+        match &mut self {
+            Self::V3(view) => view.set_steps(tables.of_pool(pool)),
+            Self::V4(view) => view.set_steps(tables.of_pool(pool)),
+            _ => {}
         }
-    }
-
-    /// Whether the parts of the state fit each other.
-    ///
-    /// # Errors
-    /// The first [`Inconsistency`].
-    pub fn check_consistency(&self) -> Result<(), Inconsistency> {
-        match self {
-            Self::V2 { fee_ppm, .. } | Self::Solidly(SolidlyView { fee_ppm, .. }) if *fee_ppm >= PPM => {
-                Err(Inconsistency::Fee { fee_ppm: *fee_ppm })
-            }
-            Self::V3(view) => check_consistency(view),
-            // Prices and ticks are the same whichever way the swap goes.
-            Self::V4(view) => match view.concentrated(true) {
-                Ok(view) => check_consistency(&V3View { fee_ppm: view.fee_ppm.min(PPM - 1), ..view }),
-                Err(_) => Err(Inconsistency::Fee { fee_ppm: view.lp_fee_ppm }),
-            },
-            Self::Weighted(pool) => pool.check_weights(),
-            _ => Ok(()),
-        }
+        self
     }
 
     /// Output for exactly `amount_in`, as the pool's own view or quoter answers. Raw units.
@@ -168,9 +148,7 @@ impl<'a> PoolView<'a> {
                 let [reserve_in, reserve_out] = oriented(*reserves, way.zero_for_one()?);
                 constant_product::quote_exact_in(reserve_in, reserve_out, *fee_ppm, amount_in)
             }
-            Self::V3(view) => {
-                concentrated_liquidity::quote_exact_in(view, way.zero_for_one()?, amount_in).map(|swap| swap.amount_out)
-            }
+            Self::V3(view) => view.quote_exact_in(way.zero_for_one()?, amount_in).map(|quote| quote.amount_out),
             Self::V4(view) => view.quote_exact_in(way, amount_in),
             Self::Solidly(view) => view.quote_exact_in(way, amount_in),
             Self::StableSwap(pool) => pool.with_view(|view| view.quote_exact_in(way, amount_in, at)),
@@ -190,10 +168,7 @@ impl<'a> PoolView<'a> {
                 let [reserve_in, reserve_out] = oriented(*reserves, way.zero_for_one()?);
                 constant_product::quote_exact_out(reserve_in, reserve_out, *fee_ppm, amount_out)
             }
-            Self::V3(view) => {
-                let zero_for_one = way.zero_for_one()?;
-                concentrated_liquidity::quote_exact_out(view, zero_for_one, amount_out).map(|swap| swap.amount_in)
-            }
+            Self::V3(view) => view.quote_exact_out(way.zero_for_one()?, amount_out).map(|quote| quote.amount_in),
             Self::V4(view) => view.quote_exact_out(way, amount_out),
             Self::Solidly(_) => way.zero_for_one().and(Err(QuoteError::ExactOutputNotOffered)),
             Self::StableSwap(pool) => pool.with_view(|view| view.quote_exact_out(way, amount_out, at)),
@@ -213,7 +188,7 @@ impl<'a> PoolView<'a> {
         let swapped = match self {
             Self::V2 { reserves, fee_ppm } => after::constant_product(*reserves, *fee_ppm, way, amount_in)?,
             Self::V3(view) => after::concentrated(view, way, amount_in)?,
-            Self::V4(view) => view.swap_exact_in(way, amount_in)?.map(After::from),
+            Self::V4(view) => view.swap_exact_in(way, amount_in)?,
             Self::Solidly(view) => view.swap_exact_in(way, amount_in)?.map(After::Reserves),
             Self::StableSwap(pool) => {
                 pool.with_view(|view| view.swap_exact_in(way, amount_in, at))?.map(After::StableSwap)
@@ -234,10 +209,11 @@ impl<'a> PoolView<'a> {
     #[inline]
     pub fn hop_output(&self, way: Way, amount_in: U256, at: u64) -> Result<U256, QuoteError> {
         let amount_out = match self {
-            Self::V2 { .. } => self.quote_exact_in(way, amount_in, at)?,
+            // Their views answer what their swaps give.
+            Self::V2 { .. } | Self::V4(_) => self.quote_exact_in(way, amount_in, at)?,
             Self::V3(view) => {
-                let swap = concentrated_liquidity::quote_exact_in(view, way.zero_for_one()?, amount_in)?;
-                if swap.is_partial { U256::ZERO } else { swap.amount_out }
+                let quote = view.quote_exact_in(way.zero_for_one()?, amount_in)?;
+                if quote.is_partial { U256::ZERO } else { quote.amount_out }
             }
             _ => self.swap_exact_in(way, amount_in, at)?.amount_out,
         };
@@ -254,65 +230,11 @@ impl<'a> PoolView<'a> {
         after.put_into(&mut view);
         view
     }
-
-    /// Output as a function of input as search estimates it: exact up to the first price boundary for pairs of constant
-    /// product and ranges, else of the same slope and curvature at no input. `None` when nothing can be sold to the pool.
-    #[must_use]
-    pub fn rate(&self, way: Way, at: u64) -> Option<Mobius> {
-        match self {
-            Self::V4(view) if takes_part_in_swaps(view.hooks) => None,
-            Self::V2 { .. } | Self::V3(_) | Self::V4(_) => {
-                let range = self.ranges(way.zero_for_one().ok()?).next();
-                range.map(|range| range.mobius).filter(|map| map.g > 0.0)
-            }
-            Self::Solidly(view) => estimate::solidly(view, way),
-            Self::StableSwap(pool) => pool.with_view(|view| estimate::stable_swap(view, way, at)),
-            Self::CryptoSwap(pool) => estimate::crypto_swap(&pool.view(), way, at),
-            Self::Weighted(pool) => pool.with_view(|view| estimate::weighted(view, way)),
-            Self::BalancerStable(pool) => pool.with_view(|view| estimate::balancer_stable(view, way, at)),
-        }
-    }
-
-    /// Whether [`PoolView::rate`] may be another after `at` although no message about the pool comes: while amplification
-    /// moves, and until rates expire. That a base pool may change is not counted.
-    #[must_use]
-    pub fn is_moving(&self, at: u64) -> bool {
-        let is_expiring = |until: u64| until != u64::MAX && at <= until;
-        match self {
-            Self::StableSwap(pool) => {
-                pool.with_view(|view| at < view.amplification.future_time || is_expiring(view.valid_until))
-            }
-            Self::CryptoSwap(pool) => at < pool.view().state.future_time,
-            Self::BalancerStable(pool) => {
-                pool.with_view(|view| at < view.amplification.future_time || is_expiring(view.rates_valid_until))
-            }
-            _ => false,
-        }
-    }
-
-    /// Price ranges from the current price on, in the order in which a swap uses them up; none for a kind whose curve is
-    /// no sequence of Möbius maps.
-    #[must_use]
-    pub fn ranges(&self, zero_for_one: bool) -> PoolRanges<'a> {
-        match self {
-            Self::V2 { reserves, fee_ppm } => PoolRanges::of_pair(oriented(*reserves, zero_for_one), *fee_ppm),
-            Self::V3(view) => PoolRanges::V3(view.ranges(zero_for_one)),
-            Self::V4(view) => match view.concentrated(zero_for_one) {
-                Ok(view) => PoolRanges::V3(view.ranges(zero_for_one)),
-                Err(_) => PoolRanges::V2(None),
-            },
-            _ => PoolRanges::V2(None),
-        }
-    }
 }
 
 /// The pair of values with the input token's first.
 const fn oriented(values: [u128; 2], zero_for_one: bool) -> [u128; 2] {
     if zero_for_one { values } else { [values[1], values[0]] }
-}
-
-fn all_hold(balances: &[u128]) -> bool {
-    balances.iter().all(|balance| *balance > 0)
 }
 
 /// What only pools described by `MultiTokenPool` have.

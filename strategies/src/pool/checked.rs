@@ -3,7 +3,7 @@
 use ruint::aliases::U256;
 
 use super::QuoteError;
-use super::full_math::division::{high_word, low_word};
+use super::full_math::words::{high_word, low_word};
 
 /// `a + b`.
 #[inline(always)]

@@ -93,6 +93,31 @@ pub fn check_consistency(view: &V3View<'_>) -> Result<(), Inconsistency> {
     if view.known_ticks.0 <= MIN_TICK && view.known_ticks.1 >= MAX_TICK { check_sums(view) } else { Ok(()) }
 }
 
+/// [`check_consistency`] of a pool that passed it with this tick and this liquidity, and whose ticks have not changed since: only
+/// what a swap changes is looked at, and the ticks that it crossed.
+pub(crate) fn check_moved(view: &V3View<'_>, (tick, liquidity): (i32, u128)) -> Result<(), Inconsistency> {
+    check_parameters(view)?;
+    check_tick_of_price(view)?;
+    if view.known_ticks.0 > MIN_TICK || view.known_ticks.1 < MAX_TICK {
+        return Ok(());
+    }
+    let place = |tick: i32| view.ticks.partition_point(|entry| entry.tick <= tick);
+    let (before, now) = (place(tick), place(view.tick));
+    let crossed = view.ticks.get(before.min(now)..before.max(now)).unwrap_or(&[]);
+    let net = crossed.iter().fold(0_i128, |net, entry| net.wrapping_add(entry.liquidity_net));
+    // Both are sums of the same ticks that were found to have 128 bits, and so is what lies between them.
+    let expected = if now >= before {
+        liquidity.wrapping_add_signed(net)
+    } else {
+        liquidity.wrapping_add_signed(net.wrapping_neg())
+    };
+    if expected == view.liquidity {
+        Ok(())
+    } else {
+        Err(Inconsistency::ActiveLiquidity { found: view.liquidity, expected })
+    }
+}
+
 fn check_parameters(view: &V3View<'_>) -> Result<(), Inconsistency> {
     if view.fee_ppm >= PPM {
         return Err(Inconsistency::Fee { fee_ppm: view.fee_ppm });
@@ -200,6 +225,30 @@ mod tests {
         for (ticks, expected) in cases {
             assert_eq!(check_consistency(&view(ticks)), Err(expected));
         }
+    }
+
+    /// From every tick to every other one, with the liquidity of the ticks and beside it.
+    #[test]
+    fn pool_that_moved_is_judged_as_a_whole_one() {
+        let ticks = [tick(-120, 5), tick(-60, 7), tick(0, -4), tick(60, 9), tick(120, -17)];
+        let at = |now: i32, change: i128| {
+            let active: i128 = ticks.iter().filter(|entry| entry.tick <= now).map(|entry| entry.liquidity_net).sum();
+            let sqrt_price_x96 = get_sqrt_ratio_at_tick(now).expect("in the domain");
+            V3View { tick: now, sqrt_price_x96, liquidity: (active + change).unsigned_abs(), ..view(&ticks) }
+        };
+        let mut refused = 0;
+        for before in (-140..=140).step_by(20).map(|before| at(before, 0)) {
+            assert_eq!(check_consistency(&before), Ok(()));
+            for (now, change) in (-140..=140).step_by(10).flat_map(|now| [(now, 0), (now, 3)]) {
+                let now = at(now, change);
+                let judged = check_consistency(&now);
+                assert_eq!(check_moved(&now, (before.tick, before.liquidity)), judged);
+                refused += usize::from(judged.is_err());
+            }
+            let elsewhere = V3View { sqrt_price_x96: at(20, 0).sqrt_price_x96, ..before };
+            assert_eq!(check_moved(&elsewhere, (before.tick, before.liquidity)), check_consistency(&elsewhere));
+        }
+        assert_eq!(refused, 15 * 29);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Products and quotients that do not lose bits on the way.
 
 pub(crate) mod division;
+mod short;
+pub(crate) mod words;
 
 use ruint::aliases::U256;
 
-pub(super) use self::division::divide_short;
+pub(super) use self::short::divide_short;
 
-use self::division::{Quotient, divide, high_word, low_word};
+use self::division::{Quotient, divide};
+use self::words::{high_word, low_word};
 use super::PPM;
 
 /// Why a quotient has no 256-bit value.

@@ -9,7 +9,9 @@ use ruint::aliases::U256;
 use super::concentrated_liquidity::{V3View, sqrt_price_limit_default};
 use super::mobius::{Mobius, kept_share};
 use super::tick_bitmap::TickCursor;
-use super::tick_math::{MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, get_sqrt_ratio_at_tick};
+use super::tick_math::{
+    MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, get_sqrt_ratio_at_tick, get_tick_at_sqrt_ratio,
+};
 
 /// Most ranges that one ladder yields: a bound on work per pool. A ladder cut off here ends like one whose liquidity
 /// ends here, which understates what the pool can give and so never invents profit. With a position on every tick and
@@ -52,6 +54,33 @@ impl<'a> V3View<'a> {
             left: RANGES_MAX,
             is_finished: !(is_known && is_price_valid),
         }
+    }
+
+    /// The map of the first of [`V3View::ranges`]. Where that range goes on for more than a tick, its end is not asked for:
+    /// most of the time went into that.
+    #[must_use]
+    pub fn first_map(&self, zero_for_one: bool) -> Option<Mobius> {
+        if self.is_surely_in_a_range(zero_for_one) {
+            let (liquidity, sqrt_price) = (self.liquidity as f64, price(self.sqrt_price_x96));
+            return Some(Mobius::liquidity_range(liquidity, sqrt_price, self.fee_ppm, zero_for_one));
+        }
+        self.ranges(zero_for_one).next().map(|range| range.mobius)
+    }
+
+    /// Whether there is liquidity between the price and an initialised tick that is known not to be at the price.
+    fn is_surely_in_a_range(&self, zero_for_one: bool) -> bool {
+        let known = self.known_ticks.0.max(MIN_TICK)..=self.known_ticks.1.min(MAX_TICK);
+        let above = self.tick.saturating_add(1);
+        // One below the price's own after a swap down that ended on a tick.
+        let is_tick_of_price =
+            get_tick_at_sqrt_ratio(self.sqrt_price_x96).is_ok_and(|tick| tick == self.tick || tick == above);
+        self.liquidity > 0
+            && known.contains(&self.tick)
+            && is_tick_of_price
+            && TickCursor::new(self.ticks, self.tick).peek(zero_for_one).is_some_and(|next| {
+                let is_apart = if zero_for_one { next.tick < self.tick } else { next.tick > above };
+                is_apart && known.contains(&next.tick)
+            })
     }
 }
 

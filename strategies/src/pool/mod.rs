@@ -48,6 +48,7 @@ pub mod v4;
 pub mod way;
 
 pub use concentrated_liquidity::{AmountSpecified, SwapResult, V3View};
+pub(crate) use consistency::check_moved;
 pub use consistency::{Inconsistency, check_consistency};
 pub use error::QuoteError;
 pub use ladder::{PriceRange, RANGES_MAX};

@@ -5,7 +5,8 @@
 
 use ruint::aliases::U256;
 
-use super::full_math::division::{join, reciprocal, reciprocal_of_two, shift_in, three_by_two, two_by_one};
+use super::full_math::division::{reciprocal, reciprocal_of_two, three_by_two, two_by_one};
+use super::full_math::words::{join, shift_in};
 
 /// `a / b`, rounded down; `None` for a divisor of zero.
 #[inline(always)]

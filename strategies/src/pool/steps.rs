@@ -22,16 +22,20 @@
 
 mod answer;
 mod narrow;
+mod outcome;
 mod quick;
 mod side;
+mod walk;
 
 use ruint::aliases::U256;
 
-pub use answer::StepQuote;
+pub use outcome::StepQuote;
 
-use self::answer::{Outcome, swap_without_limit};
-use self::quick::quote_in_narrow;
-use self::side::{Extent, Side, Walk};
+use self::answer::swap_without_limit;
+use self::outcome::Outcome;
+use self::quick::{quote_in_narrow, swap_in_narrow};
+use self::side::{Extent, Side};
+use self::walk::Walk;
 use super::concentrated_liquidity::{Rules, SwapResult, V3View};
 use super::{AmountSpecified, QuoteError};
 
@@ -139,6 +143,12 @@ impl StepTable {
         side.stops.len().saturating_sub(side.at)
     }
 
+    /// Memory that the table has taken for its steps, in bytes.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.sides.iter().chain([&self.spare]).map(Side::heap_bytes).sum()
+    }
+
     /// As [`quote_exact_in`](super::concentrated_liquidity::quote_exact_in), of the pool `view`.
     ///
     /// Latency: no allocation; two steps, a search, and a comparison of the ticks crossed.
@@ -172,6 +182,11 @@ impl StepTable {
     /// # Errors
     /// As there.
     pub fn swap_exact_in(&self, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Result<SwapResult, QuoteError> {
+        if let Some(outcome) =
+            self.side(view, zero_for_one).and_then(|side| swap_in_narrow(side, view, zero_for_one, amount))
+        {
+            return outcome.swap();
+        }
         self.exact_in(view, zero_for_one, amount)?.swap()
     }
 
@@ -221,6 +236,12 @@ impl StepTable {
         zero_for_one: bool,
         specified: AmountSpecified,
     ) -> Result<SwapResult, QuoteError> {
+        if let AmountSpecified::ExactIn(amount) = specified
+            && let Some(outcome) =
+                self.side(view, zero_for_one).and_then(|side| swap_in_narrow(side, view, zero_for_one, amount))
+        {
+            return outcome.swap();
+        }
         self.swap_to_the_end(Rules::V4, view, zero_for_one, specified)?.swap()
     }
 

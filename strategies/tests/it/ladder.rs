@@ -2,7 +2,7 @@
 
 use alloy::primitives::U256;
 use alphapulse_strategies::pool::concentrated_liquidity::quote_exact_in;
-use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK};
+use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
 use alphapulse_strategies::pool::{PriceRange, RANGES_MAX, SwapResult, V3View};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -34,6 +34,35 @@ fn ladder_agrees_with_the_exact_quote() {
     }
     report(&format!("ladder against exact quotes: {compared} amounts"));
     assert!(compared >= 3_000);
+}
+
+/// Prices on ticks and beside them, ticks just crossed downwards, and ticks that are not the price's.
+#[test]
+fn first_map_is_that_of_the_first_range() {
+    let mut random = StdRng::seed_from_u64(seed("first map", 17));
+    let (mut found, mut none) = (0, 0);
+    for index in 0..POOLS {
+        let (fee_ppm, tick_spacing) = FEE_TIERS[index % FEE_TIERS.len()];
+        let state = V3State::random(&mut random, fee_ppm, tick_spacing);
+        let near = state.ticks.iter().map(|entry| entry.tick).filter(|tick| *tick > MIN_TICK && *tick < MAX_TICK - 1);
+        let mut views = vec![state.view()];
+        for tick in near.chain([state.tick]) {
+            let price = get_sqrt_ratio_at_tick(tick).expect("in the domain");
+            let liquidity = state.view().liquidity.max(1);
+            for (shift, change) in [(0, 0), (0, 1), (-1, 0), (-1, 1), (1, 0), (3, 0), (-3, 0)] {
+                let sqrt_price_x96 = price + U256::from(change);
+                views.push(V3View { tick: tick + shift, sqrt_price_x96, liquidity, ..state.view() });
+            }
+        }
+        for (view, zero_for_one) in views.iter().flat_map(|view| [(view, true), (view, false)]) {
+            let first = view.ranges(zero_for_one).next().map(|range| range.mobius);
+            assert_eq!(view.first_map(zero_for_one), first, "{view:?}");
+            found += usize::from(first.is_some());
+            none += usize::from(first.is_none());
+        }
+    }
+    report(&format!("first maps: {found}, and {none} times none"));
+    assert!(found > 10_000 && none > 1_000);
 }
 
 /// Ranges follow each other without gap, and each pays worse than the one before.

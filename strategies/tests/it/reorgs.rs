@@ -1,5 +1,5 @@
 //! A thousand reorgs over pools of every kind: what a market holds, and what it derived, is bit for bit that of one which
-//! never saw the blocks that were taken back.
+//! never saw the blocks that were taken back. The one that did holds tables of steps, now and then built anew; the other none.
 
 use std::fs;
 use std::path::Path;
@@ -168,16 +168,23 @@ impl Chain {
             let lines = |market: &Market| {
                 let bits = |line: &HotLine| {
                     let tokens = (line.token_in, line.token_out, line.pool, line.way);
-                    let marks = (line.is_admitted(), line.is_stale(), line.kind());
+                    let marks = (line.is_admitted(), line.kind());
                     (line.g.to_bits(), line.h.to_bits(), tokens, marks)
                 };
                 market.lines(id).iter().map(bits).collect::<Vec<_>>()
             };
             assert_eq!(lines(ours), lines(&fresh), "{:?}", info.kind);
-            assert!(ours.lines(id).iter().all(|line| !line.is_stale()));
+            assert!(!ours.is_stale(id));
             let (way, amount) = (random_way(info, rng), U256::from(rng.random::<u64>()));
-            let quote = |market: &Market| market.pool(id)?.quote_exact_in(way, amount, market.timestamp());
+            let at = ours.timestamp();
+            let quote = |market: &Market| market.pool(id)?.quote_exact_in(way, amount, at);
             assert_eq!(quote(ours), quote(&fresh), "{:?}", info.kind);
+            let paid = |market: &Market| market.pool(id)?.quote_exact_out(way, amount, at);
+            assert_eq!(paid(ours), paid(&fresh), "{:?}", info.kind);
+            let given = |market: &Market| market.pool(id)?.hop_output(way, amount, at);
+            assert_eq!(given(ours), given(&fresh), "{:?}", info.kind);
+            let swap = |market: &Market| market.pool(id)?.swap_exact_in(way, amount, at);
+            assert_eq!(swap(ours), swap(&fresh), "{:?}", info.kind);
         }
     }
 }
@@ -186,7 +193,7 @@ impl Chain {
 fn after_a_thousand_reorgs_the_market_is_that_of_a_fresh_replay() {
     let mut rng = StdRng::seed_from_u64(data::seed("reorgs", 41));
     let mut chain = Chain::new();
-    let (mut depths, mut back_and_forth, mut nested) = ([0_usize; DEPTH_MAX + 1], 0, 0);
+    let (mut depths, mut back_and_forth, mut nested, mut built) = ([0_usize; DEPTH_MAX + 1], 0, 0, 0);
     (0..DEPTH_MAX + 6).for_each(|_| chain.mine(&mut rng));
     let mut left: Vec<Node> = Vec::new();
     for _ in 0..REORGS * data::cases_factor() {
@@ -195,6 +202,9 @@ fn after_a_thousand_reorgs_the_market_is_that_of_a_fresh_replay() {
         left = chain.leave(depth);
         depths[depth] += 1;
         chain.check(&mut rng);
+        if rng.random_bool(0.3) {
+            built += chain.market.build_tables();
+        }
         // Another branch, the old one again, or one more reorg before anything comes.
         match rng.random_range(0..3) {
             0 => {
@@ -215,4 +225,6 @@ fn after_a_thousand_reorgs_the_market_is_that_of_a_fresh_replay() {
         "reorgs: {REORGS} of depth 1 to {reached}, {back_and_forth} back and forth, {nested} right before the next"
     ));
     assert_eq!(reached, DEPTH_MAX, "some went as deep as a market takes back");
+    assert_eq!(chain.market.step_tables().0, 2, "one of each kind with ticks");
+    assert!(built > REORGS / 100, "tables were built {built} times");
 }

@@ -3,8 +3,8 @@
 use alphapulse_protocol::values::{CurveCryptoHoldings, PerToken};
 use ruint::aliases::U256;
 
-use super::{PoolView, oriented};
-use crate::pool::concentrated_liquidity::{self, V3View};
+use super::{PoolView, Stepped, oriented};
+use crate::pool::concentrated_liquidity::V3View;
 use crate::pool::stable_swap::StableSwapAfter;
 use crate::pool::v4::V4After;
 use crate::pool::{QuoteError, Swapped, Way, constant_product};
@@ -85,8 +85,12 @@ pub(super) fn constant_product(
     Ok(Swapped { amount_out, after: After::Reserves(oriented([reserve_in, reserve_out], zero_for_one)) })
 }
 
-pub(super) fn concentrated(view: &V3View<'_>, way: Way, amount_in: U256) -> Result<Swapped<After>, QuoteError> {
-    let swap = concentrated_liquidity::quote_exact_in(view, way.zero_for_one()?, amount_in)?;
+pub(super) fn concentrated(
+    view: &Stepped<'_, V3View<'_>>,
+    way: Way,
+    amount_in: U256,
+) -> Result<Swapped<After>, QuoteError> {
+    let swap = view.swap_exact_in(way.zero_for_one()?, amount_in)?;
     if swap.is_partial {
         return Err(QuoteError::InsufficientLiquidity);
     }

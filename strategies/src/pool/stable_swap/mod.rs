@@ -28,7 +28,7 @@ pub mod meta;
 pub mod rules;
 pub mod view;
 
-pub use meta::{BasePool, PriceCache};
+pub use meta::{BasePool, PRICE_CACHE_SECONDS, PriceCache};
 pub use rules::Rules;
 pub use view::{Solved, StableSwapAfter, StableSwapView};
 

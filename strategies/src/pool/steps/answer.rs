@@ -6,53 +6,9 @@ use super::super::concentrated_liquidity::{
     Rules, SwapResult, V3View, check_limit, check_view, fit_int256, go_on_by, sqrt_price_limit_default, swap_by,
 };
 use super::super::swap_math::{compute_swap_step, inner_step, whole_step};
-use super::super::tick_math::get_tick_at_sqrt_ratio;
 use super::super::{AmountSpecified, QuoteError};
-use super::side::{Node, Side};
-
-/// A swap whose tick may be left to compute: a quote does not need it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Outcome {
-    result: SwapResult,
-    /// Whether the tick is that of the price; else it is as in the result.
-    is_tick_of_price: bool,
-}
-
-impl Outcome {
-    /// Without the tick.
-    pub(super) const fn quote(self) -> StepQuote {
-        let SwapResult { amount_in, amount_out, sqrt_price_x96, is_partial, .. } = self.result;
-        StepQuote { amount_in, amount_out, sqrt_price_x96, is_partial }
-    }
-
-    /// With the tick.
-    pub(super) fn swap(self) -> Result<SwapResult, QuoteError> {
-        let Self { mut result, is_tick_of_price } = self;
-        if is_tick_of_price {
-            result.tick = get_tick_at_sqrt_ratio(result.sqrt_price_x96)?;
-        }
-        Ok(result)
-    }
-}
-
-impl From<SwapResult> for Outcome {
-    fn from(result: SwapResult) -> Self {
-        Self { result, is_tick_of_price: false }
-    }
-}
-
-/// What a swap takes and gives: a [`SwapResult`] without what only a swap that is carried out leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StepQuote {
-    /// Taken by the pool in raw units, fee included.
-    pub amount_in: U256,
-    /// Given by the pool in raw units.
-    pub amount_out: U256,
-    /// Price after the swap, Q64.96.
-    pub sqrt_price_x96: U256,
-    /// The end of the domain ended the swap before the specified amount was used up.
-    pub is_partial: bool,
-}
+use super::outcome::Outcome;
+use super::side::{Node, Side, search};
 
 /// As [`swap_by`] without a price limit: by the table where it fits, else by the loop.
 pub(super) fn swap_without_limit(
@@ -76,23 +32,6 @@ pub(super) fn swap_without_limit(
         return Ok(outcome);
     }
     swap_by(rules, view, zero_for_one, specified, limit).map(Outcome::from)
-}
-
-/// The first node from `first` on whose sum is at least `sought`.
-#[inline]
-pub(super) fn search(sums: &[u128], first: usize, sought: u128) -> usize {
-    // Most swaps end near: steps that double, then a search of what is between.
-    let (mut from, mut step) = (first, 1);
-    loop {
-        let to = from.saturating_add(step);
-        match sums.get(to) {
-            Some(&sum) if sum < sought => (from, step) = (to, step * 2),
-            _ => {
-                let between = sums.get(from..to.min(sums.len())).unwrap_or(&[]);
-                return from + between.partition_point(|&sum| sum < sought);
-            }
-        }
-    }
 }
 
 /// A swap that a table is asked about, from before node `first`.

@@ -1,39 +1,43 @@
-//! The usual quote: an exact input, all numbers of 128 bits, a table that fits and holds all of the way.
+//! The usual quote and swap: an exact input, all numbers of 128 bits, a table that fits and holds all of the way.
 
 use ruint::aliases::U256;
 
 use super::super::PPM;
-use super::super::concentrated_liquidity::V3View;
+use super::super::concentrated_liquidity::{SwapResult, V3View};
 use super::super::tick_math::{MAX_TICK, MIN_TICK};
-use super::answer::{StepQuote, search};
 use super::narrow::{Range, Step};
-use super::side::Side;
+use super::outcome::{Outcome, StepQuote};
+use super::side::{Side, search};
 
 /// Prices above this one can fall: `MIN_SQRT_RATIO + 1`, where a swap without a limit ends.
 const PRICE_MIN: u128 = 4_295_128_740;
 
-/// What [`swap_without_limit`](super::answer::swap_without_limit) answers in that case, under either contract's rules;
-/// `None` in any other, and in that of an error.
+/// What [`swap_without_limit`](super::answer::swap_without_limit) answers in that case, under either contract's rules, but for
+/// what only a swap leaves behind; `None` in any other, and in that of an error.
+#[inline]
 pub(super) fn quote_in_narrow(side: &Side, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Option<StepQuote> {
-    // An amount of 127 bits is an `int128` and an `int256`; a price of 128 bits is below the upper end of the domain.
-    let total = narrow(amount).filter(|total| *total > 0 && total >> 127 == 0)?;
-    let is_tick_known = view.tick >= view.known_ticks.0 && view.tick <= view.known_ticks.1;
-    if view.fee_ppm >= PPM || !is_tick_known || !(MIN_TICK..MAX_TICK).contains(&view.tick) {
-        return None;
-    }
-    let quick = Quick { side, view, zero_for_one, first: side.position(zero_for_one, view.tick)? };
-    let range = quick.first_range()?;
-    let (sqrt_price, amount_out) = match quick.near(range, total) {
-        Step::Inside { sqrt_price, amount_out } => (sqrt_price, amount_out),
-        Step::Reached => quick.far(range, total)?,
-        Step::Wide => return None,
-    };
-    if amount_out >> 127 != 0 {
-        // Too much for an `int128`; V3 would give it, V4 not.
-        return None;
-    }
+    let (_, End { sqrt_price, amount_out, .. }) = Quick::swap(side, view, zero_for_one, amount)?;
     let (amount_out, sqrt_price_x96) = (U256::from(amount_out), U256::from(sqrt_price));
     Some(StepQuote { amount_in: amount, amount_out, sqrt_price_x96, is_partial: false })
+}
+
+/// The same with all that a swap leaves behind.
+#[inline]
+pub(super) fn swap_in_narrow(side: &Side, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Option<Outcome> {
+    let (quick, end) = Quick::swap(side, view, zero_for_one, amount)?;
+    quick.outcome(&end, amount)
+}
+
+/// Where a swap ends.
+struct End {
+    sqrt_price: u128,
+    amount_out: u128,
+    /// The node that its last step did not go beyond.
+    at: usize,
+    /// Whether it went to the node.
+    is_on: bool,
+    /// Whether the last step moved the price.
+    has_moved: bool,
 }
 
 /// A number that has 128 bits.
@@ -45,7 +49,7 @@ const fn narrow(value: U256) -> Option<u128> {
     }
 }
 
-/// A quote under way, from before node `first`.
+/// A swap under way, from before node `first`.
 struct Quick<'a> {
     side: &'a Side,
     view: &'a V3View<'a>,
@@ -53,7 +57,50 @@ struct Quick<'a> {
     first: usize,
 }
 
-impl Quick<'_> {
+impl<'a> Quick<'a> {
+    #[inline(always)]
+    fn swap(side: &'a Side, view: &'a V3View<'a>, zero_for_one: bool, amount: U256) -> Option<(Self, End)> {
+        // An amount of 127 bits is an `int128` and an `int256`; a price of 128 bits is below the upper end of the domain.
+        let total = narrow(amount).filter(|total| *total > 0 && total >> 127 == 0)?;
+        let is_tick_known = view.tick >= view.known_ticks.0 && view.tick <= view.known_ticks.1;
+        if view.fee_ppm >= PPM || !is_tick_known || !(MIN_TICK..MAX_TICK).contains(&view.tick) {
+            return None;
+        }
+        let quick = Self { side, view, zero_for_one, first: side.position(zero_for_one, view.tick)? };
+        let range = quick.first_range()?;
+        let end = match quick.near(range, total) {
+            Step::Inside { sqrt_price, amount_out } => {
+                let has_moved = sqrt_price != range.from;
+                End { sqrt_price, amount_out, at: quick.first, is_on: false, has_moved }
+            }
+            Step::Reached => quick.far(range, total)?,
+            Step::Wide => return None,
+        };
+        // Too much for an `int128`; V3 would give it, V4 not.
+        (end.amount_out >> 127 == 0).then_some((quick, end))
+    }
+
+    fn outcome(&self, end: &End, amount_in: U256) -> Option<Outcome> {
+        let node = self.side.nodes.get(end.at)?;
+        let crossed = node.ticks_before.checked_sub(self.side.nodes.get(self.first)?.ticks_before)?;
+        // A price that did not move leaves the tick alone, also one just crossed downwards.
+        let stop = if end.is_on { Some(end.at) } else { end.at.checked_sub(1).filter(|_| end.at > self.first) };
+        let tick = match stop {
+            Some(stop) => *self.side.stops.get(stop)? - i32::from(self.zero_for_one),
+            None => self.view.tick,
+        };
+        let result = SwapResult {
+            amount_in,
+            amount_out: U256::from(end.amount_out),
+            sqrt_price_x96: U256::from(end.sqrt_price),
+            tick,
+            liquidity: if end.is_on { node.liquidity_after } else { node.liquidity },
+            ticks_crossed: crossed + u32::from(end.is_on && node.is_initialised),
+            is_partial: false,
+        };
+        Some(Outcome { result, is_tick_of_price: !end.is_on && end.has_moved })
+    }
+
     /// From the price to the first node; `None` when the table is of another pool.
     #[inline]
     fn first_range(&self) -> Option<Range> {
@@ -75,7 +122,7 @@ impl Quick<'_> {
         self.side.is_like(self.view.ticks, self.zero_for_one, self.view.tick, self.first, last)
     }
 
-    /// A quote that ends in the first step, if it does; of another pool's table, [`Step::Wide`].
+    /// A swap that ends in the first step, if it does; of another pool's table, [`Step::Wide`].
     #[inline]
     fn near(&self, range: Range, total: u128) -> Step {
         let gross = &self.side.gross;
@@ -92,9 +139,9 @@ impl Quick<'_> {
         }
     }
 
-    /// Price and output of a quote that goes past the first node.
+    /// A swap that goes past the first node.
     #[inline]
-    fn far(&self, range: Range, total: u128) -> Option<(u128, u128)> {
+    fn far(&self, range: Range, total: u128) -> Option<End> {
         let Side { nodes, gross, output, .. } = self.side;
         let (first_gross, first_output) = range.whole()?;
         let sought = gross.get(self.first)?.checked_add(total.checked_sub(first_gross)?)?;
@@ -108,11 +155,14 @@ impl Quick<'_> {
             return None;
         }
         if sum == sought {
-            return Some((from, amount_out));
+            return Some(End { sqrt_price: from, amount_out, at: found, is_on: true, has_moved: true });
         }
         let left = sought.checked_sub(*gross.get(before)?)?;
         match (Range { from, to: narrow(to.sqrt_price)?, liquidity: to.liquidity, ..range }).exact_in(left) {
-            Step::Inside { sqrt_price, amount_out: last } => Some((sqrt_price, amount_out.checked_add(last)?)),
+            Step::Inside { sqrt_price, amount_out: last } => {
+                let (amount_out, has_moved) = (amount_out.checked_add(last)?, sqrt_price != from);
+                Some(End { sqrt_price, amount_out, at: found, is_on: false, has_moved })
+            }
             Step::Reached | Step::Wide => None,
         }
     }
