@@ -190,8 +190,11 @@ impl Truth {
     /// Blocks above this one were taken back. Gives what is to be said of pools that were trusted for what was found after those.
     pub(crate) fn go_back(&mut self, ancestor: BlockRef, replica: &Replica) -> Vec<Verdict> {
         self.blocks.retain(|block| block.number.0 <= ancestor.number.0);
-        self.ward.go_back(ancestor.number.0);
+        if self.blocks.back() != Some(&ancestor) {
+            self.blocks.push_back(ancestor);
+        }
         self.ward.match_to(replica.quarantined());
+        self.ward.go_back(ancestor.number.0);
         self.count(replica);
         let recalled = self.ward.recall(ancestor.number.0).into_iter();
         let verdict = |(pool, parts)| Verdict { pool, trust: PoolTrust::Quarantined, parts, block: ancestor };

@@ -47,6 +47,8 @@ struct Patient {
     failures: u32,
     /// Block before which nothing is tried.
     due: u64,
+    /// First block after which a comparison counts.
+    from: u64,
     stage: Stage,
 }
 
@@ -57,6 +59,7 @@ struct Released {
     failures: u32,
     /// Block in which it was told anew.
     restated: u64,
+    from: u64,
     /// Block after which it was found equal.
     compared: u64,
 }
@@ -80,21 +83,21 @@ impl Ward {
             self.released.remove(&pool).filter(|before| block <= before.compared.saturating_add(MEMORY_BLOCKS));
         let failures = before.map_or(0, |before| before.failures.saturating_add(1));
         let due = block.saturating_add(wait_blocks(failures));
-        self.patients.insert(pool, Patient { parts, failures, due, stage: Stage::Waiting });
+        self.patients.insert(pool, Patient { parts, failures, due, from: 0, stage: Stage::Waiting });
     }
 
     /// The same of one whose state was read anew already, as of this block: only a later one says anything about it.
     pub(super) fn admit_restated(&mut self, found: &Quarantine, block: u64) {
         let stage = Stage::Restated { block };
-        let due = block.saturating_add(1);
-        self.patients.insert(found.pool, Patient { parts: found.parts, failures: 0, due, stage });
+        let from = block.saturating_add(1);
+        self.patients.insert(found.pool, Patient { parts: found.parts, failures: 0, due: from, from, stage });
     }
 
     /// Pools for which something is to be done at this block: those told anew are to be compared, others to be read.
     pub(super) fn due(&self, number: u64) -> Vec<(PoolId, bool)> {
         let due = self.patients.iter().filter(|(_, patient)| patient.due <= number);
         let due = due.filter_map(|(pool, patient)| match patient.stage {
-            Stage::Restated { block } if block <= number => Some((*pool, true)),
+            Stage::Restated { block } if block.max(patient.from) <= number => Some((*pool, true)),
             Stage::Waiting => Some((*pool, false)),
             _ => None,
         });
@@ -165,13 +168,13 @@ impl Ward {
     pub(super) fn release(&mut self, pool: PoolId, block: u64) -> Option<StateParts> {
         let patient = self.patients.get(&pool)?;
         let Stage::Restated { block: restated } = patient.stage else { return None };
-        if restated > block {
+        let Patient { parts, failures, from, .. } = *patient;
+        if restated.max(from) > block {
             return None;
         }
-        let (parts, failures) = (patient.parts, patient.failures);
         self.patients.remove(&pool);
         self.released.retain(|_, released| block <= released.compared.saturating_add(MEMORY_BLOCKS));
-        self.released.insert(pool, Released { parts, failures, restated, compared: block });
+        self.released.insert(pool, Released { parts, failures, restated, from, compared: block });
         Some(parts)
     }
 
@@ -192,9 +195,9 @@ impl Ward {
         let is_recalled = |released: &Released| released.restated <= ancestor && released.compared > ancestor;
         let recalled: Vec<_> = self.released.extract_if(.., |_, released| is_recalled(released)).collect();
         let mut pools = Vec::with_capacity(recalled.len());
-        for (pool, Released { parts, failures, restated, .. }) in recalled {
+        for (pool, Released { parts, failures, restated, from, .. }) in recalled {
             let stage = Stage::Restated { block: restated };
-            self.patients.insert(pool, Patient { parts, failures, due: ancestor, stage });
+            self.patients.entry(pool).or_insert(Patient { parts, failures, due: ancestor, from, stage });
             pools.push((pool, parts));
         }
         pools
@@ -202,6 +205,8 @@ impl Ward {
 
     /// Blocks above this one were taken back, with what was read after them or told in them.
     pub(super) fn go_back(&mut self, ancestor: u64) {
+        // Whoever was told anew in one of them never was, on this chain.
+        self.released.retain(|_, released| released.restated <= ancestor);
         for patient in self.patients.values_mut() {
             let is_gone = match &mut patient.stage {
                 Stage::Waiting => false,
@@ -224,12 +229,9 @@ impl Ward {
     pub(super) fn match_to(&mut self, quarantined: &[Quarantine]) {
         self.patients.retain(|pool, _| quarantined.iter().any(|found| found.pool == *pool));
         for found in quarantined {
-            self.patients.entry(found.pool).or_insert(Patient {
-                parts: found.parts,
-                failures: 0,
-                due: 0,
-                stage: Stage::Waiting,
-            });
+            let failures = self.released.remove(&found.pool).map_or(0, |before| before.failures);
+            let patient = Patient { parts: found.parts, failures, due: 0, from: 0, stage: Stage::Waiting };
+            self.patients.entry(found.pool).or_insert(patient);
         }
     }
 
@@ -371,6 +373,8 @@ mod tests {
         assert_eq!(ward.due(14), [(POOL, true)]);
         assert!(ward.release(POOL, 14).is_some());
         assert!(ward.recall(11).is_empty(), "the stream itself brings it back");
+        ward.go_back(11);
+        assert!(ward.recall(13).is_empty(), "what was told anew in a block that is gone never was");
     }
 
     #[test]
@@ -397,5 +401,11 @@ mod tests {
         ward.admit_restated(&found, 20);
         assert!(ward.due(20).is_empty());
         assert_eq!(ward.due(21), [(POOL, true)]);
+        assert_eq!(ward.release(POOL, 20), None);
+        ward.go_back(20);
+        assert!(ward.due(20).is_empty(), "nor after a reorg to its block");
+        assert!(ward.release(POOL, 21).is_some());
+        assert_eq!(ward.recall(20), [(POOL, StateParts::STATE)]);
+        assert!(ward.due(20).is_empty() && ward.release(POOL, 20).is_none(), "nor once it is recalled");
     }
 }
