@@ -1,13 +1,15 @@
 //! The single writer: one task owns the sequence, the state, the journal and the lanes. Others reach it by channels.
 
+mod truth;
+
 use core::time::Duration;
 use std::sync::Arc;
 use std::time::Instant;
 
 use alphapulse_protocol::frame::FrameBuf;
-use alphapulse_protocol::message::{BlockContext, CautionCause, CloseReason};
+use alphapulse_protocol::message::{CautionCause, CloseReason};
 use alphapulse_protocol::replica::Quarantine;
-use alphapulse_protocol::{BlockNumber, BlockRef, Epoch, Position, ReplicaError, Sequence};
+use alphapulse_protocol::{BlockNumber, Epoch, Position, ReplicaError, Sequence};
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
@@ -27,9 +29,9 @@ use crate::recent::{Event, Recent};
 use crate::recovery::Stream;
 use crate::sequencer::Sequencer;
 use crate::side::{self, SideSequencer};
+use crate::source::MarketImage;
 use crate::source::race::{Safety, Standing, UnsafeCause};
-use crate::source::{MarketImage, Update};
-use crate::truth::{Findings, Restated, Truth, Verdict};
+use crate::truth::{Findings, Truth};
 
 /// How often it is looked whether those who are behind have room again, while nothing else happens.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(5);
@@ -346,61 +348,6 @@ impl Hub {
         self.with_stream(|fanout, stream| fanout.restart(last, stream));
         self.weigh();
         self.journal.as_mut().map_or(Ok(()), |journal| journal.begin_epoch(epoch, &snapshot))
-    }
-
-    /// The block is with everyone: what is compared of it is copied now, before the next one changes it.
-    fn sample(&mut self, context: &BlockContext, head_number: BlockNumber, updates: &[Update], restated: &[Restated]) {
-        let Some(truth) = &mut self.truth else { return };
-        truth.note_block(context, updates, restated);
-        truth.sample(self.sequencer.replica(), head_number);
-    }
-
-    /// Shuts pools again whose trust rested on blocks that were taken back.
-    fn recall(&mut self, ancestor: BlockRef) -> Result<(), JournalError> {
-        let Some(truth) = &mut self.truth else { return Ok(()) };
-        for verdict in truth.go_back(ancestor, self.sequencer.replica()) {
-            tracing::warn!(pool = verdict.pool.0, "pool quarantined again: the block of its comparison was taken back");
-            self.stand(&verdict)?;
-        }
-        if let Some(truth) = &mut self.truth {
-            truth.count(self.sequencer.replica());
-        }
-        Ok(())
-    }
-
-    /// What the comparison with the chain found: one pool's standing after the other.
-    fn on_findings(&mut self, findings: Findings) -> Result<(), JournalError> {
-        if !self.sequencer.is_whole() {
-            // The snapshot that is waited for begins anew.
-            self.truth.as_mut().into_iter().for_each(Truth::forget);
-            return Ok(());
-        }
-        let Some(truth) = &mut self.truth else { return Ok(()) };
-        for verdict in truth.judge(findings, self.sequencer.replica()) {
-            self.stand(&verdict)?;
-        }
-        if let Some(truth) = &mut self.truth {
-            truth.count(self.sequencer.replica());
-            truth.ask_for_the_ill(self.sequencer.replica());
-        }
-        Ok(())
-    }
-
-    /// Tells everyone what is thought of a pool, at once: nobody may trade on a wrong state for the rest of a block.
-    fn stand(&mut self, verdict: &Verdict) -> Result<(), JournalError> {
-        self.snapshot = None;
-        self.frames.clear();
-        self.has_standings = true;
-        match self.sequencer.stand(verdict, &mut self.frames) {
-            Ok(()) => {
-                // The head is as old as it was.
-                let head_at = self.head_at;
-                let published = self.publish(None, Instant::now());
-                self.head_at = head_at;
-                published
-            }
-            Err(error) => self.on_contradiction(&error),
-        }
     }
 
     /// What the node said does not fit our state: one of both is wrong, so a new start is asked for.

@@ -176,6 +176,32 @@ async fn a_reorg_of_the_block_that_told_it_anew_shuts_it_again() {
 }
 
 #[tokio::test]
+async fn a_reorg_of_the_block_that_it_was_compared_after_shuts_it_again() {
+    let mut scene = Scene::new().await;
+    scene.shut(0, HIDDEN).await;
+    // Read, and told anew in a block after which it cannot be compared.
+    scene.faults(Faults { samples_left: Some(1), ..Faults::default() });
+    scene.mine_until("the retelling", |reader, _| reader.said.contains(&(0, RESTATED))).await;
+    let retold = scene.chain.head().number.get();
+    scene.faults(Faults { refuse_samples: 1, ..Faults::default() });
+    scene.until_stats("the comparison that failed", |stats| stats.truth_unread > 0).await;
+    assert_eq!(scene.reader.said, [(0, QUARANTINED), (0, RESTATED)]);
+    scene.mine_until("its trust", |reader, _| reader.said.last() == Some(&(0, TRUSTED))).await;
+    // So far that it was told anew, and not yet compared.
+    scene.faults(Faults { samples_left: Some(0), ..Faults::default() });
+    let depth = scene.chain.head().number.get() - retold;
+    assert!(depth > 0, "it was compared after a later block");
+    scene.chain.rollback(depth.try_into().unwrap());
+    scene.mine(&[Change::Sync { pool: 1, reserves: (4, 4) }]).await;
+    assert_eq!((scene.reader.quarantined(), scene.reader.trusted()), (vec![0], vec![1, 2]));
+    scene.check_joiner().await;
+    scene.release();
+    scene.mine_until("all is well", |reader, _| reader.quarantined().is_empty()).await;
+    scene.assert_healed();
+    assert_eq!(scene.relay.stats().contradictions, 0);
+}
+
+#[tokio::test]
 async fn a_new_epoch_does_not_make_a_pool_trusted() {
     let mut scene = Scene::new().await;
     scene.shut(0, HIDDEN).await;
