@@ -52,6 +52,20 @@ impl MessageHeader {
         }
     }
 
+    /// Template and schema as one number, compared at once.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn kind(&self) -> u32 {
+        self.template_id.get() as u32 | (self.schema_id.get() as u32) << 16
+    }
+
+    /// [`Self::kind`] of every `T`.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn kind_of<T: WireMessage>() -> u32 {
+        T::TEMPLATE_ID as u32 | (SCHEMA_ID as u32) << 16
+    }
+
     /// Position in the stream.
     #[must_use]
     pub const fn sequence(&self) -> Sequence {

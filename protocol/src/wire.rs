@@ -17,6 +17,14 @@ impl U256Le {
         Self(value.to_le_bytes())
     }
 
+    /// Whether the number is below 2^160, as a square root of a price has to be.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn is_below_2_160(self) -> bool {
+        let [_, _, third, fourth] = *self.get().as_limbs();
+        third >> 32 | fourth == 0
+    }
+
     /// The number.
     #[must_use]
     #[inline]

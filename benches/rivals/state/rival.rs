@@ -10,6 +10,11 @@ use crate::world::{Update, World};
 pub(crate) trait Rival {
     fn name(&self) -> &'static str;
 
+    /// Whether it takes the block as a whole and can take it back: the like of all that a block of ours takes.
+    fn is_whole_block(&self) -> bool {
+        false
+    }
+
     fn load(&mut self, blocks: &[Vec<Update>]);
 
     /// Makes the next block's logs anew, so that they are as near as ours: not measured.

@@ -75,11 +75,14 @@ pub trait WireMessage: FromBytes + IntoBytes + KnownLayout + Immutable + Unalign
     /// As [`Message::decode`]; [`DecodeError::Template`] when it is another message.
     #[inline]
     fn decode(bytes: &[u8]) -> Result<&Self, DecodeError> {
-        let template = decode_header(bytes)?.template_id.get();
-        if template != Self::TEMPLATE_ID {
-            return Err(DecodeError::Template(template));
+        // What is whole is one comparison for the kind and two for the length; which of them failed is found out afterwards.
+        match Self::ref_from_prefix(bytes) {
+            Ok((message, _)) if is_whole::<Self>(message.header(), bytes.len()) => {
+                message.check()?;
+                Ok(message)
+            }
+            _ => decode_in_steps(bytes),
         }
-        decode_body(bytes)
     }
 
     /// The same message placed in a stream.
@@ -315,6 +318,23 @@ fn decode_header(bytes: &[u8]) -> Result<&MessageHeader, DecodeError> {
         return Err(DecodeError::Truncated { needed, got: bytes.len() });
     }
     Ok(header)
+}
+
+/// Whether a header is that of a `T`, all of whose fields are within the `available` bytes.
+#[inline]
+fn is_whole<T: WireMessage>(header: &MessageHeader, available: usize) -> bool {
+    let stated = usize::from(header.block_length.get());
+    header.kind() == MessageHeader::kind_of::<T>() && stated >= size_of::<T>() && stated <= available
+}
+
+/// The same as [`WireMessage::decode`], in an order that names what is wrong.
+#[cold]
+fn decode_in_steps<T: WireMessage>(bytes: &[u8]) -> Result<&T, DecodeError> {
+    let template = decode_header(bytes)?.template_id.get();
+    if template != T::TEMPLATE_ID {
+        return Err(DecodeError::Template(template));
+    }
+    decode_body(bytes)
 }
 
 /// Reads the fields this build knows of a message whose header was read.

@@ -13,6 +13,7 @@ use self::marks::Marks;
 use super::derived::view_of;
 use super::{Market, PoolView};
 use crate::pool::StepTable;
+use crate::pool::v4::takes_part_in_swaps;
 
 /// Steps ahead of the price, in each direction, of a market's table.
 pub const STEP_TABLE_STEPS: usize = 64;
@@ -25,7 +26,9 @@ impl Market {
     /// The same market with room for so many tables of steps, instead of [`STEP_TABLES_MAX`]. Those that it has are lost.
     #[must_use]
     pub fn with_step_tables(self, tables_max: usize) -> Self {
-        Self { tables: StepTables::new(tables_max), ..self }
+        let mut tables = StepTables::new(tables_max);
+        tables.grow(self.derived.len());
+        Self { tables, ..self }
     }
 
     /// Builds tables of steps for pools with ticks that were asked about since it was last called, at most
@@ -158,7 +161,7 @@ impl StepTables {
 
     /// Makes the table of a pool fit; whether it was built for that.
     fn fit(&mut self, pool: PoolId, view: &PoolView<'_>) -> bool {
-        if !matches!(view, PoolView::V3(_) | PoolView::V4(_)) {
+        if !has_steps(view) {
             return false;
         }
         if let Some(Some(table)) = self.tables.get_mut(pool.index()) {
@@ -189,9 +192,20 @@ impl StepTables {
             }
             self.holders.swap_remove(self.hand);
             self.is_held.remove(holder);
+            // That it changed is no reason to build its table again: whoever asks next is.
+            self.wanted.take(holder);
             return self.tables.get_mut(holder.index())?.take();
         }
         None
+    }
+}
+
+/// Whether a table can answer for the pool: of the fourth version, one with hooks is quoted by none.
+fn has_steps(view: &PoolView<'_>) -> bool {
+    match view {
+        PoolView::V3(_) => true,
+        PoolView::V4(view) => !takes_part_in_swaps(view.hooks),
+        _ => false,
     }
 }
 

@@ -11,11 +11,11 @@ use super::full_math::words::{join, shift_in};
 /// `a / b`, rounded down; `None` for a divisor of zero.
 #[inline(always)]
 pub(crate) fn quotient(a: U256, b: U256) -> Option<U256> {
+    let [a_0, a_1, a_2, a_3] = *a.as_limbs();
     match *b.as_limbs() {
-        [0, 0, 0, 0] => None,
-        [low, 0, 0, 0] => Some(by_one(a, low)),
-        [low, high, 0, 0] => Some(by_two(a, join(high, low))),
-        _ => Some(a.wrapping_div(b)),
+        // The machine's own division is then the shortest way.
+        [low, 0, 0, 0] if low != 0 && a_1 | a_2 | a_3 == 0 => Some(U256::from_limbs([a_0 / low, 0, 0, 0])),
+        _ => Divisor::new(b).divide(a),
     }
 }
 
@@ -25,15 +25,60 @@ pub(crate) fn over(a: U256, b: U256) -> U256 {
     quotient(a, b).unwrap_or(U256::ZERO)
 }
 
-#[inline(always)]
-fn by_one(a: U256, divisor: u64) -> U256 {
-    let [a_0, a_1, a_2, a_3] = *a.as_limbs();
-    if a_1 | a_2 | a_3 == 0 {
-        return U256::from_limbs([a_0 / divisor, 0, 0, 0]);
+/// What is divided by more than once: its reciprocal is reckoned once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Divisor {
+    Zero,
+    OneWord {
+        /// Moved up, so that its highest bit is set.
+        divisor: u64,
+        reciprocal: u64,
+        shift: u32,
+    },
+    TwoWords {
+        /// Moved up likewise.
+        divisor: u128,
+        reciprocal: u64,
+        shift: u32,
+    },
+    Longer(U256),
+}
+
+impl Divisor {
+    #[inline(always)]
+    pub(crate) fn new(value: U256) -> Self {
+        match *value.as_limbs() {
+            [0, 0, 0, 0] => Self::Zero,
+            [low, 0, 0, 0] => {
+                let shift = low.leading_zeros();
+                let divisor = low << shift;
+                Self::OneWord { divisor, reciprocal: reciprocal(divisor), shift }
+            }
+            [low, high, 0, 0] => {
+                let divisor = join(high, low);
+                let shift = divisor.leading_zeros();
+                let divisor = divisor << shift;
+                Self::TwoWords { divisor, reciprocal: reciprocal_of_two(divisor), shift }
+            }
+            _ => Self::Longer(value),
+        }
     }
-    let shift = divisor.leading_zeros();
-    let divisor = divisor << shift;
-    let reciprocal = reciprocal(divisor);
+
+    /// `a` over the divisor, rounded down; `None` for a divisor of zero.
+    #[inline(always)]
+    pub(crate) fn divide(&self, a: U256) -> Option<U256> {
+        Some(match *self {
+            Self::Zero => return None,
+            Self::OneWord { divisor, reciprocal, shift } => by_one(a, divisor, reciprocal, shift),
+            Self::TwoWords { divisor, reciprocal, shift } => by_two(a, divisor, reciprocal, shift),
+            Self::Longer(divisor) => a.wrapping_div(divisor),
+        })
+    }
+}
+
+#[inline(always)]
+fn by_one(a: U256, divisor: u64, reciprocal: u64, shift: u32) -> U256 {
+    let [a_0, a_1, a_2, a_3] = *a.as_limbs();
     let step = |rest, high, low| two_by_one(rest, shift_in(high, low, shift), divisor, reciprocal);
     let (mut q_3, mut q_2) = (0, 0);
     // What is shifted out above is less than the divisor.
@@ -53,11 +98,8 @@ fn by_one(a: U256, divisor: u64) -> U256 {
 
 /// By a divisor of two words.
 #[inline(always)]
-fn by_two(a: U256, divisor: u128) -> U256 {
+fn by_two(a: U256, divisor: u128, reciprocal: u64, shift: u32) -> U256 {
     let [a_0, a_1, a_2, a_3] = *a.as_limbs();
-    let shift = divisor.leading_zeros();
-    let divisor = divisor << shift;
-    let reciprocal = reciprocal_of_two(divisor);
     let step = |rest, high, low| three_by_two(rest, shift_in(high, low, shift), divisor, reciprocal);
     let (mut q_2, mut q_1) = (0, 0);
     let mut rest;
@@ -101,6 +143,7 @@ mod tests {
         #[test]
         fn quotient_is_that_of_the_library(a in number(), b in number()) {
             prop_assert_eq!(quotient(a, b), a.checked_div(b));
+            prop_assert_eq!(Divisor::new(b).divide(a), a.checked_div(b));
         }
 
         #[test]
@@ -108,6 +151,7 @@ mod tests {
             let product = q.wrapping_mul(b);
             for a in [product, product.wrapping_add(b).wrapping_sub(U256::ONE), product.wrapping_sub(U256::ONE)] {
                 prop_assert_eq!(quotient(a, b), a.checked_div(b));
+                prop_assert_eq!(Divisor::new(b).divide(a), a.checked_div(b));
             }
         }
     }

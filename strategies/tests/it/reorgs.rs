@@ -193,6 +193,8 @@ impl Chain {
 fn after_a_thousand_reorgs_the_market_is_that_of_a_fresh_replay() {
     let mut rng = StdRng::seed_from_u64(data::seed("reorgs", 41));
     let mut chain = Chain::new();
+    // As many as there are pools with ticks, told to a market that has its pools already.
+    chain.market = chain.market.with_step_tables(2);
     let (mut depths, mut back_and_forth, mut nested, mut built) = ([0_usize; DEPTH_MAX + 1], 0, 0, 0);
     (0..DEPTH_MAX + 6).for_each(|_| chain.mine(&mut rng));
     let mut left: Vec<Node> = Vec::new();

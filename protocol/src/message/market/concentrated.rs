@@ -32,7 +32,7 @@ wire_message!(
     V3Swap = 24,
     80,
     check = |m| {
-        if m.sqrt_price_x96.get().bit_len() > 160 {
+        if !m.sqrt_price_x96.is_below_2_160() {
             return Err(Self::field_error("sqrt_price_x96"));
         }
         // A swap's price limit must lie above `MIN_SQRT_RATIO`, so none ends on the lowest tick and steps below it.

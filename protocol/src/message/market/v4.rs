@@ -136,7 +136,7 @@ fn check_swap(m: &V4Swap) -> Result<(), DecodeError> {
     if !(TICK_MIN..=TICK_MAX).contains(&m.tick.get()) {
         return Err(V4Swap::field_error("tick"));
     }
-    if m.sqrt_price_x96.get().bit_len() > 160 {
+    if !m.sqrt_price_x96.is_below_2_160() {
         return Err(V4Swap::field_error("sqrt_price_x96"));
     }
     if m.lp_fee_ppm.get() > FEE_PPM_ONE {

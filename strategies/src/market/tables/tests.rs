@@ -4,6 +4,8 @@ use ruint::aliases::U256;
 use super::*;
 use crate::pool::V3View;
 use crate::pool::tick_math::{MAX_TICK, MIN_TICK};
+use crate::pool::v4::V4View;
+use crate::pool::v4::permission::BEFORE_SWAP;
 
 const TICKS: [TickLiquidity; 2] = [
     TickLiquidity { tick: -887_220, liquidity_net: 1_000_000, liquidity_gross: 1_000_000 },
@@ -21,6 +23,24 @@ fn view(ticks: &[TickLiquidity], liquidity: u128) -> PoolView<'_> {
         known_ticks: (MIN_TICK, MAX_TICK),
     };
     PoolView::V3(view.into())
+}
+
+/// A pool whose hook may set the fee of each swap.
+fn hooked(ticks: &[TickLiquidity]) -> PoolView<'_> {
+    let mut hooks = [0; 20];
+    hooks[18..].copy_from_slice(&BEFORE_SWAP.to_be_bytes());
+    let view = V4View {
+        hooks,
+        lp_fee_ppm: 3_000,
+        protocol_fees_ppm: [0; 2],
+        tick_spacing: 60,
+        sqrt_price_x96: U256::ONE << 96_usize,
+        tick: 0,
+        liquidity: 1_000_000,
+        ticks,
+        known_ticks: (MIN_TICK, MAX_TICK),
+    };
+    PoolView::V4(view.into())
 }
 
 fn holders(tables: &StepTables) -> Vec<u32> {
@@ -80,6 +100,30 @@ fn pool_that_was_not_asked_about_gives_way() {
     tables.build(|_| Some(view(&TICKS, 1_000_000)));
     assert!(!holders(&tables).contains(&idle) && holders(&tables).contains(&5));
     assert!(!tables.is_held.contains(PoolId(idle)) && tables.of_pool(PoolId(idle)).ask().is_none());
+}
+
+#[test]
+fn pool_that_gave_way_is_not_built_again_for_having_changed() {
+    let mut tables = StepTables::new(1);
+    tables.grow(4);
+    ask(&tables, [1]);
+    tables.build(|_| Some(view(&TICKS, 1_000_000)));
+    tables.note_change(PoolId(1));
+    // The table of pool 1 is looked at first, and gives way then: what was noted of it goes too.
+    tables.next = PoolId(2);
+    ask(&tables, [2]);
+    tables.build(|pool| (pool == PoolId(2)).then(|| view(&TICKS, 1_000_000)));
+    assert_eq!(holders(&tables), [2]);
+    assert!(!tables.wanted.take(PoolId(1)));
+}
+
+#[test]
+fn pool_with_hooks_holds_no_table() {
+    let mut tables = StepTables::new(1);
+    tables.grow(2);
+    ask(&tables, [1]);
+    assert_eq!(tables.build(|_| Some(hooked(&TICKS))), 0);
+    assert_eq!(tables.held(), (0, 0));
 }
 
 #[test]

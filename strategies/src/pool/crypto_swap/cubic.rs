@@ -7,7 +7,7 @@ use super::geometric::cube_root;
 use super::newton_legacy::{
     Curvature, CurvatureBounds, FRACTION, FRACTION_MIN_NG, balance_unbounded, check_d, check_fraction,
 };
-use super::words::{A_ONE, E18, E36, Int, of, over, within};
+use super::words::{A_ONE, E18, E36, Int, IntDivisor, of, over, within};
 use crate::pool::QuoteError;
 use crate::pool::square_root::square_root;
 
@@ -76,21 +76,23 @@ fn root_of_three(curvature: Curvature, x_j: Int, x_k: Int, d: Int) -> Result<Opt
     let one_and_gamma = ONE.wrapping_add(gamma);
     let free = one_and_gamma.times(one_and_gamma)?.over(TWENTY_SEVEN);
     let spread = THREE.wrapping_mul(a).times(c)?.divided(b)?.minus(b)?.abs()?;
-    let divider = int(divider_of_three(spread.word()?));
+    let cut = IntDivisor::new(int(divider_of_three(spread.word()?)));
     let (a, b, c, free) = if a.abs()? > b.abs()? {
         let factor = a.over(b).abs()?;
-        let scaled = |value: Int| Ok::<_, QuoteError>(value.times(factor)?.over(divider));
-        (a.wrapping_mul(factor).over(divider), scaled(b)?, scaled(c)?, scaled(free)?)
+        let scaled = |value: Int| Ok::<_, QuoteError>(value.times(factor)?.over_each(&cut));
+        (a.wrapping_mul(factor).over_each(&cut), scaled(b)?, scaled(c)?, scaled(free)?)
     } else {
         let factor = b.over(a).abs()?;
-        let scaled = |value: Int| value.over(factor).over(divider);
-        (a.divided(factor)?.over(divider), scaled(b), scaled(c), scaled(free))
+        let by_factor = IntDivisor::new(factor);
+        let scaled = |value: Int| value.over_each(&by_factor).over_each(&cut);
+        (a.divided(factor)?.over_each(&cut), scaled(b), scaled(c), scaled(free))
     };
+    let by_b = IntDivisor::new(b);
     let three_ac = THREE.wrapping_mul(a).times(c)?;
-    let delta_0 = three_ac.over(b).minus(b)?;
-    let last = TWENTY_SEVEN.times(a.times(a)?)?.over(b).times(free)?.over(b);
-    let delta_1 = THREE.times(three_ac)?.over(b).minus(b.wrapping_add(b))?.minus(last)?;
-    let square = FOUR.times(delta_0.times(delta_0)?)?.over(b).times(delta_0)?;
+    let delta_0 = three_ac.over_each(&by_b).minus(b)?;
+    let last = TWENTY_SEVEN.times(a.times(a)?)?.over_each(&by_b).times(free)?.over_each(&by_b);
+    let delta_1 = THREE.times(three_ac)?.over_each(&by_b).minus(b.wrapping_add(b))?.minus(last)?;
+    let square = FOUR.times(delta_0.times(delta_0)?)?.over_each(&by_b).times(delta_0)?;
     let square = delta_1.times(delta_1)?.plus(square)?;
     if !square.is_positive() {
         return Ok(None);
@@ -188,12 +190,13 @@ fn root_of_two(curvature: Curvature, x_j: Int, d: Int) -> Result<Option<Int>, Qu
     let last = TWENTY_SEVEN.times(a.times(a)?)?.divided(b)?.times(free)?.divided(b)?;
     let delta_1 = THREE.times(delta_0)?.plus(b)?.minus(last)?;
     let least = delta_0.abs()?.min(delta_1.abs()?).min(a);
-    let divider = int(divider_of_two(least.word()?));
-    let [a, b, c, free] = [a, b, c, free].map(|value| value.over(divider));
-    let delta_0 = THREE.wrapping_mul(a).wrapping_mul(c).over(b).minus(b)?;
-    let last = TWENTY_SEVEN.wrapping_mul(a.times(a)?).over(b).wrapping_mul(free).over(b);
+    let cut = IntDivisor::new(int(divider_of_two(least.word()?)));
+    let [a, b, c, free] = [a, b, c, free].map(|value| value.over_each(&cut));
+    let by_b = IntDivisor::new(b);
+    let delta_0 = THREE.wrapping_mul(a).wrapping_mul(c).over_each(&by_b).minus(b)?;
+    let last = TWENTY_SEVEN.wrapping_mul(a.times(a)?).over_each(&by_b).wrapping_mul(free).over_each(&by_b);
     let delta_1 = THREE.times(delta_0)?.plus(b)?.minus(last)?;
-    let square = FOUR.times(delta_0.times(delta_0)?)?.over(b).wrapping_mul(delta_0);
+    let square = FOUR.times(delta_0.times(delta_0)?)?.over_each(&by_b).wrapping_mul(delta_0);
     let square = delta_1.times(delta_1)?.plus(square)?;
     if !square.is_positive() {
         return Ok(None);

@@ -7,7 +7,7 @@ use ruint::aliases::U256;
 use ruint::uint;
 
 use super::geometric::{ROUNDS_MAX, legacy_mean};
-use super::words::{A_ONE, Checked, E18, of, within};
+use super::words::{A_ONE, Checked, Divisor, E18, of, within};
 use crate::pool::QuoteError;
 
 /// Amplification and gamma of the moment.
@@ -75,10 +75,26 @@ fn distance(gamma: U256, k0: U256) -> Checked {
     }
 }
 
-/// `D * g^2 / (A * gamma^2)`, of 10^18; `g` is [`distance`].
-fn first_factor(curvature: Curvature, d: U256, g: U256) -> Checked {
-    let Curvature { a, gamma } = curvature;
-    of(E18) * d / gamma * g / gamma * g * A_ONE / a
+/// [`Curvature`], as the loops divide by it.
+struct CurvatureDivisors {
+    a: Divisor,
+    gamma: Divisor,
+}
+
+impl CurvatureDivisors {
+    fn new(Curvature { a, gamma }: Curvature) -> Self {
+        Self { a: Divisor::new(a), gamma: Divisor::new(gamma) }
+    }
+
+    /// `D / gamma`, of 10^18.
+    fn over_gamma(&self, d: U256) -> Checked {
+        (of(E18) * d).by(&self.gamma)
+    }
+
+    /// `D * g^2 / (A * gamma^2)`, of 10^18; `g` is [`distance`].
+    fn first_factor(&self, d_over_gamma: Checked, g: U256) -> Checked {
+        ((d_over_gamma * g).by(&self.gamma) * g * A_ONE).by(&self.a)
+    }
 }
 
 /// Invariant of a pool of two or three coins before NG. `x` in the units of coin 0, of 10^18.
@@ -110,22 +126,26 @@ pub(super) fn invariant_from<const N: usize>(
 ) -> Result<U256, QuoteError> {
     let count = U256::from(N);
     let sum = sorted.iter().fold(of(U256::ZERO), |sum, &x| sum + x).get()?;
+    let divisors = CurvatureDivisors::new(curvature);
     let mut d = start;
     for _ in 0..ROUNDS_MAX {
         let before = d;
+        let by_d = Divisor::new(d);
         let k0 = if N == 2 {
-            of(E18) * U256::from(4) * sorted[0] / d * sorted[1] / d
+            ((of(E18) * U256::from(4) * sorted[0]).by(&by_d) * sorted[1]).by(&by_d)
         } else {
-            sorted.iter().fold(of(E18), |k0, &x| k0 * x * count / d)
+            sorted.iter().fold(of(E18), |k0, &x| (k0 * x * count).by(&by_d))
         };
         let k0 = k0.get()?;
         let g = distance(curvature.gamma, k0).get()?;
-        let mul_1 = first_factor(curvature, d, g).get()?;
+        let mul_1 = divisors.first_factor(divisors.over_gamma(d), g).get()?;
         let mul_2 = (of(E18) * U256::from(2) * count * k0 / g).get()?;
-        let slope = (of(sum) + of(sum) * mul_2 / E18 + of(mul_1) * count / k0 - of(mul_2) * d / E18).get()?;
-        let plus = (of(d) * (of(slope) + sum) / slope).get()?;
-        let minus = of(d) * d / slope;
-        let rest = of(d) * (of(mul_1) / slope) / E18 * E18.abs_diff(k0) / k0;
+        let by_k0 = Divisor::new(k0);
+        let slope = (of(sum) + of(sum) * mul_2 / E18 + (of(mul_1) * count).by(&by_k0) - of(mul_2) * d / E18).get()?;
+        let by_slope = Divisor::new(slope);
+        let plus = (of(d) * (of(slope) + sum)).by(&by_slope).get()?;
+        let minus = (of(d) * d).by(&by_slope);
+        let rest = (of(d) * of(mul_1).by(&by_slope) / E18 * E18.abs_diff(k0)).by(&by_k0);
         let minus = if E18 > k0 { minus + rest } else { minus - rest }.get()?;
         d = newton_step(plus, minus);
         if is_settled(d, before)? {
@@ -172,13 +192,15 @@ pub(super) fn balance_unbounded<const N: usize>(
     let Others { start, k0_part, sum, largest } = if N == 2 { other_of_two(x, d, i)? } else { others(x, d, i)? };
     let limit = (largest / PRECISION).max(d / PRECISION).max(U256::from(100));
     let count = U256::from(N);
+    let (by_d, divisors) = (Divisor::new(d), CurvatureDivisors::new(curvature));
+    let d_over_gamma = divisors.over_gamma(d);
     let mut y = start;
     for _ in 0..ROUNDS_MAX {
         let before = y;
-        let k0 = (of(k0_part) * y * count / d).get()?;
+        let k0 = (of(k0_part) * y * count).by(&by_d).get()?;
         let s = (of(sum) + y).get()?;
         let g = distance(curvature.gamma, k0).get()?;
-        let mul_1 = first_factor(curvature, d, g).get()?;
+        let mul_1 = divisors.first_factor(d_over_gamma, g).get()?;
         let mul_2 = (of(E18) + of(E18) * U256::from(2) * k0 / g).get()?;
         let rise = (of(E18) * y + of(s) * mul_2 + mul_1).get()?;
         let fall = (of(d) * mul_2).get()?;
@@ -188,15 +210,22 @@ pub(super) fn balance_unbounded<const N: usize>(
         }
         let rise = rise.wrapping_sub(fall);
         let slope = (of(rise) / y).get()?;
-        let part = of(mul_1) / slope;
-        let plus = ((of(rise) + of(E18) * d) / slope + part * E18 / k0).get()?;
-        let minus = (part + of(E18) * s / slope).get()?;
+        let by_slope = Divisor::new(slope);
+        let part = of(mul_1).by(&by_slope);
+        let plus = ((of(rise) + of(E18) * d).by(&by_slope) + part * E18 / k0).get()?;
+        let minus = (part + (of(E18) * s).by(&by_slope)).get()?;
         y = if plus < minus { before >> 1_usize } else { plus.wrapping_sub(minus) };
-        if y.abs_diff(before) < limit.max(y / PRECISION) {
+        let step = y.abs_diff(before);
+        if step < limit || is_one_part_in_precision(step, y) {
             return Ok(y);
         }
     }
     Err(QuoteError::NotConverged)
+}
+
+/// `step < y / PRECISION`, without the division.
+fn is_one_part_in_precision(step: U256, y: U256) -> bool {
+    (of(step) + U256::ONE).get().and_then(|more| (of(more) * PRECISION).get()).is_ok_and(|whole| whole <= y)
 }
 
 /// What the loop needs of the coins that are given.

@@ -8,8 +8,8 @@ use ruint::uint;
 
 use crate::pool::QuoteError;
 use crate::pool::checked::product;
-pub(super) use crate::pool::quotient::over;
 use crate::pool::quotient::quotient;
+pub(super) use crate::pool::quotient::{Divisor, over};
 
 /// One, in the precision of prices, gamma and most ratios.
 pub(super) const E18: U256 = uint!(1_000_000_000_000_000_000_U256);
@@ -34,6 +34,13 @@ impl Checked {
     #[inline(always)]
     pub(super) fn get(self) -> Result<U256, QuoteError> {
         self.failure.map_or(Ok(self.word), Err)
+    }
+
+    /// `self / divisor`, for one that is divided by more than once.
+    #[inline(always)]
+    pub(super) fn by(self, divisor: &Divisor) -> Self {
+        let quotient = divisor.divide(self.word);
+        self.both(self, quotient.unwrap_or(U256::ZERO), quotient.is_some(), QuoteError::UnsafeValue)
     }
 
     #[inline(always)]
@@ -193,6 +200,12 @@ impl Int {
         if self.is_negative() == other.is_negative() { magnitude } else { magnitude.negated() }
     }
 
+    /// [`Self::over`], for a divisor that is divided by more than once.
+    pub(super) fn over_each(self, divisor: &IntDivisor) -> Self {
+        let magnitude = Self(divisor.magnitude.divide(self.magnitude()).unwrap_or(U256::ZERO));
+        if self.is_negative() == divisor.is_negative { magnitude } else { magnitude.negated() }
+    }
+
     /// Division by 2^96 towards minus infinity: the machine's own shift.
     pub(super) fn shifted_96(self) -> Self {
         Self(self.0.arithmetic_shr(96))
@@ -202,6 +215,18 @@ impl Int {
         let number = if is_negative { Self(magnitude.wrapping_neg()) } else { Self(magnitude) };
         let is_sound = number.0.is_zero() || number.is_negative() == is_negative;
         if is_sound { Ok(number) } else { Err(QuoteError::AmountOverflow) }
+    }
+}
+
+/// A signed word that is divided by more than once.
+pub(super) struct IntDivisor {
+    magnitude: Divisor,
+    is_negative: bool,
+}
+
+impl IntDivisor {
+    pub(super) fn new(value: Int) -> Self {
+        Self { magnitude: Divisor::new(value.magnitude()), is_negative: value.is_negative() }
     }
 }
 
@@ -234,6 +259,7 @@ mod tests {
             assert_eq!(int(a).minus(int(b)), Ok(int(a - b)));
             assert_eq!(int(a).times(int(b)), Ok(int(a * b)));
             assert_eq!(int(a).over(int(b)), int(a.checked_div(b).unwrap_or(0)));
+            assert_eq!(int(a).over_each(&IntDivisor::new(int(b))), int(a.checked_div(b).unwrap_or(0)));
             assert_eq!(int(a).divided(int(b)), a.checked_div(b).map(int).ok_or(QuoteError::UnsafeValue));
             assert_eq!(int(a).cmp(&int(b)), a.cmp(&b));
         }
