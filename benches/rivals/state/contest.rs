@@ -169,13 +169,15 @@ pub(crate) fn report(pools: usize, row: &Row, measured: &Measured) {
     line("    beginning and end of the block", &measured.closed);
     for RivalTimes { name, is_whole, samples } in &measured.rivals {
         line(&format!("    {name}"), samples);
-        let ours = if *is_whole { &measured.whole } else { &measured.applied };
-        let Ratio { value, interval: [low, high] } = ratio(ours, samples);
-        let is_met = if low >= GATE_RATIO { "met" } else { "MISSED" };
-        println!(
-            "    {name} / ours{}: {value:.2} (95 % interval {low:.2} to {high:.2}); gate: at least {GATE_RATIO}: {is_met}",
-            if *is_whole { " with the block's beginning and end" } else { "" }
-        );
+        // A whole block's like is our updates too: they can be taken back, and what the end derives is nobody else's.
+        let with_ends = Some((&measured.whole, " with the block's beginning and end")).filter(|_| *is_whole);
+        for (ours, what) in core::iter::once((&measured.applied, "")).chain(with_ends) {
+            let Ratio { value, interval: [low, high] } = ratio(ours, samples);
+            let is_met = if low >= GATE_RATIO { "met" } else { "MISSED" };
+            println!(
+                "    {name} / ours{what}: {value:.2} (95 % interval {low:.2} to {high:.2}); gate: at least {GATE_RATIO}: {is_met}"
+            );
+        }
     }
     if row.spread == Spread::Few && matches!(row.mix, Mix::Sync | Mix::Swap) {
         let is_met = if p50 <= GATE_HOT_NS { "met" } else { "MISSED" };

@@ -40,15 +40,18 @@ pub(super) fn balance_of_three(curvature: Curvature, x: [U256; 3], d: U256, i: u
     check_fraction(x[j], d, FRACTION.0)?;
     check_fraction(x[k], d, FRACTION.0)?;
     let (x_j, x_k, big_d) = (Int::try_of(x[j])?, Int::try_of(x[k])?, Int::try_of(d)?);
-    let Some(root) = root_of_three(curvature, x_j, x_k, big_d)? else {
+    let (by_j, by_k) = (IntDivisor::new(x_j), IntDivisor::new(x_k));
+    let Some(root) = root_of_three(curvature, [(x_j, &by_j), (x_k, &by_k)], big_d)? else {
         // The fallback is the old contract's loop with its check of the result.
         let y = balance_unbounded(curvature, x, d, i)?;
         check_fraction(y, d, FRACTION.0)?;
         return Ok(Solved { y, k0: U256::ZERO });
     };
     let Root { a, root } = root;
-    let y = big_d.times(big_d)?.over(TWENTY_SEVEN).over(x_k).times(big_d)?.over(x_j).times(root)?.over(a).word()?;
-    let k0 = ONE.times(root)?.over(a).word()?;
+    let by_a = IntDivisor::new(a);
+    let y = big_d.times(big_d)?.over(TWENTY_SEVEN).over_each(&by_k).times(big_d)?.over_each(&by_j);
+    let y = y.times(root)?.over_each(&by_a).word()?;
+    let k0 = ONE.times(root)?.over_each(&by_a).word()?;
     check_fraction(y, d, FRACTION_MIN_NG)?;
     Ok(Solved { y, k0 })
 }
@@ -60,14 +63,18 @@ struct Root {
 }
 
 /// `None` where the cubic has more than one real root and the contract falls back on Newton's method.
-fn root_of_three(curvature: Curvature, x_j: Int, x_k: Int, d: Int) -> Result<Option<Root>, QuoteError> {
+fn root_of_three(
+    curvature: Curvature,
+    [(x_j, by_j), (x_k, by_k)]: [(Int, &IntDivisor); 2],
+    d: Int,
+) -> Result<Option<Root>, QuoteError> {
     let (amplification, gamma) = (int(curvature.a), int(curvature.gamma));
     let precision = int(A_ONE);
     let gamma_2 = gamma.wrapping_mul(gamma);
     let ninth = int(E36).over(NINE);
     let a = int(E36).over(TWENTY_SEVEN);
-    let b_rest = d.wrapping_mul(d).over(x_j).wrapping_mul(gamma_2).times(amplification)?;
-    let b_rest = b_rest.over(int(uint!(729_U256))).over(precision).over(x_k);
+    let b_rest = d.wrapping_mul(d).over_each(by_j).wrapping_mul(gamma_2).times(amplification)?;
+    let b_rest = b_rest.over(int(uint!(729_U256))).over(precision).over_each(by_k);
     let b = ninth.wrapping_add(ONE.wrapping_add(ONE).wrapping_mul(gamma).over(TWENTY_SEVEN)).minus(b_rest)?;
     let c_rest = gamma_2.times(x_j.wrapping_add(x_k).wrapping_sub(d))?.over(d).wrapping_mul(amplification);
     let c_rest = c_rest.over(TWENTY_SEVEN).over(precision);

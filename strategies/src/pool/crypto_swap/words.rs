@@ -201,7 +201,11 @@ impl Int {
     }
 
     /// [`Self::over`], for a divisor that is divided by more than once.
+    #[inline]
     pub(super) fn over_each(self, divisor: &IntDivisor) -> Self {
+        if divisor.is_one {
+            return self;
+        }
         let magnitude = Self(divisor.magnitude.divide(self.magnitude()).unwrap_or(U256::ZERO));
         if self.is_negative() == divisor.is_negative { magnitude } else { magnitude.negated() }
     }
@@ -222,11 +226,13 @@ impl Int {
 pub(super) struct IntDivisor {
     magnitude: Divisor,
     is_negative: bool,
+    is_one: bool,
 }
 
 impl IntDivisor {
     pub(super) fn new(value: Int) -> Self {
-        Self { magnitude: Divisor::new(value.magnitude()), is_negative: value.is_negative() }
+        let is_one = value.0 == U256::ONE;
+        Self { magnitude: Divisor::new(value.magnitude()), is_negative: value.is_negative(), is_one }
     }
 }
 
