@@ -237,8 +237,8 @@ impl Hub {
             _ if !self.sequencer.is_whole() => Ok(()),
             ChainEvent::Standing(verdict) => self.stand(&verdict),
             ChainEvent::Block { context, head_number, news, mut restated, updates, read_at } => {
-                restated.extend(self.truth.as_mut().map(Truth::take_restated).unwrap_or_default());
-                match self.sequencer.block(context, head_number, &news, &restated, &updates, &mut self.frames) {
+                let told = self.tell_the_ill(&mut restated, &updates);
+                match self.sequencer.block(context, head_number, &news, &restated, &told, &mut self.frames) {
                     Ok(()) => {
                         let sequenced_at = Instant::now();
                         self.facts.raise(news.since_version());

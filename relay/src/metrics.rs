@@ -116,6 +116,10 @@ counters! {
     truth_void,
     /// Pools that the source did not tell for a comparison.
     truth_unread,
+    /// 1 once the comparison with the chain has ended by itself, which it never should: no pool is compared any more.
+    truth_ended,
+    /// Readings and changes of pools in quarantine that could not be told, and were not.
+    truth_untold,
     /// Blocks of which no sample was taken because one was still under way.
     truth_skipped,
     /// Pools that were told anew from a reading of the chain.

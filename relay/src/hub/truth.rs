@@ -1,5 +1,6 @@
 //! What the comparison with the chain means for the stream: pools that are shut, told anew and let back.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use alphapulse_protocol::message::BlockContext;
@@ -11,6 +12,18 @@ use crate::source::Update;
 use crate::truth::{Findings, Restated, Truth, Verdict};
 
 impl Hub {
+    /// What a block tells of pools in quarantine: those that are told anew in it, and the changes that can be told.
+    pub(super) fn tell_the_ill<'a>(
+        &mut self,
+        restated: &mut Vec<Restated>,
+        updates: &'a [Update],
+    ) -> Cow<'a, [Update]> {
+        let Some(truth) = &mut self.truth else { return Cow::Borrowed(updates) };
+        let replica = self.sequencer.replica();
+        restated.extend(truth.take_restated(replica, updates));
+        truth.tellable(replica, restated, updates)
+    }
+
     /// The block is with everyone: what is compared of it is copied now, before the next one changes it.
     pub(super) fn sample(
         &mut self,

@@ -61,6 +61,16 @@ impl Update {
         })
     }
 
+    /// The same change of a pool with this id.
+    pub(crate) fn of_pool(mut self, pool: PoolId) -> Self {
+        match &mut self {
+            Self::V2Reserves(message) => message.pool.set(pool.0),
+            Self::V3Swap(message) => message.pool.set(pool.0),
+            Self::V3Liquidity(message) => message.pool.set(pool.0),
+        }
+        self
+    }
+
     fn check(&self) -> Result<(), DecodeError> {
         match self {
             Self::V2Reserves(message) => message.check(),

@@ -134,6 +134,15 @@ pub trait ChainSource: Send + Sync + 'static {
         self.pools(at, pools)
     }
 
+    /// Whether the block is on the source's chain, asked for such a comparison.
+    ///
+    /// # Errors
+    /// When the source cannot be asked.
+    fn is_canonical(&self, block: &BlockContext) -> impl Future<Output = Result<bool, SourceError>> + Send {
+        let (number, hash) = (block.number.get(), block.hash);
+        async move { Ok(self.block_by_number(number).await?.is_some_and(|there| there.hash == hash)) }
+    }
+
     /// Logs of the events in [`CREATIONS`] of these factories, from a block's number to another's, both included. They say
     /// where to look, and prove nothing.
     ///

@@ -12,6 +12,8 @@ use crate::config::PoolSpec;
 pub(crate) struct Job {
     pub(super) generation: u64,
     pub(super) at: BlockContext,
+    /// How many of the asks, the first ones, are for pools in quarantine.
+    pub(super) ill: usize,
     pub(super) asks: Vec<Ask>,
 }
 

@@ -9,6 +9,8 @@ mod job;
 mod plan;
 mod report;
 mod sampler;
+mod scratch;
+mod telling;
 mod ward;
 
 use std::collections::VecDeque;
@@ -116,11 +118,6 @@ impl Truth {
         ids.zip(pools).filter_map(found).collect()
     }
 
-    /// Pools that are to be told anew in the block that comes next.
-    pub(crate) fn take_restated(&mut self) -> Vec<Restated> {
-        self.ward.take_readings()
-    }
-
     /// A block was sequenced, with these changes and with what was told anew in it. Called when everyone has it.
     pub(crate) fn note_block(&mut self, context: &BlockContext, updates: &[Update], restated: &[Restated]) {
         let number = context.number.get();
@@ -135,6 +132,7 @@ impl Truth {
 
     /// Takes a sample of the state after a block that is the newest.
     pub(crate) fn sample(&mut self, replica: &Replica, head_number: BlockNumber) {
+        self.watch();
         let Some(context) = replica.context().filter(|_| replica.is_whole()) else { return };
         if context.number.get() < head_number.0 {
             return;
@@ -144,20 +142,31 @@ impl Truth {
             return;
         }
         let mut asks = self.ask_ill(replica, context.number.get());
+        let ill = asks.len();
         let pools = replica.pools();
         for pool in self.plan.next(pools.len(), self.sample_pools) {
             let (Some(info), Some(state)) = (pools.get(pool.index()), replica.state(pool)) else { continue };
             let ticks = self.plan.window(pool, info);
             asks.push(Ask { pool, info: *info, ticks, purpose: Purpose::Compare(state.clone()) });
         }
-        self.send(*context, asks);
+        self.send(*context, ill, asks);
+    }
+
+    /// The sampler ends with the relay. One that ended before is a fault of ours: nothing is compared any more, which nobody may overlook.
+    fn watch(&self) {
+        if self.jobs.is_closed() && self.metrics.truth_ended.get() == 0 {
+            self.metrics.truth_ended.set(1);
+            tracing::error!(
+                "the comparison with the chain has ended, and no pool is compared any more: start the relay again"
+            );
+        }
     }
 
     /// Goes on with the pools in quarantine, if the state is that of a whole block.
     pub(crate) fn ask_for_the_ill(&mut self, replica: &Replica) {
         let Some(context) = replica.context().filter(|_| replica.is_whole() && !self.is_busy) else { return };
         let asks = self.ask_ill(replica, context.number.get());
-        self.send(*context, asks);
+        self.send(*context, asks.len(), asks);
     }
 
     fn ask_ill(&mut self, replica: &Replica, number: u64) -> Vec<Ask> {
@@ -174,14 +183,14 @@ impl Truth {
         asks
     }
 
-    fn send(&mut self, at: BlockContext, asks: Vec<Ask>) {
+    fn send(&mut self, at: BlockContext, ill: usize, asks: Vec<Ask>) {
         if asks.is_empty() {
             return;
         }
         let reads: Vec<_> =
             asks.iter().filter(|ask| matches!(ask.purpose, Purpose::Read)).map(|ask| ask.pool).collect();
         // One job is under way at most, so there is room unless the sampler is gone.
-        if self.jobs.try_send(Job { generation: self.generation, at, asks }).is_ok() {
+        if self.jobs.try_send(Job { generation: self.generation, at, ill, asks }).is_ok() {
             self.is_busy = true;
             reads.into_iter().for_each(|pool| self.ward.note_asked(pool, at.number.get()));
         }

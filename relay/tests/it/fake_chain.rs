@@ -11,6 +11,7 @@ use alloy::primitives::{Address, B256, Bloom, Log as EventLog, LogData};
 use alloy::rpc::types::Log;
 use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::message::BlockContext;
+use alphapulse_protocol::replica::PoolState;
 use alphapulse_relay::source::{BlockProof, ChainSource, Dial, MarketImage, PoolAnswer};
 use alphapulse_relay::{PoolSpec, SourceError};
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
@@ -77,6 +78,8 @@ pub(crate) struct Faults {
     pub(crate) refuse_samples: u32,
     /// Requests for a sample that are not answered in time.
     pub(crate) mute_samples: u32,
+    /// Requests for a sample that are answered with reserves of pool 0 that no pair can hold.
+    pub(crate) absurd_samples: u32,
     /// Requests for a sample during which the block leaves the chain; what is answered is of another block.
     pub(crate) reorg_samples: u32,
     /// Requests for a sample that are answered before all others are kept waiting; `None` answers all.
@@ -294,6 +297,15 @@ impl FakeSource {
     }
 }
 
+/// What a pair says that holds more than fits its storage.
+fn make_absurd(answer: &mut PoolAnswer) {
+    if let PoolAnswer::Read(image) = answer
+        && let PoolState::V2(pair) = &mut image.state
+    {
+        pair.reserve_0 = 1 << 112;
+    }
+}
+
 impl ChainSource for FakeSource {
     async fn next_head(&self) -> Result<BlockContext, SourceError> {
         self.heads.lock().await.recv().await.ok_or(SourceError::Disconnected)
@@ -396,7 +408,11 @@ impl ChainSource for FakeSource {
         }
         let block = self.chain.known(hash).ok_or_else(|| refused("eth_call"))?;
         let absent = || PoolAnswer::Refused("no code at this address".into());
-        Ok(pools.iter().map(|spec| block.market.answer(spec).unwrap_or_else(absent)).collect())
+        let mut answers: Vec<_> = pools.iter().map(|spec| block.market.answer(spec).unwrap_or_else(absent)).collect();
+        if self.chain.hits(|faults| &mut faults.absurd_samples) {
+            answers.iter_mut().for_each(make_absurd);
+        }
+        Ok(answers)
     }
 
     async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {

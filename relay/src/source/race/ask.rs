@@ -166,13 +166,16 @@ impl<D: Dial> Race<D> {
     /// A block as enough nodes describe it, or `None` as soon as that many do not have it.
     pub(super) async fn agree_on_block<F>(
         &self,
+        is_sample: bool,
         question: impl Fn(SharedLine<D>) -> F,
     ) -> Result<Option<BlockContext>, SourceError>
     where
         F: Future<Output = Result<Option<BlockContext>, SourceError>> + Send + 'static,
     {
         'again: loop {
-            let mut answers = Self::ask(self.current_lines(), &question);
+            let lines = self.current_lines();
+            let mut answers =
+                if is_sample { Self::ask_patiently(lines, &question) } else { Self::ask(lines, &question) };
             let (mut given, mut failure) = (Given::new(), None);
             while let Some((id, answer)) = answers.next().await {
                 let block = match answer {

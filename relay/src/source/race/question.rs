@@ -314,7 +314,7 @@ impl<D: Dial> Race<D> {
         let Some(line) = self.ready_line(node) else { return };
         let Some(head) = self.fresh_head(node, &line).await else { return };
         let number = head.number.get();
-        let theirs = self.agree_on_block(|line| async move { line.source.block_by_number(number).await }).await;
+        let theirs = self.agree_on_block(false, |line| async move { line.source.block_by_number(number).await }).await;
         let Ok(theirs) = theirs else { return };
         let is_still = self.fresh_head(node, &line).await.is_some_and(|now| now.hash == head.hash);
         match theirs {

@@ -60,11 +60,11 @@ impl<D: Dial> ChainSource for RaceSource<D> {
     }
 
     async fn block_by_hash(&self, hash: B256) -> Result<Option<BlockContext>, SourceError> {
-        self.race.agree_on_block(|line| async move { line.source.block_by_hash(hash).await }).await
+        self.race.agree_on_block(false, |line| async move { line.source.block_by_hash(hash).await }).await
     }
 
     async fn block_by_number(&self, number: u64) -> Result<Option<BlockContext>, SourceError> {
-        self.race.agree_on_block(|line| async move { line.source.block_by_number(number).await }).await
+        self.race.agree_on_block(false, |line| async move { line.source.block_by_number(number).await }).await
     }
 
     async fn logs(&self, block: BlockRef, contracts: &[Address]) -> Result<Vec<Log>, SourceError> {
@@ -91,6 +91,14 @@ impl<D: Dial> ChainSource for RaceSource<D> {
     /// Nobody waits for it, so what comes of it does not make the nodes less believable.
     async fn sample(&self, at: &BlockContext, pools: &[PoolSpec]) -> Result<Vec<PoolAnswer>, SourceError> {
         self.race.agree_on_pools(*at, pools.into(), true).await
+    }
+
+    /// As with [`Self::sample`], a node that is slow to answer loses nothing by it.
+    async fn is_canonical(&self, block: &BlockContext) -> Result<bool, SourceError> {
+        let number = block.number.get();
+        let there =
+            self.race.agree_on_block(true, move |line| async move { line.source.block_by_number(number).await });
+        Ok(there.await?.is_some_and(|there| there.hash == block.hash))
     }
 
     async fn creations(&self, from: u64, to: u64, factories: &[Address]) -> Result<Vec<Log>, SourceError> {
