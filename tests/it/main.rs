@@ -16,6 +16,7 @@ mod left_out;
 mod node;
 mod quote;
 mod quote_auction;
+mod record;
 mod relay_admin;
 mod relay_status;
 mod run;

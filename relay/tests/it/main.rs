@@ -22,6 +22,7 @@ mod fake_node;
 mod feed_messages;
 mod golden;
 mod journal;
+mod journal_chain;
 mod keys;
 mod later_kinds;
 mod log;
