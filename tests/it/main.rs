@@ -14,6 +14,7 @@ mod help;
 mod journal;
 mod left_out;
 mod node;
+mod quarantine;
 mod quote;
 mod quote_auction;
 mod record;

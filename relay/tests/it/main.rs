@@ -56,5 +56,6 @@ mod tls;
 mod truth;
 mod truth_race;
 mod truth_scene;
+mod truth_status;
 mod truth_stream;
 mod users;
