@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod executor;
+mod feed_folder;
 pub(crate) mod journal;
 pub(crate) mod kill;
 mod market_file;

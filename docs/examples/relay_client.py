@@ -7,6 +7,7 @@ It joins a relay, keeps the state that the stream describes, and prints that sta
     relay_client.py --unix /run/relay.sock --progress 60    (a line on stderr each minute; --quiet: none)
     relay_client.py --tcp 127.0.0.1:7000 --drop-after 500 --pause 2
     relay_client.py --unix /run/replay.sock --until-shutdown    (of a recording: end with it, join no relay after it)
+    kill -TERM PID, or Ctrl-C                                   (ends it as well, with the state and exit code 0)
     relay_client.py --tcp relay.example:7000 --key-file trader-1:trader-1.key --tls-ca relay.pem
     relay_client.py --self-test DIR         (DIR holds the golden files, v1/ to v3/)
 
@@ -25,6 +26,7 @@ import json
 import pathlib
 import re
 import secrets
+import signal
 import socket
 import ssl
 import struct
@@ -128,6 +130,7 @@ PARTS = {1: ["V2Reserves"], 2: ["V3Swap"], 3: ["SolidlyReserves"], 4: ["SolidlyR
          9: ["BalancerStableParameters", "PoolRates 1", "PoolRates 2", "BalancerStableBalances"]}
 REPLAY, SNAPSHOT = 1, 2  # Gap recovery.
 TRUSTED, QUARANTINED, RESTATED = 1, 2, 3  # Standings of a pool.
+STATE_PARTS = {1: "terms", 2: "rates", 4: "rates of the last join or exit", 8: "state", 16: "ticks"}
 GAP_REASONS = {1: "it was slower than the stream", 2: "it was away", 3: "the relay began a new epoch",
                4: "a reorg goes back below the snapshot that it began with"}
 CLOSE_REASONS = {1: "Shutdown", 2: "Evicted", 3: "Version", 4: "Malformed", 5: "HandshakeTimeout", 6: "Full",
@@ -347,10 +350,15 @@ class State:
     def is_tradable(self):
         """Whole, at the head, nothing missed that is still to be replayed, and the present connection said so.
 
-        Nor may the relay have said that its nodes cannot be believed.
+        Nor may the relay have said that its nodes cannot be believed. Of a pool in quarantine this says nothing:
+        before trading ask `is_pool_tradable` of each pool on the way.
         """
         return (self.phase == "whole" and self.block.number >= self.head_number
                 and self.sequence >= self.replay_last and self.is_confirmed and self.is_safe)
+
+    def is_pool_tradable(self, pool):
+        """Whether this pool may be traded on now: the state may, and the pool is not in quarantine."""
+        return self.is_tradable and pool < len(self.pools) and pool not in self.quarantined
 
     def resume(self, epoch):
         """A new connection, in `epoch`, is told the place of this state.
@@ -620,7 +628,7 @@ class State:
 
     def report(self):
         """The state for JSON; numbers that may exceed 2^53 as text."""
-        pools = [dict(pool) for pool in self.pools]
+        pools = [{**pool, "is_tradable": self.is_pool_tradable(at)} for at, pool in enumerate(self.pools)]
         for pool in pools:
             if pool["kind"] == KIND_V2:
                 pool["reserves"] = [str(reserve) for reserve in pool["reserves"]]
@@ -681,8 +689,9 @@ class Progress:
         rate = (state.live_messages - self.told_messages) / passed if passed > 0 else 0.0
         self.told_at, self.told_messages = self.told_at + passed, state.live_messages
         gaps = f", {len(state.gaps)} gaps" if state.gaps else ""
+        but = f" but for {len(state.quarantined)} in quarantine" if state.quarantined else ""
         self.log(f"block {state.block.number}, {state.live_messages} messages ({rate:.0f}/s){gaps}, "
-                 + ("tradable" if state.is_tradable else "not tradable"))
+                 + ("tradable" + but if state.is_tradable else "not tradable"))
 
 
 def gap_words(gap):
@@ -699,6 +708,58 @@ def gap_words(gap):
     return f"{what} missed: {why}; {then}"
 
 
+def standing_words(state, m, before):
+    """What a message changed of what may be traded on, pool by pool for people; `before` held the quarantined."""
+    def name(pool):
+        return f"pool {pool} ({state.pools[pool]['address']})"
+
+    is_standing = type(m).__name__ == "PoolStanding"
+    parts = ", ".join(word for bit, word in STATE_PARTS.items() if is_standing and m.parts & bit) or "not said what"
+    for pool in sorted(state.quarantined - before):
+        why = f"differs from the chain after block {m.block_number} ({parts})" if is_standing else "by a reorg, again"
+        yield f"{name(pool)} is in quarantine, not to be traded on: {why}"
+    if is_standing and m.standing == RESTATED:
+        yield f"{name(m.pool)} is told anew as of block {m.block_number}; still in quarantine"
+    if is_standing and m.standing == TRUSTED:
+        yield f"{name(m.pool)} was found equal to the chain after block {m.block_number}: out of quarantine"
+
+
+class Stopped(BaseException):
+    """Somebody asked for the end."""
+
+
+class Stop:
+    """Ends the program between two messages, never in the middle of one: the state is to be printed."""
+
+    def __init__(self):
+        self.is_asked = self.is_waiting = False
+
+    def watch(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        return self
+
+    def _on_signal(self, *_):
+        self.is_asked = True
+        if self.is_waiting:
+            self.is_waiting = False
+            raise Stopped
+
+    @contextlib.contextmanager
+    def waiting(self):
+        """For what may take long and changes nothing."""
+        self.is_waiting = True
+        try:
+            self.check()
+            yield
+        finally:
+            self.is_waiting = False
+
+    def check(self):
+        if self.is_asked:
+            raise Stopped
+
+
 class Client:
     """Joins a relay, and joins it again when the connection breaks, until there is reason to end."""
 
@@ -706,20 +767,28 @@ class Client:
     SILENCE_MAX = 30.0  # Seconds. A relay that lives sends heartbeats; how often, the wire does not say.
 
     def __init__(self, connect, drop_after=None, pause=0.0, messages=None, log=lambda text: None, key=None,
-                 progress=None, until_shutdown=False):
+                 progress=None, until_shutdown=False, stop=None):
+        self.stop = stop or Stop()
         self.key, self.progress, self.until_shutdown = key, progress, until_shutdown
         self.connect, self.drop_after, self.pause, self.messages, self.log = connect, drop_after, pause, messages, log
         self.state, self.joins, self.tries, self.place_named = State(), 0, 0, None
 
     def run(self):
-        """Returns when enough messages were applied or, where that is wanted, the relay shut down."""
+        """Returns when enough messages were applied, an end was asked for, or the relay shut down where that ends it."""
+        with contextlib.suppress(Stopped):
+            self._follow()
+
+    def _follow(self):
         while True:
             try:
-                with self.connect() as sock:
+                with self.stop.waiting():
+                    connection = self.connect()
+                with connection as sock:
                     if self._is_end_of(sock):
                         return
                 self.log(f"dropped the connection at sequence {self.state.sequence}")
-                time.sleep(self.pause)
+                with self.stop.waiting():
+                    time.sleep(self.pause)
             except (Refused, ssl.SSLCertVerificationError):
                 raise
             except (OSError, RelayError) as error:
@@ -727,7 +796,8 @@ class Client:
                 if self.tries >= self.TRIES_MAX:
                     raise Refused(f"gave up after {self.tries} tries in a row: {error}") from error
                 self.log(f"{error}; joining again")
-                time.sleep(min(1.0, 0.02 * 2 ** self.tries))
+                with self.stop.waiting():
+                    time.sleep(min(1.0, 0.02 * 2 ** self.tries))
 
     def _is_end_of(self, sock):
         """Follows a connection until there is reason to end (True) or to drop it as `drop_after` says (False)."""
@@ -763,8 +833,12 @@ class Client:
                 continue
             if self.key and welcome:
                 raise Refused("the relay asks for no key: it is not the one that is meant")
-            live_before = state.live_messages
+            live_before, quarantined_before = state.live_messages, frozenset(state.quarantined)
             state.apply(m)
+            for words in standing_words(state, m, quarantined_before):
+                self.log(words)
+            if state.phase != "block":
+                self.stop.check()
             if name == "Heartbeat" or state.live_messages > live_before:
                 self.tries = 0  # A snapshot alone is no progress: what comes behind it may be wrong each time.
             if name == "Gap":
@@ -808,7 +882,7 @@ class Client:
     def _messages(self, sock):
         """The messages of a connection until it is lost, without those whose loss does no harm."""
         frames = FrameReader()
-        while data := sock.recv(1 << 16):
+        while data := self._receive(sock):
             frames.feed(data)
             for message in frames:
                 try:
@@ -819,6 +893,10 @@ class Client:
                         raise
                     self.log(f"skipped a message: {error}")
         raise ConnectionError("the connection was lost")
+
+    def _receive(self, sock):
+        with self.stop.waiting():
+            return sock.recv(1 << 16)
 
 
 # ---- Self-test: section 11 -------------------------------------------------------------------------------------
@@ -1020,7 +1098,8 @@ def main():
     key = Key.read(*args.key_file) if args.key_file and args.tcp is not None else None
     log = (lambda text: None) if args.quiet else functools.partial(print, file=sys.stderr, flush=True)
     progress = None if args.quiet else Progress(args.progress, log)
-    client = Client(connect, args.drop_after, args.pause, args.messages, log, key, progress, args.until_shutdown)
+    client = Client(connect, args.drop_after, args.pause, args.messages, log, key, progress, args.until_shutdown,
+                    Stop().watch())
     client.run()
     print(json.dumps({**client.state.report(), "joins": client.joins}, sort_keys=True, separators=(",", ":")))
 

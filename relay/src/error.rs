@@ -1,5 +1,6 @@
 //! What can go wrong around the relay, one enum per door.
 
+use core::fmt;
 use core::time::Duration;
 use std::io;
 use std::path::PathBuf;
@@ -42,6 +43,14 @@ pub enum SourceError {
     /// A block that another answer names.
     #[error("the node does not know block {0}")]
     UnknownBlock(B256),
+    /// A block that is asked for by its number and that the node does not have yet.
+    #[error("block {number} is not there yet: the node's head is block {head}")]
+    NotThereYet {
+        /// Block asked for.
+        number: u64,
+        /// The node's head.
+        head: u64,
+    },
     /// The node is on another chain: no retry helps.
     #[error("the node is on chain {got}, the configuration says chain {expected}")]
     WrongChain {
@@ -165,7 +174,7 @@ pub enum RelayError {
     #[error("relay keys")]
     Secret(#[source] SecretError),
     /// The journal failed.
-    #[error("relay journal")]
+    #[error("the feed's journal")]
     Journal(#[source] JournalError),
     /// As many subscribers as configured are served.
     #[error("the relay serves its maximum of {0} subscribers")]
@@ -262,6 +271,26 @@ impl FeedError {
             Self::Disconnected | Self::Connect { .. } | Self::Malformed(_) => true,
             Self::RelayEnded | Self::Handshake { .. } | Self::Unselective { .. } | Self::WrongChain { .. } => false,
         }
+    }
+}
+
+/// Blocks of one number by which two chains are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parting {
+    /// Newest block that both have.
+    pub block: BlockNumber,
+    /// Its hash in the journal.
+    pub ours: B256,
+    /// Its hash on the node's chain.
+    pub theirs: B256,
+    /// Lowest block that was compared: a reorg goes no deeper.
+    pub lowest: BlockNumber,
+}
+
+impl fmt::Display for Parting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { block, ours, theirs, lowest } = self;
+        write!(f, "its block {block} is {ours}, the node's is {theirs}, and no block down to {lowest} is the same")
     }
 }
 
@@ -364,6 +393,27 @@ pub enum JournalError {
         /// The last record that did not fit, if one did not.
         #[source]
         source: Option<Box<ReplicaError>>,
+    },
+    /// The journal's newest blocks are not those of the node's chain, though both chains have one id.
+    #[error("journal {dir} is of another chain with the same id: {parting}", dir = dir.display())]
+    OtherChain {
+        /// Folder.
+        dir: PathBuf,
+        /// Where the two chains differ.
+        parting: Box<Parting>,
+    },
+    /// The node has none of the journal's newest blocks yet.
+    #[error(
+        "journal {dir} ends with block {last}, and the node is only at block {head}: whether both are of one chain cannot be told",
+        dir = dir.display()
+    )]
+    Ahead {
+        /// Folder.
+        dir: PathBuf,
+        /// Last block of the journal.
+        last: BlockNumber,
+        /// The node's head.
+        head: BlockNumber,
     },
     /// The journal belongs to another chain.
     #[error("journal {dir} is of chain {got}, chain {expected} was asked for", dir = dir.display())]

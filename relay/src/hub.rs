@@ -382,7 +382,7 @@ impl Hub {
             order: self.order.clone(),
             caution_of_nodes: self.caution_of_nodes(),
             journal: self.journal.as_ref().map(FeedWriter::status),
-            truth: self.truth.as_ref().map(|truth| truth.status(self.sequencer.replica())),
+            truth: self.truth_status(),
         }
     }
 

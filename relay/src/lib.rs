@@ -75,7 +75,7 @@ pub use crate::administrator::{AdminAct, AdminAnswer, administer_tcp, administer
 pub use crate::clock::utc;
 pub use crate::config::{Endpoint, PoolSpec, RelayConfig, VenueSpec};
 pub use crate::discovery::{FactorySpec, WantedTokens};
-pub use crate::error::{FeedError, JournalError, RelayError, SecretError, SourceError};
+pub use crate::error::{FeedError, JournalError, Parting, RelayError, SecretError, SourceError};
 pub use crate::metrics::RelayStats;
 pub use crate::observe::{HeadStatus, JournalStatus, OperatorCaution, RelayStatus, SourceStatus, StageStatus};
 pub use crate::publisher::{PublishOptions, Publisher};

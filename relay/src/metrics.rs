@@ -27,7 +27,8 @@ macro_rules! counters {
         }
 
         impl Metrics {
-            pub(crate) fn read(&self) -> RelayStats {
+            /// Each as it was counted.
+            fn counted(&self) -> RelayStats {
                 RelayStats { $($name: self.$name.get(),)+ }
             }
         }
@@ -39,6 +40,16 @@ macro_rules! counters {
             }
         }
     };
+}
+
+impl Metrics {
+    pub(crate) fn read(&self) -> RelayStats {
+        let mut stats = self.counted();
+        // Counted by its parts, so that it is their sum whenever it is read.
+        stats.truth_sampled =
+            stats.truth_equal + stats.truth_diverged + stats.truth_read + stats.truth_unread + stats.truth_void;
+        stats
+    }
 }
 
 counters! {
@@ -106,15 +117,17 @@ counters! {
     comparisons_skipped,
     /// Times that the source became unsafe; while the nodes are met for the first time it is not yet safe, which does not count.
     unsafe_spells,
-    /// Pools whose state was held against the chain, or read anew from it.
+    /// Pools that the source was asked for, to be compared or told anew: the sum of those equal, diverged, read, unread and void.
     truth_sampled,
     /// Pools that were found equal to the chain.
     truth_equal,
     /// Pools that were found to differ from the chain.
     truth_diverged,
-    /// Comparisons that say nothing because their block left the chain.
+    /// Pools in quarantine that were read to be told anew.
+    truth_read,
+    /// Pools of which nothing was learnt because their block left the chain, or the stream began anew.
     truth_void,
-    /// Pools that the source did not tell for a comparison.
+    /// Pools of which nothing was learnt because the source did not tell them.
     truth_unread,
     /// 1 once the comparison with the chain has ended by itself, which it never should: no pool is compared any more.
     truth_ended,

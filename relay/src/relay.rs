@@ -1,6 +1,7 @@
 //! A running relay: its tasks, its doors, its end.
 
 mod beside;
+mod past;
 
 use core::future::Future;
 use std::net::SocketAddr;
@@ -8,23 +9,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use alphapulse_protocol::Position;
 use alphapulse_protocol::header::SCHEMA_VERSION;
 use alphapulse_protocol::message::CautionCause;
-use alphapulse_protocol::{Epoch, Position};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use crate::access::Roles;
 use crate::caution::{Cautions, Flag, Order};
-use crate::clock::now;
 use crate::config::{Endpoint, RelayConfig};
 use crate::control::{Control, Nodes};
 use crate::error::{JournalError, RelayError};
 use crate::follower::{ChainEvent, Follower};
 use crate::hub::{Command, Hub};
 use crate::joiner::Joiner;
-use crate::journal::{FeedOptions, FeedWriter};
 use crate::lane::Wake;
 use crate::metrics::{Metrics, RelayStats};
 use crate::observe::{HttpDoor, HttpServer, Observer, RelayStatus};
@@ -182,7 +181,7 @@ impl Relay {
         metrics: Arc<Metrics>,
     ) -> Result<Self, RelayError> {
         config.check()?;
-        let name = dial.name().into();
+        let name: Arc<str> = dial.name().into();
         let tls = prepare(&config)?;
         let listeners = Listeners::bind(&config).await?;
         let http = HttpDoor::bind(config.listen_http).await?;
@@ -195,7 +194,7 @@ impl Relay {
         let (follower, source, image) =
             Follower::begin(dial, &config, events_in, Arc::clone(&resync), Arc::clone(&metrics)).await?;
 
-        let journal = open_journal(&config)?;
+        let journal = past::go_on(&config, &source, image.context.block().number, &name).await?;
         let flag = config.journal_dir.as_deref().map(Flag::new);
         let order = flag.as_ref().and_then(Flag::read);
         let mut hub = Hub::new(&config, journal, resync, Arc::clone(&metrics));
@@ -449,11 +448,4 @@ fn tell_cost(config: &RelayConfig, hub: &Hub) {
         let memory_max = config.memory_max(snapshot_bytes);
         tracing::info!(memory_max, snapshot_bytes, "bytes that clients can make the relay hold, at most");
     }
-}
-
-/// The journal continues over restarts: each start is a new segment and a new epoch.
-fn open_journal(config: &RelayConfig) -> Result<Option<FeedWriter>, RelayError> {
-    let Some(dir) = &config.journal_dir else { return Ok(None) };
-    let options = FeedOptions { reorg_depth_max: config.reorg_depth_max, ..config.journal };
-    FeedWriter::open(dir, config.chain_id, Epoch(now().0), options).map(Some).map_err(RelayError::Journal)
 }

@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure};
 pub(crate) fn load(path: &Path) -> Result<Snapshot, Failure> {
     let place = path.display();
     let bytes = fs::read(path).with_context(|| format!("cannot read snapshot {place}")).map_err(|error| {
-        Failure::from(error).next(format!("check the path: --snapshot takes a {FORMAT} file, plain or gzip"))
+        Failure::from(error).next(format!("check the path: --snapshot takes an {FORMAT} file, plain or gzip"))
     })?;
     let snapshot = Snapshot::from_bytes(&bytes).map_err(|error| {
         let next = next_action(&error, path);
@@ -32,6 +32,6 @@ fn next_action(error: &SnapshotError, path: &Path) -> String {
         SnapshotError::Json(_) => format!("check that {place} is whole and is JSON, then correct it at that line"),
         SnapshotError::Format { .. } => format!("write the file as {FORMAT}, or use a build that reads its version"),
         SnapshotError::Field { .. } => format!("correct that field in {place}"),
-        _ => format!("check that {place} is a {FORMAT} file"),
+        _ => format!("check that {place} is an {FORMAT} file"),
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::relay;
+use super::{feed_folder, relay};
 use crate::exit::Outcome;
 use crate::settings::ConfigArguments;
 
@@ -13,7 +13,9 @@ Examples:
   alphapulse record --config node.toml /var/lib/alphapulse/feed
 
 When it is put on disk and how much of it is kept is said by `journal_sync`, `journal_bytes_max` and `journal_age_max` in `[relay]`.
-A journal that is there is continued, in a new segment; a node's own, as a run makes, is refused. Ctrl-C syncs it and stops. `alphapulse journal` looks into it.";
+A feed that is there is continued, in a new segment. Refused are the folders of a run and of a running relay, a folder that holds other things, and a
+feed of another chain: one of the blocks that it ends with must be on the node's chain, also where both chains have the same id. Ctrl-C
+syncs it and stops. `alphapulse journal` looks into it.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -28,6 +30,7 @@ pub(crate) struct RecordArguments {
 
 pub(crate) fn run(arguments: &RecordArguments) -> Outcome {
     let config = arguments.settings.load()?;
+    feed_folder::check(&arguments.dir)?;
     let mut relay_config = config.relay_config(Some(arguments.dir.clone()));
     (relay_config.listen_unix, relay_config.listen_tcp, relay_config.listen_http) = (None, None, None);
     super::block_on(relay::operate(relay_config, "recording"))

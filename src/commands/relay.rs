@@ -11,6 +11,7 @@ use alphapulse_relay::{Recording, Relay, RelayConfig, RelayError, ReplayOptions,
 use clap::{Args, Subcommand};
 use tokio::time::{Duration, interval};
 
+use super::feed_folder;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::settings::ConfigArguments;
@@ -98,6 +99,7 @@ fn serve(arguments: &RelayArguments) -> Outcome {
         return super::block_on(replay(&config, recorded.clone(), arguments));
     }
     let journal = arguments.journal.clone().or_else(|| Some(config.journal_dir.as_ref()?.join(JOURNAL_FOLDER)));
+    journal.as_deref().map_or(Ok(()), feed_folder::check)?;
     super::block_on(operate(config.relay_config(journal), "relaying"))
 }
 
@@ -181,9 +183,21 @@ pub(crate) fn failure(error: RelayError) -> Failure {
         RelayError::Journal(JournalError::WrongChain { .. }) => {
             (Exit::Config, "correct `chain.id`, or choose another folder")
         }
+        RelayError::Journal(JournalError::OtherChain { .. }) => (
+            Exit::Config,
+            "correct `chain.endpoint`; or choose another folder, or move this one away, for a chain that was begun anew or went back further than \
+             `relay.reorg_depth_max`",
+        ),
+        RelayError::Journal(JournalError::Ahead { .. }) => (
+            Exit::Failure,
+            "wait until the node is in sync; or choose another folder, or move this one away, for a chain that was begun anew",
+        ),
+        RelayError::Journal(JournalError::Locked(_)) => {
+            (Exit::Failure, "stop the relay or recorder that writes it, or choose another folder")
+        }
         RelayError::Journal(JournalError::NoSpace { .. }) => (Exit::Failure, "free the disk, or record elsewhere"),
         RelayError::Journal(JournalError::OfNode(_)) => (Exit::Failure, "choose another folder for the feed"),
-        RelayError::Journal(_) => (Exit::Failure, "check the journal's folder: space, permissions, another relay"),
+        RelayError::Journal(_) => (Exit::Failure, "check the folder of the feed's journal: space and permissions"),
         _ => (Exit::Failure, "start it again"),
     };
     Failure::new(exit, error).next(next)

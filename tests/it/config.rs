@@ -98,6 +98,39 @@ fn every_wrong_type_is_listed_at_once() {
 }
 
 #[test]
+fn a_number_beyond_64_bits_is_told_its_range_and_no_type_of_the_program() {
+    let range = "a whole number from 0 to 18446744073709551615";
+    for number in
+        ["18446744073709551616", "99999999999999999999999999", "99999999999999999999999999999999999999999999999999"]
+    {
+        for (from, to) in [("# sample_pools = 4 ", "sample_pools = "), ("id = 1 ", "id = ")] {
+            let ran = Configured::with(&[(from, &format!("{to}{number} "))]).run(&["config", "check"]);
+            ran.must_fail(3, &[range, "next: "]);
+            assert!(
+                !ran.stderr.contains("i128")
+                    && !ran.stderr.contains("overflow")
+                    && !ran.stderr.contains('`'.to_string().repeat(2).as_str()),
+                "{ran:?}"
+            );
+        }
+    }
+    let small =
+        Configured::with(&[("# sample_pools = 4 ", "sample_pools = -9223372036854775809 ")]).run(&["config", "check"]);
+    small.must_fail(3, &["found -9223372036854775809, expected"]);
+    assert!(!small.stderr.contains("i128"), "{small:?}");
+}
+
+#[test]
+fn the_most_pools_of_a_sample_are_those_that_the_example_names() {
+    assert!(example().contains("at most 256; 0 compares none"));
+    for (count, code) in [(0, 0), (256, 0), (257, 3)] {
+        let configured = Configured::with(&[("# sample_pools = 4 ", &format!("sample_pools = {count} "))]);
+        let path = configured.path.to_str().expect("UTF-8");
+        assert_eq!(run(["config", "check", path]).code, Some(code), "{count}");
+    }
+}
+
+#[test]
 fn a_missing_limit_is_named() {
     for limit in ["notional_max", "in_flight_max", "profit_min", "fee_max", "gas_max", "market_age_max", "loss_day_max"]
     {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use alphapulse_protocol::frame;
 use alphapulse_protocol::message::{
     Block, BlockContext, BlockEnd, Caution, CautionCause, CloseReason, HopRecord, Message, NonceLease, Opportunity,
-    Outcome, OutcomeStatus, SnapshotBegin, SnapshotEnd, Submission, Submitted, SubmittedStatus, Token, Verdict,
-    WireMessage,
+    Outcome, OutcomeStatus, PoolStanding, PoolTrust, SnapshotBegin, SnapshotEnd, StateParts, Submission, Submitted,
+    SubmittedStatus, Token, Verdict, WireMessage,
 };
 use alphapulse_protocol::{
     BlockNumber, ChainId, Epoch, FeePerGas, Gas, OpportunityId, PoolId, Sequence, TokenId, U256, UnixNanos,
@@ -152,6 +152,8 @@ fn record_node(dir: &Path) {
     record(Message::from(&outcome.with_receipt(Gas(150_000), FeePerGas(29), U256::from(250))).as_bytes());
     record(Message::from(&token).as_bytes());
     record(Message::from(&Caution::new(Sequence(0), CautionCause::BelowQuorum)).as_bytes());
+    let parts = StateParts::STATE.with(StateParts::TICKS);
+    record(Message::from(&PoolStanding::new(PoolId(3), PoolTrust::Quarantined, parts, block)).as_bytes());
     journal.sync().expect("a disk");
 }
 
@@ -162,7 +164,7 @@ fn tail_tells_hashes_in_hexadecimal_and_codes_in_words() {
     record_node(&dir);
     let dir = dir.to_str().expect("UTF-8");
     let (hash, sender) = (format!("0x{}", "ab".repeat(32)), format!("0x{}", "cd".repeat(20)));
-    let text = run(["journal", "tail", dir, "-n", "8"]);
+    let text = run(["journal", "tail", dir, "-n", "9"]);
     let lines = text.lines();
     let block = format!("block_number={FIRST} block_hash=0xe803{}", "0".repeat(60));
     let expected = [
@@ -188,10 +190,11 @@ fn tail_tells_hashes_in_hexadecimal_and_codes_in_words() {
         // Whoever made the token chose its name.
         format!("Token sequence=0 event_ns=0 token=0 decimals=18 address={sender} symbol=W[2J"),
         "Caution sequence=0 event_ns=0 is_safe=false cause=below_quorum".to_owned(),
+        format!("PoolStanding sequence=0 event_ns=0 pool=3 standing=quarantined parts=[state, ticks] {block}"),
     ];
     assert_eq!(lines, expected);
 
-    let machine = run(["journal", "tail", dir, "-n", "8", "--json"]);
+    let machine = run(["journal", "tail", dir, "-n", "9", "--json"]);
     let records: Vec<Value> = machine.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let outcome = &records[5];
     assert_eq!((&outcome["record"], &outcome["fields"]["tx_hash"]), (&"Outcome".into(), &hash.into()));
@@ -199,6 +202,7 @@ fn tail_tells_hashes_in_hexadecimal_and_codes_in_words() {
     assert_eq!((&outcome["fields"]["gain"], &outcome["fields"]["gas_used"]), (&"250".into(), &150_000.into()));
     assert_eq!(records[1]["fields"]["hops"][1]["pool"], 4);
     assert_eq!(records[2]["fields"]["reason"], "pool_in_flight");
+    assert_eq!(records[8]["fields"]["parts"], serde_json::json!(["state", "ticks"]));
 }
 
 #[test]
@@ -244,7 +248,11 @@ fn a_part_is_cut_out_and_what_cannot_be_is_named() {
     std::fs::create_dir(format!("{out}-2")).expect("ours");
     recorded.journal("cut", &["--to", &format!("{out}/")]).must_fail(1, &[&format!("{out}-3")]);
     let beyond = recorded.journal("cut", &["--to", "nowhere", "--from-block", "2000"]);
-    beyond.must_fail(1, &["2000", "blocks 1000 to 1040", "next: "]);
+    beyond.must_fail(1, &["no part that begins with block 2000: it has blocks 1000 to 1040", "next: "]);
+    let behind = recorded.journal("cut", &["--to", "nowhere", "--until-block", "2000"]);
+    behind.must_fail(1, &["no part that ends with block 2000: it has blocks 1000 to 1040", "next: "]);
+    let both = recorded.journal("cut", &["--to", "nowhere", "--from-block", "1001", "--until-block", "2000"]);
+    both.must_fail(1, &["no part from block 1001 to block 2000: it has"]);
     recorded.journal("cut", &[]).must_fail(2, &["--to"]);
 }
 
@@ -363,6 +371,11 @@ fn a_replay_says_where_it_is_watched_and_when_it_is_stopped_how_much_it_served()
     }
     let status = json(&run(["relay", "status", "--json", "--http", &page]));
     assert_eq!((&status["stats"]["blocks"], &status["head"]["number"]), (&1.into(), &(FIRST + 1).into()), "{status}");
+    // Of a recording nothing is compared, and that is told.
+    let off = serde_json::json!({ "enabled": false, "sample_pools": 0, "quarantined": [] });
+    assert_eq!(status["truth"], off, "{status}");
+    let shown = run(["relay", "status", "--http", &page]);
+    assert!(shown.stdout.contains("truth     off: no pool is compared with the chain"), "{shown:?}");
     let ran = replay.interrupt();
     assert_eq!(ran.code, Some(130), "{ran:?}");
     let end = ran.stderr.lines().find(|line| line.contains("replayed")).expect("an end line");

@@ -71,6 +71,41 @@ async fn a_pool_that_answers_other_than_what_was_read_is_left_out_with_both_amou
     assert!(ran.stderr.contains("1 pools in") && ran.stderr.contains("2 left out"), "{ran:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_pool_is_read_only_what_may_help_is_advised() {
+    let mut node = Node::default();
+    node.token(address(1), "A", 18).number(address(1), "totalSupply()", 5);
+    let (ran, written) = snapshot(node, &names(&[address(1)])).await;
+    ran.must_fail(
+        1,
+        &["does not look like a pool", "none of 1 pools", "next: see above why; give --pools the addresses of pools"],
+    );
+    assert!(written.is_none() && !ran.stderr.contains("fee"), "{ran:?}");
+    let (ran, _) = snapshot(Node::default(), &names(&[address(1)])).await;
+    ran.must_fail(1, &["no contract is there", "next: see above why; check the addresses, or read a later block"]);
+    assert!(!ran.stderr.contains("fee"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_above_the_head_is_not_there_yet_and_no_contradiction() {
+    let (url, _, server) = Node::default().serve().await;
+    let folder = folder();
+    let pools = file(&folder, "pools.txt", format!("{:#x}", address(1))).display().to_string();
+    let out = folder.path().join("market.json").display().to_string();
+    let ask = move |block: &str| {
+        let arguments =
+            ["snapshot", "--rpc", &url, "--pools", &pools, "--out", &out, "--block", block].map(str::to_owned);
+        tokio::task::spawn_blocking(move || run(arguments))
+    };
+    // The node's one block is 16.
+    let above = ask("17").await.expect("the command runs");
+    above.must_fail(1, &["block 17 is not there yet", "head is block 16", "next: give --block a number up to 16"]);
+    assert!(!above.stderr.contains("contradicts"), "{above:?}");
+    let below = ask("15").await.expect("the command runs");
+    below.must_fail(1, &["has no block 15", "its head is block 16", "next: "]);
+    server.abort();
+}
+
 /// The three-coin pool keeps the address of its share to itself; its meta pools have it as their last coin.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_meta_pool_tells_how_many_shares_its_base_has_where_that_does_not() {

@@ -17,13 +17,13 @@ const MOMENT: Duration = Duration::from_millis(500);
 const BLOCKS_MAX: usize = 60;
 
 /// A chain with contracts and the configuration of a live node on it.
-struct Chain {
-    testnet: Testnet,
+pub(crate) struct Chain {
+    pub(crate) testnet: Testnet,
     config: PathBuf,
 }
 
 impl Chain {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let kit = Kit::ensure(&mut |line| eprintln!("{line}")).expect("the test kit installs");
         let testnet = Testnet::start(&kit, DevNodeConfig::default(), &Layout::standard(), 1).await;
         let testnet = testnet.expect("a chain with contracts");
@@ -32,12 +32,12 @@ impl Chain {
         Self { testnet, config }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.testnet.folder().join(name)
     }
 
     /// A command on this chain, with these settings over the file's.
-    fn command(&self, arguments: &[&str], settings: &[(&str, &Path)]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str], settings: &[(&str, &Path)]) -> Command {
         let mut command = alphapulse();
         command.args(arguments).arg("--config").arg(&self.config);
         for (key, value) in settings {
@@ -47,7 +47,7 @@ impl Chain {
     }
 
     /// Makes blocks with traders in them.
-    async fn trade(&mut self, blocks: usize) {
+    pub(crate) async fn trade(&mut self, blocks: usize) {
         for _ in 0..blocks {
             let head = self.testnet.head().await.expect("the chain answers");
             self.testnet.act(&head).await.expect("traders trade");

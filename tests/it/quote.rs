@@ -190,7 +190,7 @@ fn a_file_that_is_not_there_is_named() {
     let folder = folder();
     let snapshot = file(&folder, "market.json", snapshot());
     let absent = folder.path().join("absent.json");
-    quote(&absent, &snapshot).must_fail(1, &["absent.json", "next: "]);
+    quote(&absent, &snapshot).must_fail(1, &["absent.json", "next: ", "takes an alphapulse.snapshot/1 file"]);
     quote(&snapshot, &absent).must_fail(1, &["absent.json", "next: "]);
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use alloy::providers::{Provider as _, ProviderBuilder, WsConnect};
 use alphapulse_engine::config::{Environment, load};
 use serde_json::Value;
 
@@ -119,6 +120,48 @@ fn a_relay_over_a_dev_chain_takes_three_commands() {
     let said = stderr.join().expect("it reads");
     assert!(said.contains("chain 31337 is stopped") && said.contains("dev stays"), "{said}");
     assert!(at.join("dev/alphapulse.toml").exists(), "what it wrote stays");
+}
+
+/// The value that the configuration of a dev chain gives a key first.
+fn first(text: &str, key: &str) -> String {
+    let value = text.split(&format!("\n{key} = \"")).nth(1).and_then(|rest| rest.split('"').next());
+    value.unwrap_or_else(|| panic!("no {key}: {text}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dev_chain_lives_on_while_one_of_its_pools_cannot_be_read() {
+    let folder = folder();
+    let dir = folder.path().join("dev");
+    let mut command = alphapulse();
+    command.args(["testnet", "serve"]).arg(&dir).args(["--block-time", "20"]).env("RUST_LOG", "info");
+    let mut chain = Running::start(command);
+    chain.must_say("a block");
+    let text = std::fs::read_to_string(dir.join("alphapulse.toml")).expect("a configuration");
+    let pools = text.split("[[pools]]").nth(1).expect("pools");
+    let (endpoint, pool) = (first(&text, "endpoint"), first(pools, "address"));
+    let node = ProviderBuilder::new().disable_recommended_fillers().connect_ws(WsConnect::new(endpoint)).await;
+    let node = node.expect("the node answers");
+    let code: String = node.raw_request("eth_getCode".into(), (&pool, "latest")).await.expect("it answers");
+    let set = async |code: &str| {
+        let _: Value = node.raw_request("anvil_setCode".into(), (&pool, code)).await.expect("it obeys");
+    };
+    set("0x").await;
+    chain.must_say("the traders rest until every pool can be read again");
+    assert!(chain.said.to_lowercase().contains(&pool.to_lowercase()), "{}", chain.said);
+    chain.said.clear();
+    chain.must_say(" moves=0");
+    set(&code).await;
+    chain.said.clear();
+    let started = Instant::now();
+    let has_moves = |said: &str| {
+        said.split(" moves=").skip(1).any(|rest| rest.starts_with(|first: char| ('1'..='9').contains(&first)))
+    };
+    while !has_moves(&chain.said) {
+        assert!(started.elapsed() < PATIENCE, "nobody trades: {}", chain.said);
+        chain.said.clear();
+        chain.must_say(" moves=");
+    }
+    assert_eq!(chain.interrupt().code, Some(130));
 }
 
 #[test]

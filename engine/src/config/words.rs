@@ -1,20 +1,29 @@
 //! What the reader of the configuration says, in the words of whoever writes one.
 
+/// What to do about a number that is too large or too small for any key.
+const BY_SIZE: &str = "write a number of that size";
+
 /// What is wrong, and what to do, from the reader's own message. What was found is repeated unless it is a text, which may be an endpoint
 /// with a key in it.
 pub(super) fn told(message: &str) -> (String, &'static str) {
     if let Some(rest) = message.strip_prefix("unknown field `") {
         return (unknown(rest), "correct the spelling or remove the key");
     }
+    if message == "integer number overflowed" {
+        return (format!("the number is far too large, expected {}", expected_words("u64", true)), BY_SIZE);
+    }
     let kinds = ["invalid type: ", "invalid value: "];
     let mismatch = kinds.into_iter().find_map(|kind| message.strip_prefix(kind)?.rsplit_once(", expected "));
     let Some((found, expected)) = mismatch else { return (message.to_owned(), "write it as expected") };
+    // The reader counts in 128 bits what does not go into 64.
+    let is_wide = found.starts_with("integer ") && found.ends_with("` as i128") | found.ends_with("` as u128");
     let next = match expected {
+        _ if is_wide && matches!(expected, "u64" | "i64") => BY_SIZE,
         "a string" => "write it in quotes; quantities with their unit, such as \"100 gwei\"",
         _ if found.starts_with("string ") && !is_table(expected) => "write it without quotes, as expected",
         _ => "write it as expected",
     };
-    (format!("found {}, expected {}", found_words(found), expected_words(expected)), next)
+    (format!("found {}, expected {}", found_words(found), expected_words(expected, is_wide)), next)
 }
 
 /// `rest` is the key, and those that there are.
@@ -34,7 +43,7 @@ fn found_words(found: &str) -> String {
     match kind {
         // Texts are not repeated.
         "string" => "a text".to_owned(),
-        "integer" | "boolean" => value.trim_matches('`').to_owned(),
+        "integer" | "boolean" => value.trim_start_matches('`').split('`').next().unwrap_or_default().to_owned(),
         "floating" => format!("the fraction {}", value.trim_start_matches("point ").trim_matches('`')),
         "sequence" => "a list".to_owned(),
         "map" => "a table".to_owned(),
@@ -42,8 +51,11 @@ fn found_words(found: &str) -> String {
     }
 }
 
-fn expected_words(expected: &str) -> &str {
+/// `is_wide` says that a number was found which its size alone makes wrong.
+fn expected_words(expected: &str, is_wide: bool) -> &str {
     match expected {
+        "u64" if is_wide => "a whole number from 0 to 18446744073709551615",
+        "i64" if is_wide => "a whole number from -9223372036854775808 to 9223372036854775807",
         "u64" => "a whole number from 0 on",
         "i64" => "a whole number",
         "a boolean" => "true or false",
@@ -108,6 +120,22 @@ mod tests {
             ("unknown field `idd`, expected `id` or `endpoint`", "unknown key `idd`; did you mean `id`?"),
             ("unknown field `speed`, expected `id`", "unknown key `speed`; here there are id"),
             ("unknown field `a`, there are no fields", "unknown key `a`; there are none here"),
+            (
+                "invalid value: integer `18446744073709551616` as i128, expected u64",
+                "found 18446744073709551616, expected a whole number from 0 to 18446744073709551615",
+            ),
+            (
+                "invalid value: integer `-9223372036854775809` as i128, expected i64",
+                "found -9223372036854775809, expected a whole number from -9223372036854775808 to 9223372036854775807",
+            ),
+            (
+                "invalid type: integer `18446744073709551616` as i128, expected a boolean",
+                "found 18446744073709551616, expected true or false",
+            ),
+            (
+                "integer number overflowed",
+                "the number is far too large, expected a whole number from 0 to 18446744073709551615",
+            ),
             ("something else", "something else"),
         ] {
             assert_eq!(told(said).0, expected);

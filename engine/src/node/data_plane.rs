@@ -13,6 +13,7 @@ use super::control::Track;
 use super::inputs::{Input, Inputs, Receiving};
 use super::outbox::{After, Outbox};
 use super::progress::Progress;
+use super::standings::Standings;
 use super::status::{FeedCounters, LatencySamples, NodeStatus};
 use crate::clock::WallClock;
 use crate::core::Core;
@@ -47,6 +48,8 @@ pub(super) struct DataPlane {
     pub(super) resumed_at: Option<Position>,
     /// Whether nothing came on the feed since it was joined: whether anything was missed is not known before.
     pub(super) is_unheard: bool,
+    /// Pools that the log has as not to be traded on.
+    pub(super) standings: Standings,
 }
 
 impl DataPlane {
@@ -203,6 +206,7 @@ impl DataPlane {
         if self.outbox.ledger().opportunity_count() > found_before {
             self.decide.record(arrived.elapsed());
         }
+        self.standings.note(message, self.core.market().replica());
         self.follow_chain(message);
         true
     }

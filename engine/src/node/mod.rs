@@ -7,6 +7,7 @@ mod inputs;
 mod live;
 mod outbox;
 mod progress;
+mod standings;
 mod start;
 mod status;
 

@@ -20,6 +20,7 @@ use super::inputs::Inputs;
 use super::live::Live;
 use super::outbox::Outbox;
 use super::progress::Progress;
+use super::standings::Standings;
 use super::status::{FeedCounters, LatencySamples};
 use super::{Node, NodeError, Running};
 use crate::assembly;
@@ -117,6 +118,7 @@ impl Node {
             block_seen: None,
             resumed_at: None,
             is_unheard: true,
+            standings: Standings::default(),
         };
         data_plane.restore(&earlier);
         let thread = spawn_trading(data_plane);

@@ -8,7 +8,8 @@ use zerocopy::little_endian::{I32, I128, U16, U32, U64, U128};
 
 use super::{
     AdminAction, AdminStatus, BlockContext, CautionCause, CloseReason, GapReason, GapRecovery, HopRecord, Message,
-    OutcomeStatus, PoolKind, PoolTrust, PoolVariant, RatesUse, Role, Scope, SimulationStatus, SubmittedStatus,
+    OutcomeStatus, PoolKind, PoolTrust, PoolVariant, RatesUse, Role, Scope, SimulationStatus, StateParts,
+    SubmittedStatus,
 };
 use crate::wire::U256Le;
 
@@ -102,6 +103,10 @@ macro_rules! value {
     ($of:ident, $name:ident,hops) => {
         FieldValue::List($of.hops().iter().map(Told::told).collect())
     };
+    // A sum of codes, each by its name.
+    ($of:ident, $name:ident,parts) => {
+        parts($of.$name.get())
+    };
     ($of:ident, $name:ident, $words:ident) => {
         word($words::from_wire($of.$name.native()), $of.$name.told())
     };
@@ -184,6 +189,13 @@ fn word<'a>(named: Option<impl fmt::Debug>, code: FieldValue<'a>) -> FieldValue<
         snake.push(letter.to_ascii_lowercase());
     }
     FieldValue::Word(snake)
+}
+
+/// The parts of a sum by their names; what has none as the number that is left.
+fn parts<'a>(sum: u16) -> FieldValue<'a> {
+    let (names, rest) = StateParts(sum).names();
+    let rest = (rest != StateParts::NONE).then_some(FieldValue::Number(u64::from(rest.0)));
+    FieldValue::List(names.map(|name| FieldValue::Word(name.to_owned())).chain(rest).collect())
 }
 
 /// Text that zeros follow; empty where it is none.
@@ -270,7 +282,7 @@ told_messages! {
     BalancerStableBalances {
         pool, last_join_exit_amplification, last_join_exit_invariant, supply, balances,
     }
-    PoolStanding { pool, standing as PoolTrust, parts, block_number, block_hash }
+    PoolStanding { pool, standing as PoolTrust, parts as parts, block_number, block_hash }
     SegmentBegin { chain_id, epoch, segment_index }
     Clock { now_ns }
     Opportunity { opportunity, block_number, block_hash, strategy, token, amount_in, amount_out, hops as hops }

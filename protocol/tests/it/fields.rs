@@ -1,8 +1,10 @@
 //! Every message tells every field of the page, in the page's order, and a code by its name.
 
 use alphapulse_protocol::frame::FRAME_HEADER_BYTES;
-use alphapulse_protocol::message::{AdminAction, AdminRequest, Caution, CautionCause, FieldValue, Message, Token};
-use alphapulse_protocol::{Sequence, TokenId};
+use alphapulse_protocol::message::{
+    AdminAction, AdminRequest, Caution, CautionCause, FieldValue, Message, PoolStanding, PoolTrust, StateParts, Token,
+};
+use alphapulse_protocol::{BlockNumber, BlockRef, PoolId, Sequence, TokenId};
 
 use crate::golden;
 use crate::page;
@@ -44,6 +46,32 @@ fn values_are_told_as_they_are_read() {
     let mut unknown = caution;
     unknown.cause.set(77);
     assert_eq!(Message::from(&unknown).fields()[1], ("cause", FieldValue::Number(77)));
+}
+
+#[test]
+fn a_sum_of_parts_is_told_by_the_names_of_the_page() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/WIRE.md")).expect("the page");
+    let section =
+        text.split("### Parts of a state\n").nth(1).and_then(|rest| rest.split("\n#").next()).expect("its table");
+    let rows = section.lines().filter_map(|line| {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        Some((cells.next()?.parse::<u16>().ok()?, cells.next()?.to_lowercase()))
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.len(), 5);
+    let told = |sum: u16| {
+        let block = BlockRef { number: BlockNumber(7), hash: [0; 32] };
+        let standing = PoolStanding::new(PoolId(0), PoolTrust::Quarantined, StateParts(sum), block);
+        let fields = Message::from(&standing).fields();
+        fields.iter().find(|(name, _)| *name == "parts").expect("a field").1.to_string()
+    };
+    for (code, name) in &rows {
+        assert_eq!(told(*code).replace('_', ""), format!("[{name}]"));
+    }
+    assert_eq!(
+        (told(0), told(24), told(8 | 64)),
+        ("[]".to_owned(), "[state, ticks]".to_owned(), "[state, 64]".to_owned())
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use alphapulse_protocol::{BlockNumber, BlockRef};
 use super::Hub;
 use crate::error::JournalError;
 use crate::source::Update;
-use crate::truth::{Findings, Restated, Truth, Verdict};
+use crate::truth::{Findings, Restated, TruthStatus, Verdict};
 
 impl Hub {
     /// What a block tells of pools in quarantine: those that are told anew in it, and the changes that can be told.
@@ -54,7 +54,7 @@ impl Hub {
     pub(super) fn on_findings(&mut self, findings: Findings) -> Result<(), JournalError> {
         if !self.sequencer.is_whole() {
             // The snapshot that is waited for begins anew.
-            self.truth.as_mut().into_iter().for_each(Truth::forget);
+            self.truth.as_mut().into_iter().for_each(|truth| truth.forget(&findings));
             return Ok(());
         }
         let Some(truth) = &mut self.truth else { return Ok(()) };
@@ -66,6 +66,12 @@ impl Hub {
             truth.ask_for_the_ill(self.sequencer.replica());
         }
         Ok(())
+    }
+
+    /// How the comparison stands.
+    pub(super) fn truth_status(&self) -> TruthStatus {
+        let replica = self.sequencer.replica();
+        self.truth.as_ref().map_or_else(|| TruthStatus::disabled(replica), |truth| truth.status(replica))
     }
 
     /// Tells everyone what is thought of a pool, at once: nobody may trade on a wrong state for the rest of a block.

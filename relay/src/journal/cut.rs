@@ -190,9 +190,14 @@ fn no_blocks(
     until: Option<BlockNumber>,
     span: Option<(BlockNumber, BlockNumber)>,
 ) -> String {
-    let named = |block: Option<BlockNumber>, default: &str| block.map_or(default.to_owned(), |block| block.to_string());
     let has = span.map_or("no whole block".to_owned(), |(low, high)| format!("blocks {low} to {high}"));
-    format!("has no part from block {} to {}: it has {has}", named(from, "(first)"), named(until, "(last)"))
+    let part = match (from, until) {
+        (Some(from), Some(until)) => format!("no part from block {from} to block {until}"),
+        (Some(from), None) => format!("no part that begins with block {from}"),
+        (None, Some(until)) => format!("no part that ends with block {until}"),
+        (None, None) => return "has no whole block".to_owned(),
+    };
+    format!("has {part}: it has {has}")
 }
 
 fn event_ns(context: &BlockContext) -> UnixNanos {

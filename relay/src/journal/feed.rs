@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 use alphapulse_protocol::frame::{self, Split};
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::REORG_DEPTH_MAX;
-use alphapulse_protocol::{BlockNumber, ChainId, Epoch, Position, Sequence};
+use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, Position, Sequence};
 use bytes::Bytes;
 
 use super::ages::Ages;
 use super::index::SegmentIndex;
+use super::newest::Newest;
 use super::past::{Missed, NotKept, Past};
 use super::segment::{self, io_error};
 use super::starts::Starts;
 use super::sync::{SyncPolicy, Syncer};
-use super::writer::{JournalWriter, SEGMENT_BYTES_MAX, remove_if_there, sync_dir};
+use super::writer::{Ended, JournalWriter, SEGMENT_BYTES_MAX, remove_if_there, sync_dir};
 use super::{checkpoint, index};
 use crate::clock::now;
 use crate::error::JournalError;
@@ -76,6 +77,72 @@ pub struct FeedWriter {
     ages: Ages,
 }
 
+/// A feed that was read to its end and is not continued yet: its folder is as it was found, but for a torn end, which is cut off. Nobody else
+/// writes it meanwhile.
+#[derive(Debug)]
+pub struct PausedFeed {
+    dir: PathBuf,
+    ended: Ended,
+    options: FeedOptions,
+    /// First segment that is there.
+    first: u32,
+    starts: Starts,
+    ages: Ages,
+    newest: Vec<BlockRef>,
+}
+
+impl PausedFeed {
+    /// Reads the feed in `dir`, which is made when absent.
+    ///
+    /// # Errors
+    /// As [`FeedWriter::open`].
+    pub fn open(dir: impl AsRef<Path>, chain_id: ChainId, options: FeedOptions) -> Result<Self, JournalError> {
+        let dir = dir.as_ref();
+        fs::create_dir_all(dir).map_err(io_error(dir, "make the folder"))?;
+        check_space(dir)?;
+        let first = segment::range(dir)?.start;
+        let mut starts = Starts::new(options.reorg_depth_max);
+        let (mut ages, mut newest) = (Ages::default(), Newest::new(options.reorg_depth_max));
+        let ended = JournalWriter::read_feed(dir, chain_id, |record| {
+            starts.note_read(dir, first, record);
+            ages.note_read(record);
+            newest.note_read(record);
+        })?;
+        Ok(Self { dir: dir.to_owned(), ended, options, first, starts, ages, newest: newest.into_blocks() })
+    }
+
+    /// Folder of the feed.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The blocks that it ends with, newest first: as many below the last as can be taken back, and one that cannot. Empty when it holds none.
+    #[must_use]
+    pub fn newest(&self) -> &[BlockRef] {
+        &self.newest
+    }
+
+    /// Continues it in a new segment.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`], and [`JournalError::Damaged`] for a segment whose index was lost and that cannot be read.
+    pub fn go_on(self, epoch: Epoch) -> Result<FeedWriter, JournalError> {
+        let Self { dir, ended, options, first, mut starts, mut ages, .. } = self;
+        let syncer = Syncer::new(options.sync).map_err(io_error(&dir, "start the thread that syncs"))?;
+        let writer = ended.go_on(epoch, syncer)?.with_segment_bytes_max(options.segment_bytes_max);
+        starts.begin_segment(None);
+        ages.end_read();
+        remove_orphans(&dir, first)?;
+        let closed = (first..writer.index()).map(|index| {
+            SegmentIndex::mend(&dir, index)?;
+            Closed::find(&dir, index)
+        });
+        let closed = closed.collect::<Result<_, _>>()?;
+        Ok(FeedWriter { dir, writer, options, past: Past::new(), closed, starts, ages })
+    }
+}
+
 impl FeedWriter {
     /// Continues the feed in `dir` in a new segment, or begins one. A torn end, as a crash leaves it, is cut off first.
     ///
@@ -88,28 +155,7 @@ impl FeedWriter {
         epoch: Epoch,
         options: FeedOptions,
     ) -> Result<Self, JournalError> {
-        let dir = dir.as_ref();
-        fs::create_dir_all(dir).map_err(io_error(dir, "make the folder"))?;
-        check_space(dir)?;
-        let syncer = Syncer::new(options.sync).map_err(io_error(dir, "start the thread that syncs"))?;
-        let first = segment::range(dir)?.start;
-        let mut starts = Starts::new(options.reorg_depth_max);
-        let mut ages = Ages::default();
-        let note = |record: &[u8]| {
-            starts.note_read(dir, first, record);
-            ages.note_read(record);
-        };
-        let writer = JournalWriter::open_feed(dir, chain_id, epoch, syncer, note)?
-            .with_segment_bytes_max(options.segment_bytes_max);
-        starts.begin_segment(None);
-        ages.end_read();
-        remove_orphans(dir, first)?;
-        let closed = (first..writer.index()).map(|index| {
-            SegmentIndex::mend(dir, index)?;
-            Closed::find(dir, index)
-        });
-        let closed = closed.collect::<Result<_, _>>()?;
-        Ok(Self { dir: dir.to_owned(), writer, options, past: Past::new(), closed, starts, ages })
+        PausedFeed::open(dir, chain_id, options)?.go_on(epoch)
     }
 
     /// A new epoch begins with this snapshot, as frames.

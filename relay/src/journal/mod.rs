@@ -12,6 +12,7 @@ mod checkpoint;
 mod cut;
 mod feed;
 mod index;
+mod newest;
 mod past;
 mod reader;
 mod segment;
@@ -23,7 +24,7 @@ mod writer;
 pub use crate::error::JournalError;
 
 pub use self::cut::{CutReport, cut};
-pub use self::feed::{FeedOptions, FeedWriter};
+pub use self::feed::{FeedOptions, FeedWriter, PausedFeed};
 pub use self::index::{JournalIndex, Place, SegmentStat};
 pub(crate) use self::past::CHUNK_BYTES;
 pub use self::past::{Chunk, Missed, NotKept};

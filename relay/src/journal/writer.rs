@@ -46,6 +46,25 @@ pub struct JournalWriter {
     _lock: File,
 }
 
+/// A feed at its end, before its next segment is begun. Nobody else writes it meanwhile.
+#[derive(Debug)]
+pub(super) struct Ended {
+    dir: PathBuf,
+    chain_id: ChainId,
+    index: u32,
+    lock: File,
+}
+
+impl Ended {
+    /// Begins the next segment.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub(super) fn go_on(self, epoch: Epoch, syncer: Syncer) -> Result<JournalWriter, JournalError> {
+        JournalWriter::begin(&self.dir, self.chain_id, epoch, (self.index, syncer), self.lock)
+    }
+}
+
 impl JournalWriter {
     /// Begins a journal in `dir`, which is made when absent and must not hold one.
     ///
@@ -78,15 +97,12 @@ impl JournalWriter {
         Self::begin(dir, chain_id, epoch, (index, Syncer::AtSegments), lock)
     }
 
-    /// As [`Self::open_append`] for a relay's feed: it may have lost its oldest segments, and it is never a node's journal. `note` sees
-    /// every record that is there.
-    pub(super) fn open_feed(
-        dir: &Path,
-        chain_id: ChainId,
-        epoch: Epoch,
-        syncer: Syncer,
-        mut note: impl FnMut(&[u8]),
-    ) -> Result<Self, JournalError> {
+    /// Reads a relay's feed to its end, to be gone on with: it may have lost its oldest segments, and it is never a node's journal. `note`
+    /// sees every record that is there.
+    ///
+    /// # Errors
+    /// As [`Self::open_append`]; also [`JournalError::OfNode`].
+    pub(super) fn read_feed(dir: &Path, chain_id: ChainId, mut note: impl FnMut(&[u8])) -> Result<Ended, JournalError> {
         let lock = lock(dir)?;
         let refuse_node = |record: &[u8]| {
             note(record);
@@ -97,7 +113,7 @@ impl JournalWriter {
             Err(JournalError::Missing(_)) => remove_stump(dir)?,
             Err(error) => return Err(error),
         };
-        Self::begin(dir, chain_id, epoch, (index, syncer), lock)
+        Ok(Ended { dir: dir.to_owned(), chain_id, index, lock })
     }
 
     /// The same writer with another segment size.

@@ -89,6 +89,11 @@ impl Page {
         self.gauge("caution", "Whether subscribers are told not to trade.", is_careful);
         let is_said = u8::from(status.operator_caution.is_some());
         self.gauge("caution_by_operator", "Whether an operator's caution is set.", is_said);
+        self.gauge(
+            "truth_sample_pools",
+            "Pools held against the chain in each block; while it is 0 nothing is compared, and every truth counter stays 0.",
+            status.truth.sample_pools,
+        );
         self.family(
             "head_age_seconds",
             "gauge",

@@ -38,7 +38,7 @@ pub(crate) struct Report {
     /// What would be told without him.
     pub(crate) caution_of_nodes: CautionCause,
     pub(crate) journal: Option<JournalStatus>,
-    pub(crate) truth: Option<TruthStatus>,
+    pub(crate) truth: TruthStatus,
 }
 
 impl Report {

@@ -46,9 +46,9 @@ pub struct RelayStatus {
     pub side_sources: Vec<SideReport>,
     /// The journal, if one is kept.
     pub journal: Option<JournalStatus>,
-    /// The comparison with the chain; `None` where it is off.
+    /// The comparison with the chain.
     #[serde(default)]
-    pub truth: Option<TruthStatus>,
+    pub truth: TruthStatus,
 }
 
 /// A caution that an operator set.

@@ -6,6 +6,7 @@
 
 mod compare;
 mod job;
+mod notes;
 mod plan;
 mod report;
 mod sampler;
@@ -31,6 +32,7 @@ pub(crate) use self::sampler::Sampler;
 use self::compare::Difference;
 pub(crate) use self::job::Findings;
 use self::job::{Ask, Found, Job, Purpose};
+use self::notes::Notes;
 use self::plan::Plan;
 use self::ward::{Unread, Ward};
 
@@ -74,6 +76,8 @@ pub(crate) struct Truth {
     generation: u64,
     /// Pools in quarantine, as they are known in every epoch.
     ill: Vec<(PoolInfo, StateParts)>,
+    /// What was found of them.
+    notes: Notes,
     /// The chain since the epoch's beginning, newest last.
     blocks: VecDeque<BlockRef>,
     metrics: Arc<Metrics>,
@@ -89,6 +93,7 @@ impl Truth {
             is_busy: false,
             generation: 0,
             ill: Vec::new(),
+            notes: Notes::default(),
             blocks: VecDeque::new(),
             metrics,
         }
@@ -216,8 +221,9 @@ impl Truth {
     }
 
     /// What was found is of a state that is given up.
-    pub(crate) const fn forget(&mut self) {
+    pub(crate) fn forget(&mut self, findings: &Findings) {
         self.is_busy = false;
+        self.metrics.truth_void.add(findings.found.len() as u64);
     }
 
     /// What follows from what was found, in this order. Nothing, where the block is not on the chain any more.
@@ -236,6 +242,7 @@ impl Truth {
     fn weigh(&mut self, pool: PoolId, found: Found, block: BlockRef, replica: &Replica) -> Option<Verdict> {
         let metrics = Arc::clone(&self.metrics);
         let verdict = |trust, parts| Some(Verdict { pool, trust, parts, block });
+        // Each is counted once, by what came of it: the sum of these counters is told as `truth_sampled`.
         match found {
             Found::Void => {
                 metrics.truth_void.add(1);
@@ -249,12 +256,12 @@ impl Truth {
                 None
             }
             Found::Read(state) => {
-                metrics.truth_sampled.add(1);
+                metrics.truth_read.add(1);
                 self.ward.note_read(pool, block, *state);
+                replica.pools().get(pool.index()).into_iter().for_each(|info| self.notes.read(info, block));
                 None
             }
             Found::Equal => {
-                metrics.truth_sampled.add(1);
                 metrics.truth_equal.add(1);
                 let parts = self.ward.release(pool, block.number.0)?;
                 self.plan.first(pool);
@@ -263,9 +270,10 @@ impl Truth {
                 verdict(PoolTrust::Trusted, parts)
             }
             Found::Differs(difference) => {
-                metrics.truth_sampled.add(1);
                 metrics.truth_diverged.add(1);
                 Self::tell(pool, &difference, block, replica);
+                let info = replica.pools().get(pool.index());
+                info.into_iter().for_each(|info| self.notes.differs(info, difference.clone(), block));
                 if replica.is_quarantined(pool) {
                     if self.ward.relapse(pool, difference.parts, self.head_number()) {
                         metrics.truth_relapsed.add(1);
@@ -292,15 +300,14 @@ impl Truth {
     pub(crate) fn count(&mut self, replica: &Replica) {
         let info = |found: &Quarantine| Some((*replica.pools().get(found.pool.index())?, found.parts));
         self.ill = replica.quarantined().iter().filter_map(info).collect();
+        self.notes.keep(self.ill.iter().map(|(info, _)| info));
         self.metrics.pools_quarantined_now.set(replica.quarantined().len() as u64);
     }
 
     pub(crate) fn status(&self, replica: &Replica) -> TruthStatus {
-        let quarantined = replica.quarantined().iter().filter_map(|found| {
-            let info = replica.pools().get(found.pool.index())?;
-            Some(QuarantinedPool::new(found, info, self.ward.stage_of(found.pool)))
-        });
-        TruthStatus { sample_pools: self.sample_pools as u64, quarantined: quarantined.collect() }
+        TruthStatus::new(self.sample_pools, replica, |found, info| {
+            QuarantinedPool::new(found, info, self.ward.stage_of(found.pool)).with(self.notes.of(info))
+        })
     }
 }
 

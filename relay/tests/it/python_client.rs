@@ -1,11 +1,13 @@
 //! A client in another language, written from the page alone, ends with the relay's own state.
 
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use alphapulse_protocol::PoolId;
 use alphapulse_protocol::message::{PoolKind, PoolTrust, Role};
 use alphapulse_protocol::replica::{PoolState, Replica};
 use alphapulse_relay::{Access, KeyGrant, Relay, RelayConfig, Roles};
@@ -83,8 +85,16 @@ fn state(replica: &Replica) -> Value {
         "block": {"hash": hex(&context.hash), "number": context.number.get()},
         "chain_id": replica.chain_id().0, "epoch": replica.epoch().0, "sequence": replica.sequence().0,
         "is_tradable": replica.is_tradable(),
-        "pools": pools.collect::<Vec<_>>(), "tokens": tokens.collect::<Vec<_>>(),
+        "pools": tradable(replica, pools.collect()), "tokens": tokens.collect::<Vec<_>>(),
     })
+}
+
+/// The same with whether each may be traded on now.
+fn tradable(replica: &Replica, mut pools: Vec<Value>) -> Vec<Value> {
+    for (pool, id) in pools.iter_mut().zip((0..).map(PoolId)) {
+        pool["is_tradable"] = json!(replica.is_tradable() && replica.state(id).is_some());
+    }
+    pools
 }
 
 fn busy(salt: u64) -> Vec<Change> {
@@ -180,8 +190,8 @@ async fn it_knows_when_a_pool_cannot_be_believed_and_holds_what_is_told_anew_als
     let config = RelayConfig { listen_unix: Some(socket.clone()), sample_pools: POOLS, ..config() };
     let mut scene = Scene::with(config).await;
     let mut command = client();
-    command.arg("--unix").arg(&socket).args(["--quiet", "--until-shutdown"]);
-    let client = command.stdout(Stdio::piped()).spawn().unwrap();
+    command.arg("--unix").arg(&socket).args(["--progress", "0", "--until-shutdown"]);
+    let client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     wait_for("the client's join", || scene.relay.stats().joins == 2).await;
     scene.reader.blind = vec![2];
     scene.mine(&[Change::HiddenMint { lower: 20, width: 5, amount: 9 }]).await;
@@ -202,6 +212,17 @@ async fn it_knows_when_a_pool_cannot_be_believed_and_holds_what_is_told_anew_als
         assert_eq!(&printed[key], value, "{key}");
     }
     assert_eq!((&printed["quarantined"], &printed["snapshots"]), (&json!(reader.quarantined()), &json!(1)));
+    assert_eq!(printed["pools"][0]["is_tradable"], json!(false), "{printed}");
+    assert_eq!(printed["pools"][1]["is_tradable"], printed["is_tradable"], "{printed}");
+    // And it said so when it heard of it.
+    let said = String::from_utf8(output.stderr).unwrap();
+    let [first, second] = [2, 0].map(|id: usize| format!("pool {id} ({})", hex(&reader.replica.pools()[id].address)));
+    let ways = [" is in quarantine, not to be traded on: differs", " is told anew", " was found equal"];
+    for words in ways {
+        assert!(said.contains(&format!("{first}{words}")), "{words}: {said}");
+    }
+    assert!(said.contains(&format!("{second}{}", ways[0])) && said.contains("(state)"), "{said}");
+    assert!(said.contains("tradable but for 1 in quarantine"), "{said}");
 }
 
 #[tokio::test]
@@ -332,6 +353,48 @@ async fn it_proves_a_key_through_tls_and_is_refused_with_another() {
     let said = String::from_utf8_lossy(&wrong.stderr);
     assert!(!wrong.status.success() && said.contains("Unauthorized"), "{said}");
     assert_eq!(relay.stats().unauthorized, 1);
+}
+
+#[tokio::test]
+async fn it_prints_the_state_that_it_holds_when_it_is_told_to_end() {
+    if !has_python() {
+        return;
+    }
+    for signal in ["TERM", "INT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("relay.sock");
+        let chain = FakeChain::new();
+        let config = RelayConfig { listen_unix: Some(socket.clone()), ..following() };
+        let relay = Relay::start_from(config, chain.clone()).await.unwrap();
+        let mut mirror = Subscriber::join(&relay);
+        let mut command = client();
+        command.arg("--unix").arg(&socket).args(["--progress", "0"]);
+        let mut client = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        for salt in 0..3 {
+            mine(&chain, &mut mirror, salt).await;
+        }
+        // Until it has the last block, which it says.
+        let head = format!("block {}, ", chain.head().number);
+        let mut stderr = BufReader::new(client.stderr.take().unwrap());
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            while !line.starts_with(&head) {
+                line.clear();
+                assert!(stderr.read_line(&mut line).unwrap() > 0, "it ended early");
+            }
+            stderr
+        });
+        let _stderr = reading.await.unwrap();
+        let kill = format!("kill -{signal} {}", client.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let output = tokio::task::spawn_blocking(move || client.wait_with_output().unwrap()).await.unwrap();
+        assert_eq!(output.status.code(), Some(0), "{signal}: {output:?}");
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for (key, value) in state(&mirror.replica).as_object().unwrap() {
+            assert_eq!(&printed[key], value, "{signal}: {key}");
+        }
+        relay.stop().await.unwrap();
+    }
 }
 
 #[test]

@@ -111,6 +111,14 @@ async fn an_address_without_code_and_a_contract_of_another_kind_are_told_apart()
     assert!(reason.contains("pool manager") && reason.contains("manager=ADDRESS"), "{reason}");
 }
 
+#[tokio::test]
+async fn a_token_that_was_taken_for_a_pool_is_told_so() {
+    let mut node = Node::default();
+    node.token(address(1), "A", 18).number(address(1), "totalSupply()", 5);
+    let reason = refusal(node, &format!("{:#x}", address(1))).await;
+    assert!(reason.contains("it is a token") && reason.contains("does not look like a pool"), "{reason}");
+}
+
 /// Ids of a vault begin with a pool's address, so that of a pool that is no vault's finds one all the same.
 #[tokio::test]
 async fn an_id_that_is_not_the_pool_s_own_is_refused() {

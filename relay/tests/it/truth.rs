@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use alphapulse_protocol::message::{PoolTrust, StateParts};
-use alphapulse_relay::RelayConfig;
+use alphapulse_relay::{RelayConfig, TruthStatus};
 
 use super::fake_chain::Faults;
 use super::fake_market::Change;
@@ -220,7 +220,9 @@ async fn a_new_epoch_does_not_make_a_pool_trusted() {
 async fn where_nobody_compares_nothing_is_asked_and_that_is_told() {
     let scene = Scene::with(RelayConfig { sample_pools: 0, ..config() }).await;
     let status = scene.relay.status().await.unwrap();
-    assert_eq!((status.truth, status.stats.truth_sampled), (None, 0));
+    assert_eq!((&status.truth, status.stats.truth_sampled), (&TruthStatus::default(), 0));
+    let told = serde_json::to_value(&status).unwrap();
+    assert_eq!(told["truth"], serde_json::json!({ "enabled": false, "sample_pools": 0, "quarantined": [] }));
 }
 
 #[tokio::test]

@@ -197,8 +197,8 @@ async fn the_journal_holds_what_was_said_and_a_replay_says_it_again() {
 async fn the_status_names_the_pool_and_counts() {
     let mut scene = ill(config()).await;
     let status = scene.relay.status().await.unwrap();
-    let truth = status.truth.expect("it is on");
-    assert_eq!((truth.sample_pools, truth.quarantined.len()), (POOLS as u64, 1));
+    let truth = status.truth;
+    assert_eq!((truth.enabled, truth.sample_pools, truth.quarantined.len()), (true, POOLS as u64, 1));
     let pool = &truth.quarantined[0];
     assert_eq!((pool.pool, &pool.kind[..], &pool.parts[..]), (0, "uniswap_v2", &["state".to_owned()][..]));
     assert_eq!(pool.address.to_lowercase(), format!("0x{}", "a0".repeat(20)));
@@ -207,8 +207,8 @@ async fn the_status_names_the_pool_and_counts() {
     scene.release();
     scene.mine_until("the way back", |reader, _| reader.said.last() == Some(&TRUSTED)).await;
     let status = scene.relay.status().await.unwrap();
-    assert_eq!(status.truth.expect("it is on").quarantined, []);
+    assert_eq!(status.truth.quarantined, []);
     let stats = status.stats;
     assert_eq!((stats.truth_diverged, stats.truth_readmitted, stats.pools_quarantined_now), (1, 1, 0));
-    assert!(stats.truth_sampled >= stats.truth_equal + stats.truth_diverged);
+    assert!(stats.truth_read >= 1, "{stats:?}");
 }

@@ -1,5 +1,7 @@
 //! `alphapulse relay status`: how a running relay is doing, asked of its page.
 
+mod truth;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -138,37 +140,9 @@ fn show(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
         let text = format_args!("new pools {now} followed, {found} found, {gone} taken back, {refused} refused");
         output.line(text)?;
     }
-    truth(status, output)?;
+    truth::show(status, output)?;
     stages(status, output)?;
     subscribers(status, output)
-}
-
-/// How the comparison with the chain stands, and the pools that nobody may trade on.
-fn truth(status: &RelayStatus, output: &mut Output) -> Result<(), Failure> {
-    let Some(truth) = &status.truth else {
-        return output.line("truth     off: no pool is compared with the chain (relay.sample_pools = 0)");
-    };
-    let stats = &status.stats;
-    output.line(format_args!(
-        "truth     {} pools a block; {} sampled, {} equal, {} differed, {} void, {} unread; {} told anew, {} re-admitted",
-        truth.sample_pools,
-        stats.truth_sampled,
-        stats.truth_equal,
-        stats.truth_diverged,
-        stats.truth_void,
-        stats.truth_unread,
-        stats.truth_resynced,
-        stats.truth_readmitted,
-    ))?;
-    for pool in &truth.quarantined {
-        let (address, kind, stage) = (foreign(&pool.address), foreign(&pool.kind), foreign(&pool.stage));
-        let parts = if pool.parts.is_empty() { "not known".to_owned() } else { foreign(&pool.parts.join(", ")) };
-        output.line(format_args!(
-            "QUARANTINED  {address} ({kind}, id {}), differed: {parts}, block {}; {stage}, {} failures",
-            pool.pool, pool.block, pool.failures
-        ))?;
-    }
-    Ok(())
 }
 
 /// What stands beside the stream, and why something of it does not.

@@ -121,13 +121,23 @@ async fn make(arguments: &TakeArguments, url: &NodeUrl, listed: Option<Vec<PoolT
     if assembled.pools == 0 {
         part.remove()?;
         return Err(Failure::new(Exit::Failure, anyhow::anyhow!("none of {} pools could be read", read.len()))
-            .next("see above why; pairs need --fee-ppm, and a block before a pool has no such pool"));
+            .next(what_to_do(&assembled.left_out)));
     }
     put(&arguments.out, assembled.text.as_bytes())?;
     part.remove()?;
     let left_out = assembled.left_out.len();
     say(&format!("{} pools in {}, {left_out} left out", assembled.pools, arguments.out.display()));
     Ok(Exit::Ok)
+}
+
+/// What to do where no pool could be read: only what may help with one of these.
+fn what_to_do(left_out: &[LeftOut]) -> &'static str {
+    let has = |word: &str| left_out.iter().any(|left| left.reason.contains(word));
+    match (has("--fee-ppm"), has("no contract is there")) {
+        (true, _) => "see above why; give the pairs their fee by --fee-ppm",
+        (false, true) => "see above why; check the addresses, or read a later block",
+        (false, false) => "see above why; give --pools the addresses of pools",
+    }
 }
 
 /// Goes to the block that was begun with, or to the one asked for.
@@ -143,6 +153,8 @@ async fn connect(url: &NodeUrl, arguments: &TakeArguments, earlier: Option<&Earl
             Failure::from(anyhow::Error::new(error).context(begun))
                 .next(format!("remove {} to begin anew, or give the node that it was begun with", part.display()))
         }
+        (_, error @ SourceError::NotThereYet { head, .. }) => Failure::from(anyhow::Error::new(error))
+            .next(format!("give --block a number up to {head}, or leave it out for the head, or wait for that block")),
         (_, error) => node_failure(error, "check --rpc, --block and the node"),
     })?;
     if let Some(number) = asked.filter(|number| *number != reader.block().number.get()) {

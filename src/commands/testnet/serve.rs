@@ -101,11 +101,24 @@ async fn serve(testnet: &mut Testnet, arguments: &ServeArguments) -> Result<(), 
     // A period of zero is none to the clock.
     let mut due = interval(Duration::from_millis(arguments.block_time).max(Duration::from_micros(1)));
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut blocks = 0;
+    let (mut blocks, mut is_rest_told) = (0, false);
     while arguments.blocks.is_none_or(|most| blocks < most) {
         due.tick().await;
-        let head = testnet.head().await?;
-        let moves = testnet.act(&head).await?.len();
+        let moves = match testnet.head().await {
+            Ok(head) => {
+                is_rest_told = false;
+                testnet.act(&head).await?.len()
+            }
+            // Whoever plays with the chain may break a pool; blocks are still made, and it may be mended. A node that is gone ends it below.
+            Err(SessionError::Reader(error)) => {
+                if !core::mem::replace(&mut is_rest_told, true) {
+                    let error = anyhow::Error::new(error);
+                    notice(&format!("the traders rest until every pool can be read again: {error:#}"));
+                }
+                0
+            }
+            Err(error) => return Err(error),
+        };
         let block = testnet.mine_now().await?;
         tracing::info!(block = block.number.0, moves, "a block");
         blocks += 1;

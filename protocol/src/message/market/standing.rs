@@ -52,6 +52,22 @@ impl StateParts {
     /// Ticks.
     pub const TICKS: Self = Self(16);
 
+    /// Each bit by itself, with its name.
+    const NAMES: [(Self, &'static str); 5] = [
+        (Self::TERMS, "terms"),
+        (Self::RATES_SWAP, "rates_swap"),
+        (Self::RATES_LAST_JOIN_EXIT, "rates_last_join_exit"),
+        (Self::STATE, "state"),
+        (Self::TICKS, "ticks"),
+    ];
+
+    /// Names of those that are among these, as `docs/WIRE.md` has them, in snake case; and the bits that no name is known for.
+    pub fn names(self) -> (impl Iterator<Item = &'static str>, Self) {
+        let known = Self::NAMES.iter().fold(Self::NONE, |known, (part, _)| known.with(*part));
+        let names = Self::NAMES.iter().filter(move |(part, _)| self.holds(*part)).map(|(_, name)| *name);
+        (names, Self(self.0 & !known.0))
+    }
+
     /// These and those.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {

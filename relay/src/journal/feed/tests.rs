@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use alphapulse_protocol::BlockRef;
 use alphapulse_protocol::UnixNanos;
 use alphapulse_protocol::message::{
     Block, BlockContext, BlockEnd, Clock, Reorg, SnapshotBegin, SnapshotEnd, WireMessage,

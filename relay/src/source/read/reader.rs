@@ -48,19 +48,15 @@ impl Reader {
     /// Connects, and takes the block of this number, or the head.
     ///
     /// # Errors
-    /// [`SourceError`] when the node cannot be reached, or has no such block.
+    /// [`SourceError`] when the node cannot be reached, or has no such block; [`SourceError::NotThereYet`] for one above its head.
     pub async fn at_number(url: &NodeUrl, number: Option<u64>) -> Result<Self, SourceError> {
         let client = url.open().await?;
-        let block: Option<Header> = match number {
-            Some(number) => request(&client, "eth_getBlockByNumber", (U64::from(number), false)).await?,
-            None => request(&client, "eth_getBlockByNumber", ("latest", false)).await?,
-        };
-        let none = || {
-            SourceError::Contradiction(
-                number.map_or("the node has no head".into(), |number| format!("the node has no block {number}")),
-            )
-        };
-        Self::new(client, block.ok_or_else(none)?.into()).await
+        let Some(number) = number else { return Self::new(client.clone(), head(&client).await?).await };
+        let block: Option<Header> = request(&client, "eth_getBlockByNumber", (U64::from(number), false)).await?;
+        match block {
+            Some(block) => Self::new(client, block.into()).await,
+            None => Err(absent(number, head(&client).await?.number.get())),
+        }
     }
 
     /// Connects, and takes the block of this hash.
@@ -164,6 +160,9 @@ impl Reader {
             (true, _) if self.calls.is_v4_manager(pool).await? => {
                 "it is a pool manager: name its pools by their ids, with manager=ADDRESS behind".to_owned()
             }
+            (true, _) if self.calls.is_token(pool).await? => {
+                "it is a token and does not look like a pool: name the pool's own address, not that of one of its tokens".to_owned()
+            }
             (true, _) => "its contract is no pool of a kind that is known; \
                           leave it out, or write its kind behind the address if it is one all the same"
                 .to_owned(),
@@ -181,6 +180,19 @@ impl Reader {
         let key = key.ok_or_else(|| refuse(manager, format!("no log tells the key of pool {id}")))?;
         self.calls.read_v4(manager, &key).await
     }
+}
+
+async fn head(client: &RpcClient) -> Result<BlockContext, SourceError> {
+    let block: Option<Header> = request(client, "eth_getBlockByNumber", ("latest", false)).await?;
+    Ok(block.ok_or_else(|| SourceError::Contradiction("the node has no head".to_owned()))?.into())
+}
+
+/// Why a node does not have the block of this number.
+fn absent(number: u64, head: u64) -> SourceError {
+    if number > head {
+        return SourceError::NotThereYet { number, head };
+    }
+    SourceError::Contradiction(format!("the node has no block {number}, though its head is block {head}"))
 }
 
 /// A vault's ids begin with the pool's address, so whoever names an id may name another pool's.

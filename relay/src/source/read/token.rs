@@ -32,6 +32,13 @@ impl Calls {
         Ok(TokenInfo { address: token.into_array(), symbol, decimals })
     }
 
+    /// Whether what is at the address answers as a token does. Shares of some pools do as well.
+    pub(super) async fn is_token(&self, address: Address) -> Result<bool, SourceError> {
+        let asked = try_join(self.try_call(address, decimalsCall {}), self.try_call(address, totalSupplyCall {}));
+        let (decimals, supply) = asked.await?;
+        Ok(decimals.is_some() && supply.is_some())
+    }
+
     /// As [`Self::read_token`], where the native coin may stand under an address without a contract.
     pub(super) async fn read_coin(&self, token: Address, pool: Address) -> Result<TokenInfo, SourceError> {
         if token.is_zero() || token == CURVE_NATIVE {
