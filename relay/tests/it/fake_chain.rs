@@ -297,9 +297,10 @@ impl FakeSource {
     }
 }
 
-/// What a pair says that holds more than fits its storage.
+/// What pool 0 says when it holds more than fits its storage.
 fn make_absurd(answer: &mut PoolAnswer) {
     if let PoolAnswer::Read(image) = answer
+        && pool_address(0) == image.info.address
         && let PoolState::V2(pair) = &mut image.state
     {
         pair.reserve_0 = 1 << 112;
