@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use alphapulse_engine::ledger::Manifest;
 
@@ -49,6 +50,14 @@ fn the_folders_of_runs_and_of_other_things_are_left_alone() {
     refused(&link).must_fail(1, &["belongs to the run in", "next: "]);
 }
 
+/// Waits for a start that is refused; one that is not is ended, and fails.
+#[track_caller]
+fn end(command: Command) -> Ran {
+    let mut running = Running::start(command);
+    running.must_say("next: ");
+    running.interrupt()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_is_recorded_by_one_process_and_of_one_chain() {
     let mut first = Chain::start().await;
@@ -56,7 +65,7 @@ async fn a_feed_is_recorded_by_one_process_and_of_one_chain() {
     let feed = dir.to_str().expect("UTF-8");
     let mut record = Running::start(first.command(&["record", feed], &[]));
     record.must_say("recording");
-    let other = Ran::from(first.command(&["record", feed], &[]).output().expect("the command starts"));
+    let other = end(first.command(&["record", feed], &[]));
     other.must_fail(1, &["is being written by another process", "next: stop the relay or recorder"]);
     assert!(!other.stderr.contains("relay journal"), "{other:?}");
     first.trade(2).await;
@@ -72,7 +81,7 @@ async fn a_feed_is_recorded_by_one_process_and_of_one_chain() {
     for arguments in [&["record", feed][..], &["relay", "--journal", feed]] {
         let mut command = second.command(arguments, &[]);
         command.env("ALPHAPULSE__RELAY__LISTEN_UNIX", second.path("relay.sock"));
-        let ran = Ran::from(command.output().expect("the command starts"));
+        let ran = end(command);
         let said = if ran.stderr.contains("is only at block") {
             "cannot be told"
         } else {
