@@ -36,7 +36,7 @@ mod world;
 use anyhow::Result;
 
 use crate::by_amms::{Pools, Space};
-use crate::contest::{COLD, Contest, Effort, HOT, SPREAD, report};
+use crate::contest::{print_all, try_all};
 use crate::floors::Chase;
 use crate::rival::Rival;
 use crate::world::World;
@@ -50,12 +50,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     if !std::env::args().any(|argument| argument == "--bench") {
-        let mut contest = Contest::new(1_000, rivals)?;
-        let effort = Effort { blocks: 3, rounds: 1, samples: 1 };
-        for row in HOT.iter().chain(&SPREAD).chain(&COLD) {
-            contest.compete(row, effort, None)?;
-        }
-        return Ok(());
+        return try_all(rivals);
     }
     let described = machine::describe();
     pinned::hold(0);
@@ -63,22 +58,9 @@ fn main() -> Result<()> {
     for (name, value) in described {
         println!("{name:<18}{value}");
     }
-    println!("\n{:<46}{:>8}{:>10}{:>10}{:>11}", "", "samples", "p50", "p99", "max");
     let before = machine::Disturbance::now();
     let mut chase = Chase::new();
-    for pools in [1_000, 10_000, 100_000] {
-        let mut contest = Contest::new(pools, rivals)?;
-        for row in HOT.iter().chain(&SPREAD) {
-            let measured = contest.compete(row, Effort { blocks: 100, rounds: 20, samples: 15 }, None)?;
-            report(pools, row, &measured);
-        }
-        if pools == 100_000 {
-            for row in &COLD {
-                let measured = contest.compete(row, Effort { blocks: 20, rounds: 10, samples: 4 }, Some(&mut chase))?;
-                report(pools, row, &measured);
-            }
-        }
-    }
+    print_all(rivals, (20, 15), &mut chase)?;
     println!(
         "\na sample is a block of about {} updates; samples dropped: none; while measuring: {}",
         world::UPDATES,

@@ -16,7 +16,7 @@ const GATE_RATIO: f64 = 10.0;
 const GATE_HOT_NS: f64 = 40.0;
 
 /// A way of going through a market.
-pub(crate) struct Row {
+struct Row {
     name: &'static str,
     mix: Mix,
     spread: Spread,
@@ -27,22 +27,21 @@ const fn row(name: &'static str, mix: Mix, spread: Spread) -> Row {
     Row { name, mix, spread, is_cold: false }
 }
 
-pub(crate) const HOT: [Row; 4] = [
+const HOT: [Row; 4] = [
     row("hot, Sync", Mix::Sync, Spread::Few),
     row("hot, Swap", Mix::Swap, Spread::Few),
     row("hot, Mint and Burn", Mix::Liquidity, Spread::Few),
     row("hot, mixed", Mix::All, Spread::Few),
 ];
-pub(crate) const SPREAD: [Row; 2] =
-    [row("Zipf, mixed", Mix::All, Spread::Zipf), row("uniform, mixed", Mix::All, Spread::Uniform)];
-pub(crate) const COLD: [Row; 3] = [
+const SPREAD: [Row; 2] = [row("Zipf, mixed", Mix::All, Spread::Zipf), row("uniform, mixed", Mix::All, Spread::Uniform)];
+const COLD: [Row; 3] = [
     Row { name: "cold, Sync", mix: Mix::Sync, spread: Spread::Uniform, is_cold: true },
     Row { name: "cold, Swap", mix: Mix::Swap, spread: Spread::Uniform, is_cold: true },
     Row { name: "cold, mixed", mix: Mix::All, spread: Spread::Uniform, is_cold: true },
 ];
 
 /// A market in everybody's form.
-pub(crate) struct Contest {
+struct Contest {
     world: World,
     ours: Ours,
     rivals: Vec<Box<dyn Rival>>,
@@ -50,7 +49,7 @@ pub(crate) struct Contest {
 
 /// Times per update, in picoseconds.
 #[derive(Default)]
-pub(crate) struct Measured {
+struct Measured {
     applied: Samples,
     closed: Samples,
     /// Both.
@@ -67,10 +66,10 @@ struct RivalTimes {
 
 /// Rounds, and samples of each side in each of them.
 #[derive(Clone, Copy)]
-pub(crate) struct Effort {
-    pub(crate) blocks: usize,
-    pub(crate) rounds: usize,
-    pub(crate) samples: usize,
+struct Effort {
+    blocks: usize,
+    rounds: usize,
+    samples: usize,
 }
 
 pub(crate) fn per_update(time: Duration, updates: usize) -> Duration {
@@ -79,14 +78,14 @@ pub(crate) fn per_update(time: Duration, updates: usize) -> Duration {
 }
 
 impl Contest {
-    pub(crate) fn new(pool_count: usize, rivals: fn(&World) -> Vec<Box<dyn Rival>>) -> Result<Self> {
+    fn new(pool_count: usize, rivals: fn(&World) -> Vec<Box<dyn Rival>>) -> Result<Self> {
         let world = World::new(pool_count);
         let (ours, rivals) = (Ours::new(&world)?, rivals(&world));
         Ok(Self { world, ours, rivals })
     }
 
     /// Everybody in turn, forth and back; then everybody's state.
-    pub(crate) fn compete(&mut self, row: &Row, effort: Effort, chase: Option<&mut Chase>) -> Result<Measured> {
+    fn compete(&mut self, row: &Row, effort: Effort, chase: Option<&mut Chase>) -> Result<Measured> {
         let blocks = self.world.blocks(row.mix, row.spread, effort.blocks);
         self.ours.load(&blocks);
         self.rivals.iter_mut().for_each(|rival| rival.load(&blocks));
@@ -163,7 +162,7 @@ pub(crate) fn line(name: &str, samples: &Samples) -> f64 {
     p50
 }
 
-pub(crate) fn report(pools: usize, row: &Row, measured: &Measured) {
+fn report(pools: usize, row: &Row, measured: &Measured) {
     let name = format!("{pools} pools, {}", row.name);
     let p50 = line(&format!("{name}: ours"), &measured.applied);
     line("    beginning and end of the block", &measured.closed);
@@ -183,4 +182,33 @@ pub(crate) fn report(pools: usize, row: &Row, measured: &Measured) {
         let is_met = if p50 <= GATE_HOT_NS { "met" } else { "MISSED" };
         println!("    gate: at most {GATE_HOT_NS} ns: {is_met}");
     }
+}
+
+/// Everybody once, in every way, so that the answers are compared.
+pub(crate) fn try_all(rivals: fn(&World) -> Vec<Box<dyn Rival>>) -> Result<()> {
+    let mut contest = Contest::new(1_000, rivals)?;
+    let effort = Effort { blocks: 3, rounds: 1, samples: 1 };
+    HOT.iter().chain(&SPREAD).chain(&COLD).try_for_each(|row| contest.compete(row, effort, None).map(drop))
+}
+
+/// Measures and prints all rows, over markets of three sizes.
+pub(crate) fn print_all(
+    rivals: fn(&World) -> Vec<Box<dyn Rival>>,
+    (rounds, samples): (usize, usize),
+    chase: &mut Chase,
+) -> Result<()> {
+    println!("\n{:<46}{:>8}{:>10}{:>10}{:>11}", "", "samples", "p50", "p99", "max");
+    for pools in [1_000, 10_000, 100_000] {
+        let mut contest = Contest::new(pools, rivals)?;
+        for row in HOT.iter().chain(&SPREAD) {
+            let measured = contest.compete(row, Effort { blocks: 100, rounds, samples }, None)?;
+            report(pools, row, &measured);
+        }
+        let cold = COLD.iter().filter(|_| pools == 100_000);
+        for row in cold {
+            let measured = contest.compete(row, Effort { blocks: 20, rounds: 10, samples: 4 }, Some(chase))?;
+            report(pools, row, &measured);
+        }
+    }
+    Ok(())
 }

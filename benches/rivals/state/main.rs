@@ -43,7 +43,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::by_us::Times;
-use crate::contest::{COLD, Contest, Effort, HOT, SPREAD, line, per_update, report};
+use crate::contest::{line, per_update, print_all, try_all};
 use crate::floors::Chase;
 use crate::rival::Rival;
 use crate::stats::Samples;
@@ -87,11 +87,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     if !std::env::args().any(|argument| argument == "--bench") {
-        let mut contest = Contest::new(1_000, rivals)?;
-        let effort = Effort { blocks: 3, rounds: 1, samples: 1 };
-        for row in HOT.iter().chain(&SPREAD).chain(&COLD) {
-            contest.compete(row, effort, None)?;
-        }
+        try_all(rivals)?;
         return metas(3, 1).map(|_| ());
     }
     let described = machine::describe();
@@ -100,22 +96,9 @@ fn main() -> Result<()> {
     for (name, value) in described {
         println!("{name:<18}{value}");
     }
-    println!("\n{:<46}{:>8}{:>10}{:>10}{:>11}", "", "samples", "p50", "p99", "max");
     let before = machine::Disturbance::now();
     let mut chase = Chase::new();
-    for pools in [1_000, 10_000, 100_000] {
-        let mut contest = Contest::new(pools, rivals)?;
-        for row in HOT.iter().chain(&SPREAD) {
-            let measured = contest.compete(row, Effort { blocks: 100, rounds: 40, samples: 25 }, None)?;
-            report(pools, row, &measured);
-        }
-        if pools == 100_000 {
-            for row in &COLD {
-                let measured = contest.compete(row, Effort { blocks: 20, rounds: 10, samples: 4 }, Some(&mut chase))?;
-                report(pools, row, &measured);
-            }
-        }
-    }
+    print_all(rivals, (40, 25), &mut chase)?;
     let [idle, changed] = metas(500, 400)?;
     line("a meta pool, in a block without changes", &idle);
     line("a meta pool, in a block that changes its base", &changed);

@@ -323,3 +323,20 @@ fn is_same_pool(one: &PoolInfo, other: &PoolInfo) -> bool {
     });
     (one.kind, one.address, id) == (other.kind, other.address, other_id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_that_ended_by_itself_is_told() {
+        let (jobs, taken) = mpsc::channel(1);
+        let metrics = Arc::new(Metrics::default());
+        let mut truth = Truth::new(4, 1, jobs, Arc::clone(&metrics));
+        truth.sample(&Replica::new(1), BlockNumber(0));
+        assert_eq!(metrics.read().truth_ended, 0);
+        drop(taken);
+        truth.sample(&Replica::new(1), BlockNumber(0));
+        assert_eq!(metrics.read().truth_ended, 1);
+    }
+}

@@ -14,7 +14,7 @@ impl Truth {
     /// Pools that are to be told anew in the block that comes next, whose changes are these. A reading that cannot be told, or not with
     /// what changed since, is given up, and its pool is read again.
     pub(crate) fn take_restated(&mut self, replica: &Replica, updates: &[Update]) -> Vec<Restated> {
-        let mut taken = self.ward.take_readings();
+        let (head, mut taken) = (self.head_number(), self.ward.take_readings());
         taken.retain(|one| {
             let Some(info) = replica.pools().get(one.pool.index()) else { return false };
             let changes = one.trail.iter().chain(of_pool(updates, one.pool)).copied();
@@ -22,7 +22,7 @@ impl Truth {
             let (pool, at) = (address_of(replica, one.pool), one.at.number.0);
             tracing::warn!(%pool, at, %error, "pool in quarantine cannot be told anew as it was read");
             self.metrics.truth_untold.add(1);
-            self.ward.note_unread(one.pool, self.blocks.back().map_or(0, |head| head.number.0), Unread::NoAnswer);
+            self.ward.note_unread(one.pool, head, Unread::NoAnswer);
             false
         });
         taken

@@ -150,6 +150,17 @@ async fn one_that_differs_again_stays_shut_and_is_counted() {
     scene.assert_healed();
 }
 
+/// Takes back so many blocks: pool 0 is in quarantine again, for who was there and for who joins, and is healed anew.
+async fn shut_again_by_a_reorg(scene: &mut Scene, depth: u64) {
+    scene.chain.rollback(depth.try_into().unwrap());
+    scene.mine(&[Change::Sync { pool: 1, reserves: (4, 4) }]).await;
+    assert_eq!((scene.reader.quarantined(), scene.reader.trusted()), (vec![0], vec![1, 2]));
+    scene.check_joiner().await;
+    scene.release();
+    scene.mine_until("all is well", |reader, _| reader.quarantined().is_empty()).await;
+    scene.assert_healed();
+}
+
 #[tokio::test]
 async fn a_reorg_of_the_block_that_told_it_anew_shuts_it_again() {
     let mut scene = Scene::new().await;
@@ -163,13 +174,7 @@ async fn a_reorg_of_the_block_that_told_it_anew_shuts_it_again() {
     // So far that what told it anew never was.
     scene.faults(Faults { samples_left: Some(0), ..Faults::default() });
     let depth = scene.chain.head().number.get() - retold + 1;
-    scene.chain.rollback(depth.try_into().unwrap());
-    scene.mine(&[Change::Sync { pool: 1, reserves: (4, 4) }]).await;
-    assert_eq!((scene.reader.quarantined(), scene.reader.trusted()), (vec![0], vec![1, 2]));
-    scene.check_joiner().await;
-    scene.release();
-    scene.mine_until("all is well", |reader, _| reader.quarantined().is_empty()).await;
-    scene.assert_healed();
+    shut_again_by_a_reorg(&mut scene, depth).await;
     let restated = scene.reader.said.iter().filter(|said| **said == (0, RESTATED)).count();
     assert!(restated >= 2, "{:?}", scene.reader.said);
     scene.check_joiner().await;
@@ -191,13 +196,7 @@ async fn a_reorg_of_the_block_that_it_was_compared_after_shuts_it_again() {
     scene.faults(Faults { samples_left: Some(0), ..Faults::default() });
     let depth = scene.chain.head().number.get() - retold;
     assert!(depth > 0, "it was compared after a later block");
-    scene.chain.rollback(depth.try_into().unwrap());
-    scene.mine(&[Change::Sync { pool: 1, reserves: (4, 4) }]).await;
-    assert_eq!((scene.reader.quarantined(), scene.reader.trusted()), (vec![0], vec![1, 2]));
-    scene.check_joiner().await;
-    scene.release();
-    scene.mine_until("all is well", |reader, _| reader.quarantined().is_empty()).await;
-    scene.assert_healed();
+    shut_again_by_a_reorg(&mut scene, depth).await;
     assert_eq!(scene.relay.stats().contradictions, 0);
 }
 
