@@ -130,7 +130,7 @@ PARTS = {1: ["V2Reserves"], 2: ["V3Swap"], 3: ["SolidlyReserves"], 4: ["SolidlyR
          9: ["BalancerStableParameters", "PoolRates 1", "PoolRates 2", "BalancerStableBalances"]}
 REPLAY, SNAPSHOT = 1, 2  # Gap recovery.
 TRUSTED, QUARANTINED, RESTATED = 1, 2, 3  # Standings of a pool.
-STATE_PARTS = {1: "terms", 2: "rates", 4: "rates of the last join or exit", 8: "state", 16: "ticks"}
+STATE_PARTS = {1: "terms", 2: "rates_swap", 4: "rates_last_join_exit", 8: "state", 16: "ticks"}
 GAP_REASONS = {1: "it was slower than the stream", 2: "it was away", 3: "the relay began a new epoch",
                4: "a reorg goes back below the snapshot that it began with"}
 CLOSE_REASONS = {1: "Shutdown", 2: "Evicted", 3: "Version", 4: "Malformed", 5: "HandshakeTimeout", 6: "Full",
@@ -627,7 +627,8 @@ class State:
                "V3Liquidity": _v3_liquidity, "V3Tick": _v3_tick}
 
     def report(self):
-        """The state for JSON; numbers that may exceed 2^53 as text."""
+        """The state for JSON; numbers that may exceed 2^53 as text. It is that after `block` in phase "whole" alone: a client that
+        is stopped inside a block or snapshot has part of what comes next, and is not tradable."""
         pools = [{**pool, "is_tradable": self.is_pool_tradable(at)} for at, pool in enumerate(self.pools)]
         for pool in pools:
             if pool["kind"] == KIND_V2:
@@ -641,7 +642,7 @@ class State:
                 pool["ticks"] = [[tick, str(net), str(gross)] for tick, (net, gross) in sorted(pool["ticks"].items())]
         block = self.block and {"hash": "0x" + self.block.hash.hex(), "number": self.block.number}
         return {"block": block, "chain_id": self.chain_id, "epoch": self.epoch, "gaps": self.gaps,
-                "is_tradable": self.is_tradable, "live_messages": self.live_messages, "pools": pools,
+                "is_tradable": self.is_tradable, "live_messages": self.live_messages, "phase": self.phase, "pools": pools,
                 "quarantined": sorted(self.quarantined),
                 "sequence": self.sequence or 0, "snapshots": self.snapshots, "tokens": self.tokens}
 

@@ -415,6 +415,19 @@ pub enum JournalError {
         /// The node's head.
         head: BlockNumber,
     },
+    /// The node is beyond the journal's newest blocks and does not give them.
+    #[error(
+        "journal {dir} ends with blocks {lowest} to {last}, which the node does not serve: whether both are of one chain cannot be told",
+        dir = dir.display()
+    )]
+    NotServed {
+        /// Folder.
+        dir: PathBuf,
+        /// First of those blocks.
+        lowest: BlockNumber,
+        /// Last block of the journal.
+        last: BlockNumber,
+    },
     /// The journal belongs to another chain.
     #[error("journal {dir} is of chain {got}, chain {expected} was asked for", dir = dir.display())]
     WrongChain {

@@ -192,6 +192,10 @@ pub(crate) fn failure(error: RelayError) -> Failure {
             Exit::Failure,
             "wait until the node is in sync; or choose another folder, or move this one away, for a chain that was begun anew",
         ),
+        RelayError::Journal(JournalError::NotServed { .. }) => (
+            Exit::Failure,
+            "name a node in `chain.endpoint` that keeps the headers of these blocks; or choose another folder, or move this one away",
+        ),
         RelayError::Journal(JournalError::Locked(_)) => {
             (Exit::Failure, "stop the relay or recorder that writes it, or choose another folder")
         }

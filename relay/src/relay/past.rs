@@ -26,31 +26,35 @@ pub(super) async fn go_on(
     feed.go_on(Epoch(now().0)).map(Some).map_err(RelayError::Journal)
 }
 
+/// Questions that may fail before the node is given up.
+const FAILURES_MAX: usize = 3;
+
 /// An id says little of a chain: dev chains share theirs. A chain is its blocks, so one of those that the journal ends with must be on the
-/// node's: the last, or one to which a reorg could lead back.
+/// node's: the last, or one to which a reorg could lead back. Nodes may be a block apart, or not answer once: another block will do.
 async fn check(feed: &PausedFeed, source: &impl ChainSource, head: BlockNumber, name: &str) -> Result<(), RelayError> {
     let (Some(last), Some(lowest)) = (feed.newest().first(), feed.newest().last()) else { return Ok(()) };
-    let mut differing = None;
-    for block in feed.newest() {
-        let there = source.block_by_number(block.number.0).await;
-        let there = there.map_err(|source| RelayError::Node { endpoint: name.to_owned(), source })?;
-        match there {
-            Some(there) if there.hash == block.hash => return Ok(()),
-            Some(there) => differing = differing.or(Some((*block, there.hash))),
-            None => {}
+    let (mut differing, mut failed) = (None, Vec::new());
+    for block in feed.newest().iter().filter(|block| block.number <= head) {
+        match source.block_by_number(block.number.0).await {
+            Ok(Some(there)) if there.hash == block.hash => return Ok(()),
+            Ok(there) => differing = there.map(|there| (*block, there.hash)),
+            Err(error) => failed.push(error),
+        }
+        if failed.len() == FAILURES_MAX {
+            break;
         }
     }
-    let dir = feed.dir().to_owned();
+    if let Some(source) = failed.into_iter().next() {
+        return Err(RelayError::Node { endpoint: name.to_owned(), source });
+    }
+    let (dir, last, lowest) = (feed.dir().to_owned(), last.number, lowest.number);
+    // Only the lowest one speaks for all: those above it may have been taken back meanwhile.
     Err(RelayError::Journal(match differing {
-        Some((block, theirs)) => JournalError::OtherChain {
-            dir,
-            parting: Box::new(Parting {
-                block: block.number,
-                ours: B256::from(block.hash),
-                theirs: B256::from(theirs),
-                lowest: lowest.number,
-            }),
-        },
-        None => JournalError::Ahead { dir, last: last.number, head },
+        Some((block, theirs)) => {
+            let (ours, theirs) = (B256::from(block.hash), B256::from(theirs));
+            JournalError::OtherChain { dir, parting: Box::new(Parting { block: block.number, ours, theirs, lowest }) }
+        }
+        None if head < lowest => JournalError::Ahead { dir, last, head },
+        None => JournalError::NotServed { dir, lowest, last },
     }))
 }

@@ -7,13 +7,18 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use super::connection::{Connection, Rehome};
 use super::greeting::Address;
 use crate::auth::Gate;
 use crate::config::RelayConfig;
 use crate::error::RelayError;
+
+/// Bytes that the system holds of what a peer sent and the relay has not read: a login, or what a publisher sends in a round trip.
+const RECEIVE_BYTES: u32 = 64 << 10;
+/// Connections that wait to be accepted, as `TcpListener::bind` has it.
+const BACKLOG: u32 = 1024;
 
 /// A unix socket's file, removed when the relay ends.
 #[derive(Debug)]
@@ -52,7 +57,7 @@ impl Listeners {
             Some(address) => {
                 let gate = Gate::of_tcp(&config.access)?;
                 let bind = async {
-                    let listener = TcpListener::bind(address).await?;
+                    let listener = listen_tcp(address)?;
                     let bound = listener.local_addr()?;
                     io::Result::Ok((listener, bound, gate))
                 };
@@ -61,6 +66,17 @@ impl Listeners {
         };
         Ok(Self { unix, tcp })
     }
+}
+
+/// Accepted sockets inherit the receive buffer. Without a bound of its own the system lets each stranger fill some megabytes of it
+/// before it is thrown out, and freeing those holds a core for most of a millisecond, whoever else waits for it.
+fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As `TcpListener::bind` does: a relay that is started again need not wait for old connections.
+    socket.set_reuseaddr(true)?;
+    socket.set_recv_buffer_size(RECEIVE_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn listen_error(address: String, source: io::Error) -> RelayError {

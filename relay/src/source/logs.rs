@@ -1,11 +1,15 @@
 //! From a block's logs to the messages that describe what it changed.
 
-use alloy::primitives::{B256, LogData, Signed, U256};
+mod event;
+
+use alloy::primitives::map::HashMap;
+use alloy::primitives::{B256, LogData};
 use alloy::rpc::types::Log;
 use alloy::sol_types::SolEvent;
 use alphapulse_protocol::message::{PoolKind, V2Reserves, V3Liquidity, V3Swap, WireMessage};
 use alphapulse_protocol::{BlockRef, DecodeError, PoolId};
 
+use self::event::{Event, Unreadable};
 use super::PoolTable;
 use crate::error::SourceError;
 
@@ -93,82 +97,194 @@ pub fn decode_block(mut logs: Vec<Log>, block: BlockRef, pools: &PoolTable) -> R
     }
     logs.sort_by_key(|log| log.log_index);
     let mut updates: Vec<Update> = Vec::with_capacity(logs.len());
+    // Where the reserves of a pool are among the updates.
+    let mut reserves_at: HashMap<PoolId, usize> = HashMap::default();
     for log in &logs {
         let Some((pool, kind)) = pools.find(&log.address()) else { continue };
         let pool_error = |reason: String| SourceError::Pool { pool: log.address(), reason };
         let Some(update) = decode(pool, kind, log.data()).map_err(pool_error)? else { continue };
         update.check().map_err(|error| pool_error(format!("a log states what cannot be: {error}")))?;
-        match (&update, last_reserves(&mut updates, pool)) {
-            (Update::V2Reserves(new), Some(old)) => *old = *new,
-            _ => updates.push(update),
+        let at = match &update {
+            Update::V2Reserves(_) => *reserves_at.entry(pool).or_insert(updates.len()),
+            Update::V3Swap(_) | Update::V3Liquidity(_) => updates.len(),
+        };
+        match updates.get_mut(at) {
+            Some(earlier) => *earlier = update,
+            None => updates.push(update),
         }
     }
     Ok(updates)
 }
 
-/// The reserves of `pool` that are already among the updates.
-fn last_reserves(updates: &mut [Update], pool: PoolId) -> Option<&mut V2Reserves> {
-    updates.iter_mut().find_map(|update| match update {
-        Update::V2Reserves(reserves) if reserves.pool.get() == pool.0 => Some(reserves),
-        _ => None,
-    })
-}
-
 /// Reads one log of a pool; `None` for events that do not change what we keep of it.
 fn decode(pool: PoolId, kind: PoolKind, log: &LogData) -> Result<Option<Update>, String> {
     let Some(topic) = log.topics().first().copied() else { return Ok(None) };
-    let update = match (kind, topic) {
-        (PoolKind::UniswapV2, SYNC) => {
-            let event: uniswap::Sync = read(log)?;
-            Update::V2Reserves(V2Reserves::new(pool, event.reserve0.to(), event.reserve1.to()))
-        }
-        (PoolKind::UniswapV3, INITIALIZE) => {
-            let event: uniswap::Initialize = read(log)?;
-            Update::V3Swap(V3Swap::new(pool, U256::from(event.sqrtPriceX96), event.tick.as_i32(), 0))
-        }
-        (PoolKind::UniswapV3, SWAP) => {
-            let event: uniswap::Swap = read(log)?;
-            let price = U256::from(event.sqrtPriceX96);
-            Update::V3Swap(V3Swap::new(pool, price, event.tick.as_i32(), event.liquidity))
-        }
-        (PoolKind::UniswapV3, PANCAKE_SWAP) => {
-            let event: pancake::Swap = read(log)?;
-            let price = U256::from(event.sqrtPriceX96);
-            Update::V3Swap(V3Swap::new(pool, price, event.tick.as_i32(), event.liquidity))
-        }
-        (PoolKind::UniswapV3, MINT) => {
-            let event: uniswap::Mint = read(log)?;
-            liquidity(pool, event.tickLower, event.tickUpper, to_delta(event.amount)?)
-        }
-        (PoolKind::UniswapV3, BURN) => {
-            let event: uniswap::Burn = read(log)?;
-            liquidity(pool, event.tickLower, event.tickUpper, -to_delta(event.amount)?)
-        }
+    let (read, signature) = match (kind, topic) {
+        (PoolKind::UniswapV2, SYNC) => (sync(pool, log), uniswap::Sync::SIGNATURE),
+        (PoolKind::UniswapV3, INITIALIZE) => (initialize(pool, log), uniswap::Initialize::SIGNATURE),
+        (PoolKind::UniswapV3, SWAP) => (swap(pool, log), uniswap::Swap::SIGNATURE),
+        (PoolKind::UniswapV3, PANCAKE_SWAP) => (pancake_swap(pool, log), pancake::Swap::SIGNATURE),
+        (PoolKind::UniswapV3, MINT) => (mint(pool, log), uniswap::Mint::SIGNATURE),
+        (PoolKind::UniswapV3, BURN) => (burn(pool, log), uniswap::Burn::SIGNATURE),
         _ => return Ok(None),
     };
-    Ok(Some(update))
+    read.map(Some).map_err(|error| format!("its {signature} log cannot be read: {error}"))
 }
 
-/// Strict: a number that is too large for its type is refused. Without, its high bytes would be dropped, and what no contract
-/// can have said would become a price.
-fn read<E: SolEvent>(log: &LogData) -> Result<E, String> {
-    E::decode_log_data_validate(log).map_err(|error| format!("its {} log cannot be read: {error}", E::SIGNATURE))
+fn sync(pool: PoolId, log: &LogData) -> Result<Update, Unreadable> {
+    let event = Event::<1, 2>::of(log)?;
+    Ok(Update::V2Reserves(V2Reserves::new(pool, event.u112(0)?, event.u112(1)?)))
 }
 
-/// The contract casts the amount to `int128` itself, so a larger one cannot be in an honest log.
-fn to_delta(amount: u128) -> Result<i128, String> {
-    i128::try_from(amount).map_err(|_| format!("liquidity {amount} is outside the contract's range"))
+fn initialize(pool: PoolId, log: &LogData) -> Result<Update, Unreadable> {
+    let event = Event::<1, 2>::of(log)?;
+    Ok(Update::V3Swap(V3Swap::new(pool, event.u160(0)?, event.i24(1)?, 0)))
 }
 
-fn liquidity(pool: PoolId, lower: Signed<24, 1>, upper: Signed<24, 1>, delta: i128) -> Update {
-    Update::V3Liquidity(V3Liquidity::new(pool, lower.as_i32(), upper.as_i32(), delta))
+fn swap(pool: PoolId, log: &LogData) -> Result<Update, Unreadable> {
+    slot(pool, &Event::<3, 5>::of(log)?)
+}
+
+fn pancake_swap(pool: PoolId, log: &LogData) -> Result<Update, Unreadable> {
+    let event = Event::<3, 7>::of(log)?;
+    event.u128(5)?;
+    event.u128(6)?;
+    slot(pool, &event)
+}
+
+/// What a swap leaves: price, liquidity and tick, behind the two amounts.
+fn slot<const WORDS: usize>(pool: PoolId, event: &Event<'_, 3, WORDS>) -> Result<Update, Unreadable> {
+    event.check_address_topics([1, 2])?;
+    Ok(Update::V3Swap(V3Swap::new(pool, event.u160(2)?, event.i24(4)?, event.u128(3)?)))
+}
+
+fn mint(pool: PoolId, log: &LogData) -> Result<Update, Unreadable> {
+    let event = Event::<4, 4>::of(log)?;
+    event.check_address(0)?;
+    liquidity(pool, &event, event.delta(1)?)
+}
+
+fn burn(pool: PoolId, log: &LogData) -> Result<Update, Unreadable> {
+    let event = Event::<4, 3>::of(log)?;
+    liquidity(pool, &event, -event.delta(0)?)
+}
+
+fn liquidity<const WORDS: usize>(pool: PoolId, event: &Event<'_, 4, WORDS>, delta: i128) -> Result<Update, Unreadable> {
+    event.check_address_topics([1])?;
+    let (lower, upper) = (event.topic_i24(2)?, event.topic_i24(3)?);
+    Ok(Update::V3Liquidity(V3Liquidity::new(pool, lower, upper, delta)))
 }
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::b256;
+    use alloy::primitives::{Address, U256, b256};
+    use proptest::prelude::*;
 
     use super::*;
+
+    /// The same by alloy, which makes a value of every field.
+    fn by_alloy(pool: PoolId, log: &LogData) -> Option<Update> {
+        fn read<E: SolEvent>(log: &LogData) -> Option<E> {
+            E::decode_log_data_validate(log).ok()
+        }
+        let delta = |amount: u128| i128::try_from(amount).ok();
+        Some(match log.topics()[0] {
+            SYNC => {
+                let event: uniswap::Sync = read(log)?;
+                Update::V2Reserves(V2Reserves::new(pool, event.reserve0.to(), event.reserve1.to()))
+            }
+            INITIALIZE => {
+                let event: uniswap::Initialize = read(log)?;
+                Update::V3Swap(V3Swap::new(pool, U256::from(event.sqrtPriceX96), event.tick.as_i32(), 0))
+            }
+            SWAP => {
+                let event: uniswap::Swap = read(log)?;
+                let price = U256::from(event.sqrtPriceX96);
+                Update::V3Swap(V3Swap::new(pool, price, event.tick.as_i32(), event.liquidity))
+            }
+            PANCAKE_SWAP => {
+                let event: pancake::Swap = read(log)?;
+                let price = U256::from(event.sqrtPriceX96);
+                Update::V3Swap(V3Swap::new(pool, price, event.tick.as_i32(), event.liquidity))
+            }
+            MINT => {
+                let event: uniswap::Mint = read(log)?;
+                let (lower, upper) = (event.tickLower.as_i32(), event.tickUpper.as_i32());
+                Update::V3Liquidity(V3Liquidity::new(pool, lower, upper, delta(event.amount)?))
+            }
+            _ => {
+                let event: uniswap::Burn = read(log)?;
+                let (lower, upper) = (event.tickLower.as_i32(), event.tickUpper.as_i32());
+                Update::V3Liquidity(V3Liquidity::new(pool, lower, upper, -delta(event.amount)?))
+            }
+        })
+    }
+
+    /// A number of some bits, its sign carried on or not: as contracts write it, or nearly so.
+    fn word() -> impl Strategy<Value = B256> {
+        (0_usize..=256, any::<[u8; 32]>(), any::<bool>()).prop_map(|(bits, bytes, is_negative)| {
+            let number = U256::from_be_bytes(bytes).checked_shr(256 - bits).unwrap_or_default();
+            B256::from(if is_negative { U256::ZERO.wrapping_sub(number) } else { number })
+        })
+    }
+
+    fn log() -> impl Strategy<Value = LogData> {
+        // Mostly as many topics and words as the event has, sometimes more or fewer.
+        let near = |right: usize| prop_oneof![8 => Just(right), 1 => 0..right + 3];
+        let shape = prop_oneof![
+            Just((0, 1, 2)),
+            Just((1, 1, 2)),
+            Just((2, 3, 5)),
+            Just((3, 4, 4)),
+            Just((4, 4, 3)),
+            Just((5, 3, 7))
+        ];
+        let counts = shape.prop_flat_map(move |(event, topics, words)| (Just(event), near(topics - 1), near(words)));
+        counts.prop_flat_map(|(event, topics, words): (usize, usize, usize)| {
+            let topics = prop::collection::vec(word(), topics);
+            let words = prop::collection::vec(word(), words);
+            (topics, words, 0_usize..34).prop_map(move |(topics, words, cut)| {
+                let mut data = words.concat();
+                // Sometimes not whole words.
+                data.truncate(data.len().saturating_sub(cut.saturating_sub(31)));
+                LogData::new_unchecked([TOPICS[event]].into_iter().chain(topics).collect(), data.into())
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn a_log_is_read_as_alloy_reads_it(log in log()) {
+            let kind = if log.topics()[0] == SYNC { PoolKind::UniswapV2 } else { PoolKind::UniswapV3 };
+            let (ours, theirs) = (decode(PoolId(3), kind, &log).ok().flatten(), by_alloy(PoolId(3), &log));
+            prop_assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+        }
+    }
+
+    /// Reserves of a few pairs, many times over: each pair's last ones, where its first ones stood.
+    #[test]
+    fn of_a_pair_only_the_last_reserves_of_a_block_are_told() {
+        let (block, hash) =
+            (BlockRef { number: alphapulse_protocol::BlockNumber(1), hash: [7; 32] }, Some(B256::from([7; 32])));
+        let mut pools = PoolTable::default();
+        (0..3).for_each(|id| pools.add(Address::repeat_byte(id), PoolId(id.into()), PoolKind::UniswapV2));
+        let told = [(2, 1), (0, 2), (2, 3), (1, 4), (0, 5), (2, 6_u64)];
+        let log = |(index, (pool, reserve)): (usize, (u8, u64))| {
+            let data = [U256::from(reserve), U256::from(9)].map(B256::from).concat();
+            let data = LogData::new_unchecked(vec![SYNC], data.into());
+            let inner = alloy::primitives::Log { address: Address::repeat_byte(pool), data };
+            Log { inner, block_hash: hash, log_index: Some(index as u64), ..Log::default() }
+        };
+        let updates =
+            decode_block(told.into_iter().enumerate().map(log).collect(), block, &pools).expect("honest logs");
+        let found: Vec<_> = updates.iter().map(|update| (update.pool().0, format!("{update:?}"))).collect();
+        let expected = [(2, 6), (0, 5), (1, 4)].map(|(pool, reserve)| {
+            (pool, format!("{:?}", Update::V2Reserves(V2Reserves::new(PoolId(pool), reserve, 9))))
+        });
+        assert_eq!(found, expected);
+    }
 
     /// The hashes as block explorers show them: a typo in a signature above would silently match nothing.
     #[test]

@@ -14,9 +14,9 @@ pub mod read;
 pub mod side;
 
 use core::future::Future;
-use std::collections::HashMap;
 
 use alloy::consensus::{Header, ReceiptEnvelope};
+use alloy::primitives::map::AddressMap;
 use alloy::primitives::{Address, B256};
 use alloy::rpc::types::Log;
 use alphapulse_protocol::message::{BlockContext, PoolKind};
@@ -223,7 +223,7 @@ impl PartialEq for PoolAnswer {
 /// Finds a pool of a market by its contract.
 #[derive(Debug, Default)]
 pub struct PoolTable {
-    by_address: HashMap<Address, (PoolId, PoolKind)>,
+    by_address: AddressMap<(PoolId, PoolKind)>,
 }
 
 impl PoolTable {

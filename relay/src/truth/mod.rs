@@ -158,9 +158,10 @@ impl Truth {
     }
 
     /// The sampler ends with the relay. One that ended before is a fault of ours: nothing is compared any more, which nobody may overlook.
-    fn watch(&self) {
+    fn watch(&mut self) {
         if self.jobs.is_closed() && self.metrics.truth_ended.get() == 0 {
             self.metrics.truth_ended.set(1);
+            self.ward.give_up_asking();
             tracing::error!(
                 "the comparison with the chain has ended, and no pool is compared any more: start the relay again"
             );
@@ -305,7 +306,8 @@ impl Truth {
     }
 
     pub(crate) fn status(&self, replica: &Replica) -> TruthStatus {
-        TruthStatus::new(self.sample_pools, replica, |found, info| {
+        let is_on = self.sample_pools > 0 && self.metrics.truth_ended.get() == 0;
+        TruthStatus::new(self.sample_pools, is_on, replica, |found, info| {
             QuarantinedPool::new(found, info, self.ward.stage_of(found.pool)).with(self.notes.of(info))
         })
     }
@@ -333,10 +335,13 @@ mod tests {
         let (jobs, taken) = mpsc::channel(1);
         let metrics = Arc::new(Metrics::default());
         let mut truth = Truth::new(4, 1, jobs, Arc::clone(&metrics));
-        truth.sample(&Replica::new(1), BlockNumber(0));
+        let replica = Replica::new(1);
+        truth.sample(&replica, BlockNumber(0));
         assert_eq!(metrics.read().truth_ended, 0);
+        assert!(truth.status(&replica).enabled);
         drop(taken);
-        truth.sample(&Replica::new(1), BlockNumber(0));
+        truth.sample(&replica, BlockNumber(0));
         assert_eq!(metrics.read().truth_ended, 1);
+        assert!(!truth.status(&replica).enabled, "whether anything is compared");
     }
 }

@@ -13,7 +13,8 @@ use super::notes::Note;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TruthStatus {
-    /// Whether anything is compared: not where `relay.sample_pools` is 0, nor of a recording. All counters stay 0 then.
+    /// Whether anything is compared: not where `relay.sample_pools` is 0, nor of a recording, nor once the comparison has ended by
+    /// itself, a fault that the counter `truth_ended` tells.
     pub enabled: bool,
     /// Pools compared in each block.
     pub sample_pools: u64,
@@ -31,7 +32,7 @@ pub struct QuarantinedPool {
     pub address: String,
     /// Kind, by name.
     pub kind: String,
-    /// Parts of its state that differed, by name; empty where that is not known.
+    /// Parts of its state that differed, by the names of `docs/WIRE.md`, one without a name as its number; empty where that is not known.
     pub parts: Vec<String>,
     /// The first field that differed in the newest comparison, by message and name; `None` where that is not known, as after a reorg.
     pub field: Option<String>,
@@ -52,6 +53,7 @@ pub struct QuarantinedPool {
 impl TruthStatus {
     pub(super) fn new(
         sample_pools: usize,
+        is_on: bool,
         replica: &Replica,
         tell: impl Fn(&Quarantine, &PoolInfo) -> QuarantinedPool,
     ) -> Self {
@@ -60,30 +62,24 @@ impl TruthStatus {
             .iter()
             .filter_map(|found| Some(tell(found, replica.pools().get(found.pool.index())?)));
         let quarantined = quarantined.collect();
-        Self { enabled: sample_pools > 0, sample_pools: sample_pools as u64, quarantined }
+        Self { enabled: is_on, sample_pools: sample_pools as u64, quarantined }
     }
 
     /// Where nothing is compared: a recording may hold a quarantine all the same.
     pub(crate) fn disabled(replica: &Replica) -> Self {
-        Self::new(0, replica, |found, info| QuarantinedPool::new(found, info, ("recorded", 0)))
+        Self::new(0, false, replica, |found, info| QuarantinedPool::new(found, info, ("recorded", 0)))
     }
 }
 
 impl QuarantinedPool {
     pub(super) fn new(found: &Quarantine, info: &PoolInfo, (stage, failures): (&str, u32)) -> Self {
-        let names = [
-            (StateParts::TERMS, "terms"),
-            (StateParts::RATES_SWAP, "rates"),
-            (StateParts::RATES_LAST_JOIN_EXIT, "rates of the last join or exit"),
-            (StateParts::STATE, "state"),
-            (StateParts::TICKS, "ticks"),
-        ];
-        let parts = names.into_iter().filter(|(part, _)| found.parts.holds(*part)).map(|(_, name)| name.to_owned());
+        let (names, others) = found.parts.names();
+        let others = (others != StateParts::NONE).then(|| others.0.to_string());
         Self {
             pool: found.pool.0,
             address: Address::from(info.address).to_string(),
             kind: info.kind.name().to_owned(),
-            parts: parts.collect(),
+            parts: names.map(str::to_owned).chain(others).collect(),
             field: None,
             ours: None,
             theirs: None,

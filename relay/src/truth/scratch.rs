@@ -40,7 +40,7 @@ pub(super) fn try_telling(
 }
 
 /// Blocks of which nothing matters but that one follows the other.
-fn context(number: u8) -> BlockContext {
+pub(super) fn context(number: u8) -> BlockContext {
     BlockContext {
         number: u64::from(number).into(),
         hash: [number; 32],

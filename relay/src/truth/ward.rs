@@ -151,6 +151,24 @@ impl Ward {
         taken
     }
 
+    /// A change of a pool was left out of the stream. If it was told anew, it is to be told once more.
+    pub(super) fn note_untold(&mut self, pool: PoolId) {
+        if let Some(patient) = self.patients.get_mut(&pool)
+            && matches!(patient.stage, Stage::Restated { .. })
+        {
+            patient.stage = Stage::Waiting;
+        }
+    }
+
+    /// Nobody answers any more: what was asked for is asked for again by whoever comes next, and nothing is collected for it.
+    pub(super) fn give_up_asking(&mut self) {
+        for patient in self.patients.values_mut() {
+            if matches!(patient.stage, Stage::Asked { .. }) {
+                patient.stage = Stage::Waiting;
+            }
+        }
+    }
+
     pub(super) fn note_restated(&mut self, pool: PoolId, block: u64) {
         self.set(pool, Stage::Restated { block });
     }
@@ -329,6 +347,30 @@ mod tests {
         assert_eq!(ward.release(POOL, 11), None, "that was before");
         assert_eq!(ward.release(POOL, 12), Some(StateParts::STATE));
         assert_eq!(ward.release(POOL, 13), None, "it is not here any more");
+    }
+
+    #[test]
+    fn who_was_told_anew_and_lacks_a_change_since_is_not_released_but_read_again() {
+        let mut ward = ill();
+        ward.note_restated(POOL, 12);
+        ward.note_untold(POOL);
+        assert_eq!(ward.release(POOL, 12), None, "equal as it was, before the change that nobody was told");
+        assert_eq!(ward.due(13), [(POOL, false)]);
+        ward.note_asked(POOL, 13);
+        ward.note_untold(POOL);
+        ward.note_read(POOL, block(13), state());
+        assert_eq!(ward.take_readings().len(), 1, "the trail has the change");
+    }
+
+    #[test]
+    fn nothing_is_collected_for_a_reading_that_nobody_makes() {
+        let mut ward = ill();
+        ward.note_asked(POOL, 10);
+        ward.give_up_asking();
+        ward.note_block(11, &[reserves(3, 5)]);
+        ward.note_read(POOL, block(10), state());
+        assert!(ward.take_readings().is_empty());
+        assert_eq!(ward.due(11), [(POOL, false)]);
     }
 
     #[test]

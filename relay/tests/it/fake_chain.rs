@@ -90,6 +90,10 @@ pub(crate) struct Faults {
     pub(crate) mute_creations: u32,
     /// Requests for the creations of earlier blocks that fail.
     pub(crate) refuse_creations: u32,
+    /// Requests for a block by its number that fail.
+    pub(crate) refuse_numbers: u32,
+    /// Requests for a block by its number that find none.
+    pub(crate) unserved_numbers: u32,
     /// Head requests that are answered with a block of this many blocks ago.
     pub(crate) stale_heads: (u32, usize),
     /// Head requests that are not answered in time.
@@ -335,6 +339,12 @@ impl ChainSource for FakeSource {
 
     async fn block_by_number(&self, number: u64) -> Result<Option<BlockContext>, SourceError> {
         self.check_connection()?;
+        if self.chain.hits(|faults| &mut faults.refuse_numbers) {
+            return Err(refused("eth_getBlockByNumber"));
+        }
+        if self.chain.hits(|faults| &mut faults.unserved_numbers) {
+            return Ok(None);
+        }
         let state = self.chain.state();
         let contexts = state.canonical.iter().map(|hash| state.all[hash].context);
         Ok(contexts.into_iter().find(|context| context.number.get() == number))

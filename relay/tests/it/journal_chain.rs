@@ -7,7 +7,7 @@ use std::path::Path;
 use alphapulse_protocol::BlockNumber;
 use alphapulse_relay::{JournalError, Parting, Relay, RelayConfig, RelayError};
 
-use super::fake_chain::FakeChain;
+use super::fake_chain::{FakeChain, Faults};
 use super::subscriber::{REORG_DEPTH_MAX, Subscriber, config};
 
 async fn start(dir: &Path, chain: &FakeChain) -> Result<Relay, RelayError> {
@@ -78,6 +78,31 @@ async fn a_node_that_has_none_of_the_last_blocks_is_not_believed_yet() {
     let error = refusal(dir.path(), &chain).await;
     let JournalError::Ahead { last: told, head, .. } = error else { panic!("{error}") };
     assert_eq!((told, head), (BlockNumber(last), BlockNumber(first)));
+}
+
+#[tokio::test]
+async fn a_node_that_fails_for_the_newest_block_is_asked_for_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = FakeChain::new();
+    record(dir.path(), &chain, 4).await;
+    chain.set_faults(Faults { refuse_numbers: 1, ..Faults::default() });
+    start(dir.path(), &chain).await.unwrap().stop().await.unwrap();
+    chain.set_faults(Faults { refuse_numbers: 99, ..Faults::default() });
+    let refused = start(dir.path(), &chain).await;
+    assert!(matches!(refused, Err(RelayError::Node { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_node_that_keeps_no_old_headers_is_told_from_one_that_is_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = FakeChain::new();
+    record(dir.path(), &chain, 2 * REORG_DEPTH_MAX).await;
+    let last = chain.head().number.get();
+    mine(&chain, 5);
+    chain.set_faults(Faults { unserved_numbers: 99, ..Faults::default() });
+    let error = refusal(dir.path(), &chain).await;
+    let JournalError::NotServed { lowest, last: told, .. } = error else { panic!("{error}") };
+    assert_eq!((last - lowest.0, told), (REORG_DEPTH_MAX as u64, BlockNumber(last)));
 }
 
 #[tokio::test]

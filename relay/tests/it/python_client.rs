@@ -84,7 +84,7 @@ fn state(replica: &Replica) -> Value {
     json!({
         "block": {"hash": hex(&context.hash), "number": context.number.get()},
         "chain_id": replica.chain_id().0, "epoch": replica.epoch().0, "sequence": replica.sequence().0,
-        "is_tradable": replica.is_tradable(),
+        "is_tradable": replica.is_tradable(), "phase": "whole",
         "pools": tradable(replica, pools.collect()), "tokens": tokens.collect::<Vec<_>>(),
     })
 }

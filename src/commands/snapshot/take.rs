@@ -136,7 +136,8 @@ fn what_to_do(left_out: &[LeftOut]) -> &'static str {
     match (has("--fee-ppm"), has("no contract is there")) {
         (true, _) => "see above why; give the pairs their fee by --fee-ppm",
         (false, true) => "see above why; check the addresses, or read a later block",
-        (false, false) => "see above why; give --pools the addresses of pools",
+        (false, false) if has("does not look like a pool") => "see above why; give --pools the addresses of pools",
+        (false, false) => "see above why",
     }
 }
 

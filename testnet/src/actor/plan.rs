@@ -129,6 +129,10 @@ impl Planner {
             self.rng.random()
         };
         let held = if zero_for_one { held_0 } else { held_1 };
+        // What somebody wrote into a pool by hand may be no market.
+        if !held.is_finite() {
+            return None;
+        }
         let amount_in = match self.rng.random_range(0..100) {
             0..10 => U256::from(self.rng.random_range(1..=DUST_MAX)),
             10..70 => U256::from(held * self.part(1e-4, 1e-2)),
@@ -203,6 +207,8 @@ fn holdings(book: &Book) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use alphapulse_protocol::message::PoolKind;
 
     use super::*;
@@ -254,6 +260,19 @@ mod tests {
             swaps += 1;
         }
         assert!(swaps > 500);
+    }
+
+    #[test]
+    fn nothing_is_swapped_in_a_pool_without_a_price() {
+        let mut planner = Planner::new(1, &[token(1), token(2)]);
+        let mut void = pair([0, 0]);
+        for liquidity in [0, 1 << 70] {
+            let (sqrt_price_x96, ticks) = (U256::ZERO, BTreeMap::new());
+            void.book = Book::Concentrated(ConcentratedBook { sqrt_price_x96, tick: 0, liquidity, ticks });
+            void.key.tick_spacing = 60;
+            let moves: Vec<Move> = (0..300).flat_map(|_| planner.round(std::slice::from_ref(&void), CHAIN)).collect();
+            assert!(!moves.iter().any(|step| matches!(step, Move::Swap { .. })), "{moves:?}");
+        }
     }
 
     #[test]

@@ -161,7 +161,9 @@ impl Reader {
                 "it is a pool manager: name its pools by their ids, with manager=ADDRESS behind".to_owned()
             }
             (true, _) if self.calls.is_token(pool).await? => {
-                "it is a token and does not look like a pool: name the pool's own address, not that of one of its tokens".to_owned()
+                "it answers as a token and does not look like a pool of a kind that is known: name the pool's own address, not that of one \
+                 of its tokens; a pool that is its own share token is left out, or gets its kind behind the address"
+                    .to_owned()
             }
             (true, _) => "its contract is no pool of a kind that is known; \
                           leave it out, or write its kind behind the address if it is one all the same"
