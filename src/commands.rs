@@ -21,6 +21,7 @@ pub(crate) mod wallet;
 use std::future::Future;
 
 use alloy::primitives::Address;
+use alphapulse_relay::source::read::parse_address;
 use anyhow::Context as _;
 
 use crate::cli::Command;
@@ -54,5 +55,6 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 
 /// Reads an argument that is an address.
 fn address(text: &str) -> Result<Address, String> {
-    text.parse().map_err(|_| "an address is 0x and 40 hex digits".to_owned())
+    parse_address(text)
+        .ok_or_else(|| "an address is 0x and 40 hex digits, in mixed case with a right checksum".to_owned())
 }

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::Arguments;
 use crate::exit::Failure;
@@ -16,10 +17,14 @@ pub(crate) fn start(arguments: &Arguments) -> Result<(), Failure> {
         (None, Some(level)) => ("RUST_LOG", level),
         (None, None) => ("default", arguments.command.log_default().to_owned()),
     };
-    let filter = EnvFilter::try_new(&level).map_err(|error| {
-        Failure::usage(format!("{source} {level:?} is no log filter: {error}"))
+    let refuse = |why: &dyn core::fmt::Display| {
+        Failure::usage(format!("{source} {level:?} is no log filter: {why}"))
             .next("give error, warn, info, debug or trace, or a list such as warn,alphapulse_relay=debug")
-    })?;
+    };
+    if let Some(word) = level.split(',').map(str::trim).find(|word| is_misspelt(word)) {
+        return Err(refuse(&format!("{word:?} is no level")));
+    }
+    let filter = EnvFilter::try_new(&level).map_err(|error| refuse(&error))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| Stderr)
@@ -29,6 +34,13 @@ pub(crate) fn start(arguments: &Arguments) -> Result<(), Failure> {
         .log_internal_errors(false)
         .init();
     Ok(())
+}
+
+/// Whether a word of a filter looks like a level and is none. The filter would take it for the name of a part of the program, and then
+/// nothing else would be logged.
+fn is_misspelt(word: &str) -> bool {
+    let is_plain = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_plain && word.parse::<LevelFilter>().is_err()
 }
 
 /// What was logged while the screen was somebody else's; `None` while it is not.

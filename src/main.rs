@@ -13,20 +13,35 @@ mod settings;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use clap::error::{ContextKind, ErrorKind};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::Arguments;
 use crate::exit::Failure;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match parse() {
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
     let outcome = logging::start(&arguments).and_then(|()| commands::run(arguments.command));
     let exit = outcome.unwrap_or_else(|failure| failure.report());
     exit.into()
+}
+
+fn parse() -> Result<Arguments, clap::Error> {
+    let mut command = taking_negatives(Arguments::command());
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// A number below zero is told to be the wrong value of its flag, and not a flag that nobody knows.
+fn taking_negatives(command: clap::Command) -> clap::Command {
+    let of_value = |argument: clap::Arg| {
+        let takes_values = argument.get_action().takes_values();
+        argument.allow_negative_numbers(takes_values)
+    };
+    command.mut_args(of_value).mut_subcommands(taking_negatives)
 }
 
 /// Help, or what is wrong with the arguments. Of `wallet`, and of `relay node`, an argument that is not expected is not repeated: it

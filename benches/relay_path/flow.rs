@@ -106,11 +106,10 @@ fn join(socket: &Path, subscriber: usize, progress: &Arc<Progress>, done: &Sende
 pub(crate) fn read_to(feed: &mut Feed, sequence: &mut u64, last: u64, mut acknowledge: impl FnMut(u64)) -> Result<()> {
     let mut tick = 0;
     loop {
-        let Some(frame) = feed.try_next()? else {
+        let Some(message) = feed.try_message()? else {
             feed.wait(LONG);
             continue;
         };
-        let message = Message::decode(frame.message_bytes())?;
         let got = message.header().sequence().0;
         match message {
             _ if got == 0 => continue,

@@ -394,6 +394,14 @@ pub enum JournalError {
         #[source]
         source: Option<Box<ReplicaError>>,
     },
+    /// The new journal would lie in the folder of the one that it is made from, which is only read.
+    #[error("{out} lies in the journal {dir}, which is only read", out = out.display(), dir = dir.display())]
+    Inside {
+        /// Folder of the journal.
+        dir: PathBuf,
+        /// Folder that was asked for.
+        out: PathBuf,
+    },
     /// The journal's newest blocks are not those of the node's chain, though both chains have one id.
     #[error("journal {dir} is of another chain with the same id: {parting}", dir = dir.display())]
     OtherChain {

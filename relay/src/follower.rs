@@ -139,7 +139,11 @@ impl<D: Dial> Follower<D> {
             let Halt::Source(error) = halt else { return None };
             self.metrics.connected.set(0);
             self.metrics.connection_losses.add(1);
-            tracing::warn!(node = self.dial.name(), error = &error as &dyn std::error::Error, "connection given up");
+            tracing::warn!(
+                node = self.dial.name(),
+                error = &error as &dyn std::error::Error,
+                "connection given up; dialling again, and subscribers hear that nothing is to be traded on until then"
+            );
             drop(source);
             if self.tell_lost().await.is_err() {
                 return None;

@@ -103,7 +103,11 @@ fn init(file: &Path) -> Outcome {
         let is_there = error.kind() == io::ErrorKind::AlreadyExists;
         let failure = Err::<(), _>(error).with_context(|| format!("cannot write {}", file.display()));
         let failure = Failure::from(failure.expect_err("it was an error a line ago"));
-        if is_there { failure.next("name another file, or move that one away: it is not overwritten") } else { failure }
+        failure.next(if is_there {
+            "name another file, or move that one away: it is not overwritten"
+        } else {
+            "check that its folder is there and can be written to"
+        })
     })?;
     let mut output = Output::new();
     output.line(format!("wrote {}", file.display()))?;

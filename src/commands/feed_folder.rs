@@ -48,7 +48,7 @@ fn elsewhere(error: anyhow::Error) -> Failure {
 /// Whether a node's run is in the folder. A manifest that cannot be read counts: it may be one.
 fn is_run(dir: &Path) -> bool {
     match fs::metadata(dir.join(MANIFEST_FILE)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => false,
         _ => !matches!(Manifest::read_if_ours(dir), Ok(None)),
     }
 }

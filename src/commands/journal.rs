@@ -167,8 +167,12 @@ fn failure(error: JournalError) -> Failure {
         );
         return Failure::new(Exit::Failure, error).next(next);
     }
+    if matches!(error, JournalError::Reversed { .. }) {
+        let next = "give the lower block as --from-block and the higher one as --until-block";
+        return Failure::new(Exit::Usage, error).next(next);
+    }
     let next = match &error {
-        JournalError::Reversed { .. } => "give the lower block as --from-block and the higher one as --until-block",
+        JournalError::Inside { .. } => "name a folder outside of it",
         JournalError::Missing(_) => "give the folder that holds the *.apj files, or that of a run",
         JournalError::NoBlock { .. } => {
             "name blocks that it has, the first one first; `alphapulse journal stat` shows them"

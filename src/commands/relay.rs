@@ -130,6 +130,12 @@ async fn replay(config: &NodeConfig, dir: PathBuf, arguments: &RelayArguments) -
     let inner = dir.join("journal");
     let dir = if inner.is_dir() { inner } else { dir };
     let recording = Recording::open(dir).map_err(|error| failure(RelayError::Journal(error)))?;
+    let most = config.relay_config(None).subscribers_max;
+    if arguments.wait_for > most {
+        let error =
+            format!("--wait-for {} is more than the {most} that relay.subscribers_max lets in", arguments.wait_for);
+        return Err(Failure::usage(error).next("wait for fewer, or raise `relay.subscribers_max`"));
+    }
     let options = ReplayOptions { speed: arguments.speed, wait_for: arguments.wait_for };
     let relay = Relay::replay(config.relay_config(None), &recording, options).await.map_err(failure)?;
     let unix = relay.unix_path().map(|path| path.display().to_string());
@@ -144,7 +150,12 @@ async fn replay(config: &NodeConfig, dir: PathBuf, arguments: &RelayArguments) -
             () = relay.ended() => break false,
             _ = progress.tick() => {
                 let stats = relay.stats();
-                tracing::info!(blocks = stats.blocks, of = blocks, head = stats.head_number, subscribers = stats.subscribers, "replaying");
+                let (of, head, subscribers) = (blocks, stats.head_number, stats.subscribers);
+                if stats.blocks == 0 && subscribers < arguments.wait_for as u64 {
+                    tracing::info!(subscribers, of = arguments.wait_for, "waiting for subscribers");
+                } else {
+                    tracing::info!(blocks = stats.blocks, of, head, subscribers, "replaying");
+                }
             }
         }
     };

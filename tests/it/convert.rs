@@ -136,3 +136,34 @@ fn what_cannot_be_converted_is_refused_with_what_to_do() {
     let elsewhere = file(&folder, "elsewhere.json", elsewhere.to_string());
     convert("cow-auction", &elsewhere, &["--out", "-"]).must_fail(1, &["Gnosis / Chain"]);
 }
+
+/// Converts a good file to this place.
+fn put(out: &Path) -> Ran {
+    let folder = folder();
+    let path = file(&folder, "theirs.json", auction().to_string());
+    convert("cow-auction", &path, &["--out", out.to_str().expect("test paths are UTF-8")])
+}
+
+#[test]
+fn only_a_regular_file_is_ever_replaced_and_nothing_beside_it() {
+    let folder = folder();
+    let [target, link, pipe] = ["target.json", "link.json", "pipe"].map(|name| folder.path().join(name));
+    std::fs::write(&target, "old").expect("ours");
+    std::fs::write(folder.path().join("target.json.tmp"), "precious").expect("ours");
+    std::fs::set_permissions(&target, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("ours");
+    std::os::unix::fs::symlink(&target, &link).expect("ours");
+    let ran = put(&link);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(std::fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    assert!(std::fs::read_to_string(&target).expect("it is there").contains("alphapulse.snapshot"));
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&target).expect("it is there"));
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(folder.path().join("target.json.tmp")).expect("it is there"), "precious");
+
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("coreutils").success());
+    put(&pipe).must_fail(1, &["is no regular file", "next: "]);
+    put(folder.path()).must_fail(1, &["is a folder", "next: "]);
+    put(&folder.path().join("nowhere/x.json")).must_fail(1, &["cannot write", "next: "]);
+    let names = std::fs::read_dir(folder.path()).expect("ours").count();
+    assert_eq!(names, 4, "nothing is left over");
+}

@@ -53,5 +53,26 @@ fn a_misspelt_noun_is_a_usage_error() {
 
 #[test]
 fn a_bad_log_filter_is_a_usage_error() {
-    run(["--log", "alphapulse=loud", "quote", "--snapshot", "x", "--queries", "-"]).must_fail(2, &["--log", "next: "]);
+    for level in ["alphapulse=loud", "warning", "info,verbos"] {
+        let ran = run(["--log", level, "quote", "--snapshot", "x", "--queries", "-"]);
+        ran.must_fail(2, &["--log", "no log filter", "next: "]);
+    }
+}
+
+#[test]
+fn a_number_below_zero_is_a_wrong_value_of_its_flag() {
+    let tail = run(["journal", "tail", "x", "--lines", "-1"]);
+    tail.must_fail(2, &["invalid value '-1' for '--lines <N>'"]);
+    run(["journal", "cut", "x", "--to", "y", "--from-block", "-3"])
+        .must_fail(2, &["invalid value '-3'", "--from-block"]);
+    run(["scan", "--max-hops", "-2"]).must_fail(2, &["invalid value '-2'", "--max-hops"]);
+}
+
+#[test]
+fn an_address_whose_checksum_is_wrong_is_mistyped() {
+    let right = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    let wrong = right.replace("BeAed", "BeAeD");
+    let code = |owner: &str| run(["executor", "code", "--config", "nowhere.toml", "--owner", owner]);
+    code(&wrong).must_fail(2, &["--owner", "right checksum"]);
+    assert!(!code(right).stderr.contains("checksum"));
 }

@@ -254,6 +254,20 @@ fn a_part_is_cut_out_and_what_cannot_be_is_named() {
     let both = recorded.journal("cut", &["--to", "nowhere", "--from-block", "1001", "--until-block", "2000"]);
     both.must_fail(1, &["no part from block 1001 to block 2000: it has"]);
     recorded.journal("cut", &[]).must_fail(2, &["--to"]);
+    let reversed = recorded.journal("cut", &["--to", "nowhere", "--from-block", "1020", "--until-block", "1010"]);
+    reversed.must_fail(2, &["next: give the lower block"]);
+}
+
+#[test]
+fn nothing_is_written_into_the_journal_that_a_part_is_cut_from() {
+    let recorded = Recorded::new();
+    let journal = &recorded.feed;
+    for inside in ["", "part", "deep/er"] {
+        let out = journal.join(inside);
+        let ran = recorded.journal("cut", &["--to", out.to_str().expect("UTF-8")]);
+        ran.must_fail(1, &["which is only read", "next: "]);
+    }
+    assert!(!journal.join("part").exists() && !journal.join("deep").exists());
 }
 
 #[test]
@@ -271,7 +285,7 @@ fn a_hole_between_segments_and_bounds_the_wrong_way_round_are_named() {
         cut(&bounds).must_fail(1, &hole);
     }
     let reversed = cut(&["--from-block", "1020", "--until-block", "1010"]);
-    reversed.must_fail(1, &["block 1010", "is below block 1020", "next: ", "--from-block"]);
+    reversed.must_fail(2, &["block 1010", "is below block 1020", "next: ", "--from-block"]);
     assert!(!Path::new("nowhere").exists());
 
     // Across the hole the part is whole in itself, and says what it lacks.

@@ -11,6 +11,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256};
+use alphapulse_relay::source::read::parse_address;
 
 use super::layers::Layered;
 use super::units::UnitError;
@@ -149,7 +150,7 @@ impl Checker<'_> {
     fn address(&mut self, key: &str, written: Option<&String>) -> Option<Address> {
         let text = self.required(key, written, "\"0x\" and 40 hexadecimal digits, in quotes")?;
         let how = "\"0x\" and 40 hexadecimal digits (in mixed case with a right checksum), not all zero";
-        let address = self.parse(key, &text, how, parse_address)?;
+        let address = self.parse(key, &text, how, parse_nonzero_address)?;
         Some(self.set(key, address, address))
     }
 
@@ -195,12 +196,7 @@ impl Checker<'_> {
     }
 }
 
-/// An address; mixed case must carry a right checksum (EIP-55).
-fn parse_address(text: &str) -> Option<Address> {
-    let digits = text.strip_prefix("0x")?;
-    let has_lower = digits.bytes().any(|byte| byte.is_ascii_lowercase());
-    let has_upper = digits.bytes().any(|byte| byte.is_ascii_uppercase());
-    let address =
-        if has_lower && has_upper { Address::parse_checksummed(text, None).ok() } else { text.parse::<Address>().ok() };
-    address.filter(|address| !address.is_zero())
+/// An address that is not all zero.
+fn parse_nonzero_address(text: &str) -> Option<Address> {
+    parse_address(text).filter(|address| !address.is_zero())
 }

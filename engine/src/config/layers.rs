@@ -251,9 +251,14 @@ fn set_variable<'a>(root: &mut DeTable<'a>, sources: &mut Sources, name: &str, v
         message,
         next: next.to_owned(),
     };
-    let kind = raw::kind_at(&path)
-        .filter(|kind| *kind != Kind::Table)
-        .ok_or_else(|| problem("there is no such key".to_owned(), "correct or unset the variable"))?;
+    let kind = match raw::kind_at(&path) {
+        Some(Kind::Table) => {
+            let next = format!("set its keys one by one, as {name}__KEY");
+            return Err(problem("a variable cannot hold a whole table".to_owned(), &next));
+        }
+        Some(kind) => kind,
+        None => return Err(problem("there is no such key".to_owned(), "correct or unset the variable")),
+    };
     let text = match kind {
         Kind::Text => DeValue::String(Cow::Borrowed(value)),
         _ => DeValue::parse(value).map(Spanned::into_inner).map_err(|error| {

@@ -116,7 +116,8 @@ pub fn create(
         io::ErrorKind::AlreadyExists => KeystoreError::Exists { path: path.clone() },
         _ => KeystoreError::Io { path: path.clone(), source },
     };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
+    let unmade = |source| KeystoreError::Io { path: folder.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unmade)?;
     write_new(folder, &path, text.as_bytes()).map_err(io)?;
     Ok(path)
 }

@@ -43,7 +43,7 @@ struct Whole {
 /// before anything is written: a damaged one is refused.
 ///
 /// # Errors
-/// [`JournalError::Reversed`] when `until` is below `from`, [`JournalError::Hole`] when one of them lies where nothing was recorded,
+/// [`JournalError::Reversed`] when `until` is below `from`, [`JournalError::Inside`] when `out` lies in `source`, [`JournalError::Hole`] when one of them lies where nothing was recorded,
 /// [`JournalError::NoBlock`] when the stream is never at such a block otherwise, [`JournalError::Exists`] when `out` holds a journal,
 /// [`JournalError::Broken`] when the source's stream has no state at `from`; else as reader and writer.
 pub fn cut(
@@ -56,6 +56,9 @@ pub fn cut(
         && until < from
     {
         return Err(JournalError::Reversed { from, until });
+    }
+    if is_inside(out, source) {
+        return Err(JournalError::Inside { dir: source.to_owned(), out: out.to_owned() });
     }
     let (first, last) = ends(source, from, until)?;
     let (mut reader, replica) = state_at(source, first)?;
@@ -71,6 +74,15 @@ pub fn cut(
     let (messages, spans) = copy(&mut reader, &mut writer, first.block, last.at)?;
     writer.sync()?;
     Ok(CutReport { from_block: first.block, until_block: last.block, messages, holes: spans.holes() })
+}
+
+/// Whether a folder, which need not be there yet, is or would be inside another.
+fn is_inside(inner: &Path, outer: &Path) -> bool {
+    let known = inner.ancestors().find_map(|ancestor| {
+        let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        ancestor.canonicalize().ok()
+    });
+    known.zip(outer.canonicalize().ok()).is_some_and(|(known, outer)| known.starts_with(outer))
 }
 
 /// The state at a place, and a reader that stands behind it.

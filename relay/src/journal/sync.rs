@@ -135,9 +135,9 @@ fn run(asked: &Receiver<Ask>, interval: Duration) -> io::Result<()> {
 }
 
 fn sync_within(asked: &Receiver<Ask>, file: &Arc<File>, interval: Duration) -> io::Result<()> {
-    let due = Instant::now() + interval;
+    let started = Instant::now();
     loop {
-        match asked.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        match asked.recv_timeout(interval.saturating_sub(started.elapsed())) {
             Ok(Ask::Soon(_)) => {}
             // The writer asks for it at the end of a segment: all that was due is in that file.
             Ok(Ask::Now(file, answer)) => return sync_now(&file, &answer),

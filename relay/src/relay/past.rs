@@ -37,7 +37,7 @@ async fn check(feed: &PausedFeed, source: &impl ChainSource, head: BlockNumber, 
     for block in feed.newest().iter().filter(|block| block.number <= head) {
         match source.block_by_number(block.number.0).await {
             Ok(Some(there)) if there.hash == block.hash => return Ok(()),
-            Ok(there) => differing = there.map(|there| (*block, there.hash)),
+            Ok(there) => differing = differing.or(there.map(|there| (*block, there.hash))),
             Err(error) => failed.push(error),
         }
         if failed.len() == FAILURES_MAX {
@@ -48,7 +48,6 @@ async fn check(feed: &PausedFeed, source: &impl ChainSource, head: BlockNumber, 
         return Err(RelayError::Node { endpoint: name.to_owned(), source });
     }
     let (dir, last, lowest) = (feed.dir().to_owned(), last.number, lowest.number);
-    // Only the lowest one speaks for all: those above it may have been taken back meanwhile.
     Err(RelayError::Journal(match differing {
         Some((block, theirs)) => {
             let (ours, theirs) = (B256::from(block.hash), B256::from(theirs));

@@ -73,6 +73,14 @@ impl Recorded {
         }
     }
 
+    /// Keeps a change where it came: behind its pool's retelling, while none of another pool lies between.
+    fn take_change(&mut self, update: Update) {
+        match self.restated.last_mut() {
+            Some(one) if self.updates.is_empty() && one.pool == update.pool() => one.trail.push(update),
+            _ => self.updates.push(update),
+        }
+    }
+
     /// What the block added, as it is after it.
     fn news(&self, replica: &Replica) -> News {
         let tokens = replica.tokens().iter().zip(0..).skip(self.tokens);
@@ -184,14 +192,14 @@ fn take(
         }
         _ => {}
     }
-    let Some(Recorded { pools, updates, .. }) = block else { return Ok(None) };
+    let Some(recorded) = block else { return Ok(None) };
     match message {
         _ if is_told_anew => {}
         // What the block adds is told with its last state.
-        _ if message.state_of().is_some_and(|pool| pool.index() >= *pools) => {}
-        Message::V2Reserves(message) => updates.push(Update::V2Reserves(**message)),
-        Message::V3Swap(message) => updates.push(Update::V3Swap(**message)),
-        Message::V3Liquidity(message) => updates.push(Update::V3Liquidity(**message)),
+        _ if message.state_of().is_some_and(|pool| pool.index() >= recorded.pools) => {}
+        Message::V2Reserves(message) => recorded.take_change(Update::V2Reserves(**message)),
+        Message::V3Swap(message) => recorded.take_change(Update::V3Swap(**message)),
+        Message::V3Liquidity(message) => recorded.take_change(Update::V3Liquidity(**message)),
         Message::V3Tick(_) => return Err(ReplicaError::OutOfPlace(message.name())),
         // Kinds that a relay cannot follow yet: their changes must not be lost unseen.
         _ if message.state_of().is_some() => return Err(ReplicaError::OutOfPlace(message.name())),
@@ -203,4 +211,80 @@ fn take(
 fn image(replica: &Replica) -> Option<MarketImage> {
     let pools = replica.pools().iter().zip(0..).map(|(info, id)| (*info, state(replica, info, PoolId(id)))).collect();
     Some(MarketImage { context: *replica.context()?, tokens: replica.tokens().to_vec(), pools })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use alphapulse_protocol::frame::FrameBuf;
+    use alphapulse_protocol::message::V2Reserves;
+    use alphapulse_protocol::replica::{Quarantine, TokenInfo, V2State};
+    use alphapulse_protocol::{BlockRef, ChainId, Epoch, FeePpm, VenueId};
+
+    use super::*;
+    use crate::sequencer::Sequencer;
+
+    fn context(number: u64) -> BlockContext {
+        let hash = |number: u64| [u8::try_from(number).unwrap(); 32];
+        BlockContext {
+            number: number.into(),
+            hash: hash(number),
+            parent_hash: hash(number - 1),
+            timestamp: 0.into(),
+            base_fee: 0.into(),
+            gas_used: 0.into(),
+            gas_limit: 0.into(),
+        }
+    }
+
+    fn pair(reserve: u128) -> PoolState {
+        PoolState::V2(V2State { reserve_0: reserve, reserve_1: 1 })
+    }
+
+    fn change(pool: u32, reserve: u128) -> Update {
+        Update::V2Reserves(V2Reserves::new(PoolId(pool), reserve, 1))
+    }
+
+    /// A stream of three pairs, two of them in quarantine.
+    fn stream() -> Sequencer {
+        let token = |byte| TokenInfo { address: [byte; 20], symbol: String::new(), decimals: 18 };
+        let info = |id: u8| PoolInfo::uniswap_v2(VenueId(0), [id + 9; 20], [TokenId(0), TokenId(1)], FeePpm(3_000));
+        let pools = (0..3).map(|id| (info(id), pair(7))).collect();
+        let image = MarketImage { context: context(1), tokens: vec![token(1), token(2)], pools };
+        let ill = |pool| Quarantine { pool: PoolId(pool), parts: StateParts::STATE, block: context(1).block() };
+        let mut stream = Sequencer::new(ChainId(1), 8);
+        stream.reset(&image, &[ill(0), ill(1)], Epoch(1)).unwrap();
+        stream
+    }
+
+    fn sequenced(stream: &mut Sequencer, restated: &[Restated], updates: &[Update]) -> Vec<FrameBuf> {
+        let mut frames = Vec::new();
+        stream.block(context(3), BlockNumber(3), &News::default(), restated, updates, &mut frames).unwrap();
+        frames
+    }
+
+    #[test]
+    fn pools_told_anew_in_one_block_keep_each_its_own_changes() {
+        let empty = |stream: &mut Sequencer| {
+            stream.block(context(2), BlockNumber(2), &News::default(), &[], &[], &mut Vec::new()).unwrap();
+        };
+        let (mut live, mut again) = (stream(), stream());
+        [&mut live, &mut again].into_iter().for_each(empty);
+        let (mut replica, mut block) = (live.replica().clone(), None);
+        let at: BlockRef = context(1).block();
+        let restated = |pool: u32| {
+            let trail = vec![change(pool, 20 + u128::from(pool)), change(pool, 30 + u128::from(pool))];
+            Restated { pool: PoolId(pool), parts: StateParts::STATE, at, state: pair(9), trail }
+        };
+        let told = sequenced(&mut live, &[restated(0), restated(1)], &[change(1, 40), change(2, 50), change(0, 60)]);
+        let mut events = Vec::new();
+        for frame in &told {
+            let message = Message::decode(frame.message_bytes()).unwrap();
+            events.extend(take(&message, &mut replica, &mut block).unwrap());
+        }
+        let [ChainEvent::Block { restated, updates, .. }] = &events[..] else { panic!("{events:?}") };
+        let bytes = |frames: &[FrameBuf]| frames.iter().map(|frame| frame.as_bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(bytes(&sequenced(&mut again, restated, updates)), bytes(&told));
+    }
 }

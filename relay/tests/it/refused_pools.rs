@@ -116,7 +116,7 @@ async fn a_token_that_was_taken_for_a_pool_is_told_so() {
     let mut node = Node::default();
     node.token(address(1), "A", 18).number(address(1), "totalSupply()", 5);
     let reason = refusal(node, &format!("{:#x}", address(1))).await;
-    assert!(reason.contains("it is a token") && reason.contains("does not look like a pool"), "{reason}");
+    assert!(reason.contains("it answers as a token") && reason.contains("does not look like a pool"), "{reason}");
 }
 
 /// Ids of a vault begin with a pool's address, so that of a pool that is no vault's finds one all the same.

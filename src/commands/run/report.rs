@@ -87,6 +87,10 @@ pub(crate) fn print_summary(
     for (reason, count) in &totals.rejected_by_reason {
         output.line(format!("  {reason:<30} {count}"))?;
     }
+    let unjudged = totals.opportunities.saturating_sub(totals.approved + totals.rejected);
+    if unjudged > 0 {
+        output.line(format!("not judged      {unjudged}, stopped before"))?;
+    }
     if is_live {
         output.line(format!(
             "submitted       {} ({} included, {} reverted, {} cancelled, {} open)",

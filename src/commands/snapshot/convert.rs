@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use flate2::read::MultiGzDecoder;
 
-use super::put::put;
+use super::put::Destination;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
 
@@ -110,6 +110,7 @@ impl Invariant {
 
 pub(crate) fn run(arguments: &ConvertArguments) -> Outcome {
     let place = arguments.file.display();
+    let out = (arguments.out != Path::new("-")).then(|| Destination::claim(&arguments.out)).transpose()?;
     let bytes = read(&arguments.file)?;
     let converted = match arguments.from {
         Source::CowAuction => {
@@ -128,16 +129,14 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Outcome {
     for warning in snapshot.warnings() {
         tracing::warn!("written, but: {warning}");
     }
-    if arguments.out == Path::new("-") {
-        let mut output = Output::new();
-        output.line(String::from_utf8_lossy(&written))?;
-        output.finish()?;
-    } else {
-        put(&arguments.out, &written)?;
-        let mut output = Output::new();
+    let mut output = Output::new();
+    if let Some(out) = out {
+        out.put(&written)?;
         output.line(format!("wrote {}: {}", arguments.out.display(), document.summary()))?;
-        output.finish()?;
+    } else {
+        output.line(String::from_utf8_lossy(&written))?;
     }
+    output.finish()?;
     Ok(Exit::Ok)
 }
 

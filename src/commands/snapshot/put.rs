@@ -1,36 +1,80 @@
 //! A snapshot in its place.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
-/// Puts the file in its place whole, compressed when the name ends in `.gz`: whoever reads it sees the old one, or this.
-pub(super) fn put(out: &Path, text: &[u8]) -> Result<(), Failure> {
-    let unfinished = beside(out, ".tmp");
-    let is_packed = out.extension().is_some_and(|ending| ending == "gz");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&unfinished)?;
-        if is_packed {
-            let mut packer = GzEncoder::new(&mut file, Compression::default());
-            packer.write_all(text)?;
-            packer.finish()?;
-        } else {
-            file.write_all(text)?;
+/// Where a snapshot will go: a regular file, behind links if there are any, in a folder that can be written to.
+#[derive(Debug)]
+pub(super) struct Destination {
+    path: PathBuf,
+    /// Beside it, until it is whole.
+    unfinished: PathBuf,
+}
+
+impl Destination {
+    /// Looks at the place before anything is read for it: nothing but a regular file is ever replaced.
+    pub(super) fn claim(out: &Path) -> Result<Self, Failure> {
+        let refuse = |what: &str| {
+            let error = anyhow::anyhow!("{} {what}", out.display());
+            Failure::new(Exit::Failure, error)
+                .next("give --out the name of a file that is new, or of a snapshot to be replaced")
+        };
+        let path = match fs::symlink_metadata(out) {
+            Ok(found) if found.is_symlink() => fs::canonicalize(out).map_err(|_| refuse("is a link to nothing"))?,
+            _ => out.to_owned(),
+        };
+        match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => return Err(refuse("is a folder")),
+            Ok(found) if !found.is_file() => return Err(refuse("is no regular file")),
+            _ => {}
         }
-        file.sync_all()?;
-        fs::rename(&unfinished, out)
-    };
-    write().with_context(|| format!("cannot write {}", out.display())).map_err(|error| {
-        // What is there of it is not whole.
-        drop(fs::remove_file(&unfinished));
+        let name = path.file_name().ok_or_else(|| refuse("names no file"))?.to_string_lossy();
+        let unfinished = path.with_file_name(format!(".{name}.{}", std::process::id()));
+        let place = Self { path, unfinished };
+        // Whether the folder takes a file is found out now, and not when hours were spent on it.
+        place.create().and_then(|_| fs::remove_file(&place.unfinished)).map_err(|error| place.failure(error))?;
+        Ok(place)
+    }
+
+    fn create(&self) -> io::Result<File> {
+        OpenOptions::new().write(true).create_new(true).open(&self.unfinished)
+    }
+
+    /// Puts the file in its place whole, compressed when the name ends in `.gz`: whoever reads it sees the old one, or this.
+    pub(super) fn put(&self, text: &[u8]) -> Result<(), Failure> {
+        let is_packed = self.path.extension().is_some_and(|ending| ending == "gz");
+        let write = || -> io::Result<()> {
+            let mut file = self.create()?;
+            if let Ok(before) = fs::metadata(&self.path) {
+                file.set_permissions(before.permissions())?;
+            }
+            if is_packed {
+                let mut packer = GzEncoder::new(&mut file, Compression::default());
+                packer.write_all(text)?;
+                packer.finish()?;
+            } else {
+                file.write_all(text)?;
+            }
+            file.sync_all()?;
+            fs::rename(&self.unfinished, &self.path)
+        };
+        write().map_err(|error| {
+            // What is there of it is not whole.
+            drop(fs::remove_file(&self.unfinished));
+            self.failure(error)
+        })
+    }
+
+    fn failure(&self, error: io::Error) -> Failure {
+        let error = anyhow::Error::new(error).context(format!("cannot write {}", self.path.display()));
         Failure::from(error).next("check the folder of --out, and that its disk has room")
-    })
+    }
 }
 
 /// Name of the file beside `path`, with `ending` behind.

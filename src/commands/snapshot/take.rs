@@ -20,7 +20,7 @@ use clap::{ArgGroup, Args};
 use tokio::task::JoinSet;
 
 use self::part::{Earlier, Entry, Header, Part};
-use super::put::put;
+use super::put::Destination;
 use crate::commands::address;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
@@ -99,6 +99,7 @@ pub(crate) fn run(arguments: &TakeArguments) -> Outcome {
 }
 
 async fn make(arguments: &TakeArguments, url: &NodeUrl, listed: Option<Vec<PoolTarget>>) -> Outcome {
+    let place = Destination::claim(&arguments.out)?;
     let (claim, earlier) = Part::claim(&arguments.out)?;
     let reader = Arc::new(connect(url, arguments, earlier.as_ref()).await?);
     let block = *reader.block();
@@ -123,7 +124,7 @@ async fn make(arguments: &TakeArguments, url: &NodeUrl, listed: Option<Vec<PoolT
         return Err(Failure::new(Exit::Failure, anyhow::anyhow!("none of {} pools could be read", read.len()))
             .next(what_to_do(&assembled.left_out)));
     }
-    put(&arguments.out, assembled.text.as_bytes())?;
+    place.put(assembled.text.as_bytes())?;
     part.remove()?;
     let left_out = assembled.left_out.len();
     say(&format!("{} pools in {}, {left_out} left out", assembled.pools, arguments.out.display()));

@@ -1,9 +1,11 @@
 //! What is derived from the state when a block is whole.
 
+use core::hint::black_box;
+
 use alphapulse_protocol::PoolId;
 use alphapulse_protocol::TokenId;
 use alphapulse_protocol::message::PoolKind;
-use alphapulse_protocol::replica::{PoolState, Replica};
+use alphapulse_protocol::replica::{Ahead, PoolState, Replica};
 use alphapulse_protocol::values::PoolDetails;
 
 use super::{Market, PoolView};
@@ -118,11 +120,30 @@ impl Market {
                 self.mark_stale(meta);
             }
         }
-        while let Some(pool) = self.stale.pop() {
-            self.derive(pool);
-            self.is_stale.remove(pool);
-            self.is_reticked.remove(pool);
+        while !self.stale.is_empty() {
+            let rest = self.stale.len().saturating_sub(Ahead::TOGETHER);
+            self.look_at(&self.stale[rest..]);
+            while self.stale.len() > rest
+                && let Some(pool) = self.stale.pop()
+            {
+                self.derive(pool);
+                self.is_stale.remove(pool);
+                self.is_reticked.remove(pool);
+            }
         }
+    }
+
+    /// Looks at what will be read and written of these pools, so that the waits for memory overlap.
+    fn look_at(&self, pools: &[PoolId]) {
+        let mut seen = 0;
+        for pool in pools {
+            let info = self.replica.pools().get(pool.index()).map_or(0, |info| info.tokens.len());
+            let sound = self.derived.get(pool.index()).and_then(|derived| derived.sound).is_some();
+            let lines = self.hot.of_pool(*pool).iter().fold(0, |seen, line| seen ^ line.g.to_bits());
+            seen ^= lines ^ info as u64 ^ u64::from(sound);
+        }
+        // Otherwise nothing would be looked at.
+        black_box(seen);
     }
 
     fn derive(&mut self, pool: PoolId) {

@@ -128,11 +128,11 @@ impl Planner {
         } else {
             self.rng.random()
         };
-        let held = if zero_for_one { held_0 } else { held_1 };
         // What somebody wrote into a pool by hand may be no market.
-        if !held.is_finite() {
+        if ![held_0, held_1].iter().all(|held| held.is_normal()) {
             return None;
         }
+        let held = if zero_for_one { held_0 } else { held_1 };
         let amount_in = match self.rng.random_range(0..100) {
             0..10 => U256::from(self.rng.random_range(1..=DUST_MAX)),
             10..70 => U256::from(held * self.part(1e-4, 1e-2)),

@@ -5,7 +5,7 @@ use alphapulse_protocol::message::{PoolKind, TICK_MAX, TICK_MIN};
 use alphapulse_protocol::{ChainId, FEE_PPM_ONE, FeePpm, VenueId};
 use alphapulse_relay::{Endpoint, PoolSpec, VenueSpec};
 
-use super::{Checker, parse_address};
+use super::{Checker, parse_nonzero_address};
 use crate::config::raw::{RawChain, RawPool, RawToken, RawVenue};
 use crate::config::validated::{ChainConfig, TokenSpec};
 use crate::execution::calldata::VENUES_MAX;
@@ -181,7 +181,7 @@ impl Checker<'_> {
 
     /// The token of a symbol or address.
     pub(super) fn token_named<'t>(&mut self, key: &str, name: &str, tokens: &'t [TokenSpec]) -> Option<&'t TokenSpec> {
-        let address = parse_address(name);
+        let address = parse_nonzero_address(name);
         let token = tokens.iter().find(|token| token.symbol == name || Some(token.address) == address);
         // A token that was refused was complained of already.
         let raws = self.layered.raw.tokens.as_deref().unwrap_or_default();

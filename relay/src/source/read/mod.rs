@@ -26,7 +26,7 @@ mod v4;
 pub(super) use self::calls::Calls;
 pub(super) use self::market::read_market;
 pub use self::reader::{PoolBase, PoolRead, Reader};
-pub use self::target::{BadTarget, PoolTarget, V4Key};
+pub use self::target::{BadTarget, PoolTarget, V4Key, parse_address};
 pub use self::told::Told;
 pub use self::url::{BadUrl, NodeUrl};
 

@@ -72,6 +72,18 @@ impl PoolTarget {
     }
 }
 
+/// An address as people write it: in mixed case it carries a checksum (EIP-55), which must be right. `None` is none.
+#[must_use]
+pub fn parse_address(text: &str) -> Option<Address> {
+    let digits = text.strip_prefix("0x")?;
+    let has_lower = digits.bytes().any(|byte| byte.is_ascii_lowercase());
+    let has_upper = digits.bytes().any(|byte| byte.is_ascii_uppercase());
+    if has_lower && has_upper { Address::parse_checksummed(text, None).ok() } else { text.parse().ok() }
+}
+
+/// How people are told of it.
+const ADDRESS_FORM: &str = "0x and 40 hex digits, in mixed case with a right checksum";
+
 impl FromStr for PoolTarget {
     type Err = BadTarget;
 
@@ -86,14 +98,15 @@ impl FromStr for PoolTarget {
                 let number = number.parse().ok().filter(|ppm| *ppm < alphapulse_protocol::FEE_PPM_ONE);
                 fee = Some(FeePpm(number.ok_or_else(|| bad(format!("`{word}` is no fee below 1000000")))?));
             } else if let Some(address) = word.strip_prefix("manager=") {
-                manager =
-                    Some(address.parse().map_err(|_| bad(format!("`{word}` names no address: 0x and 40 hex digits")))?);
+                manager = Some(
+                    parse_address(address).ok_or_else(|| bad(format!("`{word}` names no address: {ADDRESS_FORM}")))?,
+                );
             } else {
                 let known = PoolKind::ALL.into_iter().find(|kind| kind.name() == word);
                 kind = Some(known.ok_or_else(|| bad(format!("`{word}` is no kind of pool")))?);
             }
         }
-        if let Ok(address) = name.parse::<Address>() {
+        if let Some(address) = parse_address(name) {
             if manager.is_some() || kind == Some(PoolKind::UniswapV4) {
                 return Err(bad("a pool of a manager is named by its id of 32 bytes".into()));
             }
@@ -101,7 +114,7 @@ impl FromStr for PoolTarget {
         }
         let id: B256 = name
             .parse()
-            .map_err(|_| bad(format!("`{name}` is neither an address (0x and 40 hex digits) nor an id (0x and 64)")))?;
+            .map_err(|_| bad(format!("`{name}` is neither an address ({ADDRESS_FORM}) nor an id (0x and 64)")))?;
         match (manager, kind) {
             (Some(manager), None | Some(PoolKind::UniswapV4)) => Ok(Self::v4(manager, id, None)),
             (Some(_), Some(kind)) => Err(bad(format!("a pool of kind {} has no manager", kind.name()))),
