@@ -163,17 +163,6 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The messages of the frames that `bytes` starts with, as far as their lengths tell: nothing else of them is checked.
-pub fn unverified(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    core::iter::from_fn(move || {
-        let (length, _) = bytes.split_first_chunk::<4>()?;
-        let frame_bytes = FRAME_HEADER_BYTES.checked_add(u32::from_le_bytes(*length) as usize)?;
-        let (frame, rest) = bytes.split_at_checked(frame_bytes)?;
-        bytes = rest;
-        Some(&frame[FRAME_HEADER_BYTES..])
-    })
-}
-
 /// Collects bytes of a stream and hands out messages. Holds at most one frame more than what was pushed.
 #[derive(Debug, Default)]
 pub struct FrameDecoder {

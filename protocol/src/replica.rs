@@ -2,7 +2,6 @@
 //! again as a snapshot. The relay answers joins from it; consumers trade on it; both share this one meaning of the wire.
 
 mod add;
-mod ahead;
 mod change;
 mod describe;
 mod info;
@@ -20,7 +19,6 @@ use crate::message::{BlockContext, Gap, GapRecovery, Message, SnapshotBegin, Sna
 use crate::pool_set::PoolSet;
 use crate::units::{BlockNumber, Epoch, Position, Sequence};
 
-pub use self::ahead::Ahead;
 pub use self::describe::describe_pool;
 pub use self::info::{PoolInfo, TokenInfo};
 use self::lack::Lack;

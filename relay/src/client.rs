@@ -190,11 +190,6 @@ impl Connection {
         Ok(None)
     }
 
-    /// What was read and not handed out.
-    pub(crate) fn at_hand(&self) -> &[u8] {
-        self.source.inbound.at_hand()
-    }
-
     /// Makes the next frame the buffer's first, and gives its size.
     fn advance(&mut self) -> Result<Option<usize>, Ending> {
         if let Some(ahead) = self.ahead.take() {

@@ -63,11 +63,6 @@ impl Inbound {
         Frame::first(&self.bytes[self.start..self.end])
     }
 
-    /// What was read and not taken: frames, perhaps damaged, and a part of one.
-    pub(crate) fn at_hand(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
-    }
-
     /// The next frame, of `frame_bytes` bytes, that was peeked at before; goes on behind it.
     pub(crate) fn take(&mut self, frame_bytes: usize) -> Frame<'_> {
         let start = self.start;

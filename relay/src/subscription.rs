@@ -6,9 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use alphapulse_protocol::frame::{Frame, FrameBuf, unverified};
+use alphapulse_protocol::frame::{Frame, FrameBuf};
 use alphapulse_protocol::message::Message;
-use alphapulse_protocol::replica::Ahead;
 use alphapulse_protocol::{ChainId, Position};
 use bytes::Bytes;
 
@@ -124,10 +123,6 @@ impl Unpacking {
         self.at < self.frames.len()
     }
 
-    fn rest(&self) -> &[u8] {
-        &self.frames[self.at..]
-    }
-
     /// Size of the next frame, which stays; `None` when none is left.
     fn find(&mut self) -> Result<Option<usize>, FeedError> {
         let frame = Frame::first(&self.frames[self.at..]).map_err(FeedError::Malformed)?;
@@ -232,16 +227,6 @@ impl Feed {
             Origin::Embedded(embedded) => embedded.try_next(),
             Origin::Remote(connection) => connection.get_mut().try_next().map_err(FeedError::from),
         }
-    }
-
-    /// What the messages at hand will ask of memory, the next one first: for
-    /// [`Replica::look_ahead`](alphapulse_protocol::replica::Replica::look_ahead). Empty while nothing is at hand. Never blocks.
-    pub fn ahead(&mut self) -> impl Iterator<Item = Ahead> {
-        let at_hand = match &mut self.0 {
-            Origin::Embedded(embedded) => embedded.unpacking.rest(),
-            Origin::Remote(connection) => connection.get_mut().at_hand(),
-        };
-        unverified(at_hand).filter_map(Ahead::of)
     }
 
     /// What came and was not handed out: too long, or not to be understood. Never anything of the stream.

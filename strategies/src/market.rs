@@ -6,7 +6,7 @@ mod pool_view;
 mod tables;
 
 use alphapulse_protocol::message::Message;
-use alphapulse_protocol::replica::{Ahead, Change, Replica};
+use alphapulse_protocol::replica::{Change, Replica};
 use alphapulse_protocol::{PoolId, PoolSet, ReplicaError, TokenId};
 use ruint::aliases::U256;
 
@@ -121,12 +121,6 @@ impl Market {
                 Err(error)
             }
         }
-    }
-
-    /// Looks at what these messages will change, so that it is near when they are applied: see [`Replica::look_ahead`].
-    #[inline]
-    pub fn look_ahead(&self, next: impl IntoIterator<Item = Ahead>) {
-        self.replica.look_ahead(next);
     }
 
     /// The state itself.

@@ -6,7 +6,6 @@ use alphapulse_protocol::message::{
     Block, BlockContext, BlockEnd, Message, Pool as PoolMessage, SnapshotBegin, SnapshotEnd, Token, V2Reserves,
     V3Liquidity, V3Swap, V3Tick, WireMessage,
 };
-use alphapulse_protocol::replica::Ahead;
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, FeePpm, PoolId, Sequence, TokenId, UnixNanos, VenueId};
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK};
 use alphapulse_strategies::{Admission, Market};
@@ -188,18 +187,9 @@ impl Ours {
         market.apply(&Message::decode(&self.begin)?)?;
         let begun = Instant::now();
         let mut start = 0;
-        for ends in ends.chunks(Ahead::TOGETHER) {
-            // As a node does with what is at hand.
-            let mut ahead = start;
-            market.look_ahead(ends.iter().filter_map(|end| {
-                let message = &sent[ahead..*end];
-                ahead = *end;
-                Ahead::of(message)
-            }));
-            for end in ends {
-                market.apply(&Message::decode(&sent[start..*end])?)?;
-                start = *end;
-            }
+        for end in ends {
+            market.apply(&Message::decode(&sent[start..*end])?)?;
+            start = *end;
         }
         let applied = Instant::now();
         market.apply(&Message::decode(&self.end)?)?;

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use alphapulse_protocol::Position;
 use alphapulse_protocol::frame::FrameBuf;
 use alphapulse_protocol::message::{self, Clock, Message};
-use alphapulse_protocol::replica::Ahead;
 use alphapulse_relay::{Feed, FeedError};
 use tokio::sync::watch;
 
@@ -49,8 +48,6 @@ pub(super) struct DataPlane {
     pub(super) resumed_at: Option<Position>,
     /// Whether nothing came on the feed since it was joined: whether anything was missed is not known before.
     pub(super) is_unheard: bool,
-    /// Frames until the next ones are looked at.
-    pub(super) looked_at: usize,
     /// Pools that the log has as not to be traded on.
     pub(super) standings: Standings,
 }
@@ -144,20 +141,11 @@ impl DataPlane {
     fn take_frame(&mut self, feed: &mut Option<Feed>) -> bool {
         let Some(joined) = feed else { return false };
         let is_kept = match joined.try_next() {
-            Ok(None) => {
-                self.looked_at = 0;
-                return false;
-            }
+            Ok(None) => return false,
             Ok(Some(frame)) => {
                 if is_word(&frame) {
                     self.is_unheard = false;
                 }
-                // Behind the first frame lies the rest of what came with it.
-                if self.looked_at == 0 {
-                    self.looked_at = Ahead::TOGETHER;
-                    self.core.market().look_ahead(joined.ahead().take(Ahead::TOGETHER));
-                }
-                self.looked_at -= 1;
                 self.outbox.set_behind(self.is_unheard || joined.has_more());
                 self.on_frame(&frame)
             }

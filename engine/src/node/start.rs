@@ -118,7 +118,6 @@ impl Node {
             block_seen: None,
             resumed_at: None,
             is_unheard: true,
-            looked_at: 0,
             standings: Standings::default(),
         };
         data_plane.restore(&earlier);

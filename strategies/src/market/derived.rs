@@ -5,13 +5,16 @@ use core::hint::black_box;
 use alphapulse_protocol::PoolId;
 use alphapulse_protocol::TokenId;
 use alphapulse_protocol::message::PoolKind;
-use alphapulse_protocol::replica::{Ahead, PoolState, Replica};
+use alphapulse_protocol::replica::{PoolState, Replica};
 use alphapulse_protocol::values::PoolDetails;
 
 use super::{Market, PoolView};
 use crate::admission::Refusal;
 use crate::pool::QuoteError;
 use crate::pool::stable_swap::Solved;
+
+/// Pools whose memory is asked for at once: what they take of the nearest cache is a part of it.
+const LOOKED_AT_TOGETHER: usize = 32;
 
 /// Whether a pool is traded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +124,7 @@ impl Market {
             }
         }
         while !self.stale.is_empty() {
-            let rest = self.stale.len().saturating_sub(Ahead::TOGETHER);
+            let rest = self.stale.len().saturating_sub(LOOKED_AT_TOGETHER);
             self.look_at(&self.stale[rest..]);
             while self.stale.len() > rest
                 && let Some(pool) = self.stale.pop()
