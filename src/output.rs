@@ -30,3 +30,9 @@ impl Output {
         self.flush()
     }
 }
+
+/// A line for the person who waits, on stderr. Not a log: it is said at every log level.
+pub(crate) fn say(line: &str) {
+    // A closed stderr is no reason to stop.
+    drop(writeln!(io::stderr(), "{line}"));
+}

@@ -1,5 +1,7 @@
 //! `alphapulse scan`: the profitable closed routes of a snapshot.
 
+mod explain;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
@@ -26,7 +28,8 @@ const EXAMPLES: &str = r#"Examples:
 
 One line per route, best first; with several tokens, the first token's routes come first, for profits in different
 tokens do not compare. Routes may share a pool: taking one can spoil the next. Profit is before gas. Without any,
-nothing is on stdout, and stderr says so."#;
+nothing is on stdout, and stderr says so. --explain proves a bound: whatever the route, no pool gives more than its
+best trade at one price for each token, so the dearest pools bound what any route earns."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -50,6 +53,10 @@ pub(crate) struct ScanArguments {
     /// Most routes to report for each token
     #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: usize,
+
+    /// Say on stderr what bounds the routes: prices that nearly all pools agree with, and the pools that do not
+    #[arg(long)]
+    explain: bool,
 
     /// One plan of trades that are best taken together (not in this release)
     #[arg(long, hide = true)]
@@ -78,6 +85,9 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
     let snapshot = market_file::load(&arguments.snapshot)?;
     let market = market_of(&snapshot)?;
     let tokens = token_ids(&market, &arguments.tokens)?;
+    if arguments.explain {
+        explain::explain(&market, &tokens, arguments.max_hops);
+    }
     let is_json = arguments.json || !io::stdout().is_terminal();
     let mut output = Output::new();
     let mut is_any = false;

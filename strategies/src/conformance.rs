@@ -16,6 +16,7 @@
 //! # Ok::<(), conformance::Violation>(())
 //! ```
 
+mod certificate;
 pub mod pool;
 mod random;
 mod stream;
@@ -27,6 +28,7 @@ use alphapulse_protocol::replica::REORG_DEPTH_MAX;
 use alphapulse_protocol::{AddressBytes, PoolId};
 use thiserror::Error;
 
+pub use self::certificate::{Understated, check_certificate};
 use self::random::Random;
 pub use self::stream::{MarketStream, MessageBytes, pool_address, token_address};
 use crate::admission::Admission;

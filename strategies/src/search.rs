@@ -1,6 +1,9 @@
 //! Search for profitable closed routes: once over a whole market, or event by event.
 
+mod certificate;
 mod incremental;
+mod prices;
+mod worth;
 
 use core::cmp::{Ordering, Reverse};
 use core::ops::ControlFlow;
@@ -8,7 +11,9 @@ use core::ops::ControlFlow;
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
 
+pub use self::certificate::{Certificate, Worth};
 pub(crate) use self::incremental::CycleSearch;
+pub use self::prices::Prices;
 use crate::market::Market;
 use crate::opportunity::{HOPS_MAX, Hop, Opportunity};
 use crate::route::visit_cycles;

@@ -39,6 +39,26 @@ fn pools(found: &Value) -> Vec<&str> {
     hops.iter().map(|hop| hop["pool"].as_str().expect("an address")).collect()
 }
 
+/// Of a real market, where brute force finds what there is: the bound holds, and is near.
+#[test]
+fn an_explanation_bounds_every_route_and_leaves_the_routes_as_they_are() {
+    let Some(snapshot) = auction_snapshot() else { return };
+    let folder = folder();
+    let path = file(&folder, "market.json", snapshot.to_string());
+    let path = path.to_str().expect("test paths are UTF-8");
+    let scan = ["--log", "error", "scan", "--snapshot", path, "--token", WETH, "--json", "--limit", "1"];
+    let (plain, explained) = (run(scan), run(scan.iter().chain(&["--explain"])));
+    assert_eq!((explained.code, &explained.stdout), (Some(0), &plain.stdout));
+    let told = |before: &str| {
+        let rest = explained.stderr.split(before).nth(1).unwrap_or_else(|| panic!("no {before:?}: {explained:?}"));
+        rest.split(' ').next().expect("a word").parse::<f64>().expect("a number")
+    };
+    let best: Value = serde_json::from_str(plain.lines()[0]).expect("JSON");
+    let (best, bound) = (ether(&best["profit"]), told("earns more than "));
+    assert!(best <= bound && bound <= told("together not more than "), "{best}: {}", explained.stderr);
+    assert!(explained.stderr.contains(" are out of band") && explained.stderr.contains("): at most "), "{explained:?}");
+}
+
 #[test]
 fn every_amount_of_every_route_is_the_pool_s_own_quote() {
     let Some((snapshot, found)) = scan(&[]) else { return };

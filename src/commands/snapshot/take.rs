@@ -5,7 +5,7 @@ mod list;
 mod part;
 
 use std::collections::HashSet;
-use std::io::{self, Write as _};
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ use super::put::Destination;
 use crate::commands::address;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
+use crate::output::say;
 
 /// Pools read at once: their calls are gathered into batches, so a few hundred make full ones.
 const POOLS_IN_FLIGHT: usize = 64;
@@ -260,12 +261,6 @@ fn gone(error: SourceError, part: &Path) -> Failure {
 /// Words that may hold a contract's: without what moves a terminal's cursor.
 fn clean(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).collect()
-}
-
-/// A line for the person who waits. Not a log: it is said at every log level.
-fn say(line: &str) {
-    // A closed stderr is no reason to stop.
-    drop(writeln!(io::stderr(), "{line}"));
 }
 
 struct Progress {

@@ -10,6 +10,7 @@ mod balancer_chain;
 mod balancer_contracts;
 mod balancer_properties;
 mod balancer_vectors;
+mod certificate;
 mod chain;
 mod conformance;
 mod contracts;

@@ -1,0 +1,60 @@
+//! What bounds the routes of a scan: prices that nearly all pools agree with, and the pools that do not.
+
+use alloy::primitives::Address;
+use alphapulse_protocol::{PoolId, TokenId, U256};
+use alphapulse_strategies::Market;
+use alphapulse_strategies::search::{Certificate, Prices, Worth};
+
+use crate::output::say;
+use crate::screen::{plain, units};
+
+/// Pools that are named one by one.
+const NAMED: usize = 10;
+
+/// Tells the person who asked, not whoever reads the routes.
+pub(super) fn explain(market: &Market, tokens: &[TokenId], max_hops: u8) {
+    let certificate = Certificate::new(market, Prices::fit(market, tokens));
+    let pools = market.replica().pools().len();
+    let traded = (0..).take(pools).filter(|id| market.is_admitted(PoolId(*id))).count();
+    let (found, all) = (certificate.out_of_band(), market.replica().tokens().len());
+    say(&format!(
+        "prices for {} of {all} tokens; {} of {traded} traded pools are out of band, beyond their fee from these prices",
+        certificate.prices().count(),
+        found.len()
+    ));
+    for token in tokens {
+        let amount = |raw: f64| amount(market, *token, raw);
+        let (Some(bound), Some(price)) =
+            (certificate.bound(*token, usize::from(max_hops)), certificate.prices().of(*token))
+        else {
+            say(&format!("no pool leads to {}", symbol(market, *token)));
+            continue;
+        };
+        say(&format!(
+            "no route of at most {max_hops} hops earns more than {}; all trades together not more than {}",
+            amount(bound),
+            amount(certificate.sum() / price)
+        ));
+        for Worth { pool, gain } in found.iter().take(NAMED) {
+            let info = &market.replica().pools()[pool.index()];
+            say(&format!("  {} ({}): at most {}", Address::from(info.address), info.kind.name(), amount(gain / price)));
+        }
+        if let Some(more) = found.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            say(&format!("  and {more} more"));
+        }
+    }
+}
+
+fn symbol(market: &Market, token: TokenId) -> String {
+    plain(&market.replica().tokens()[token.index()].symbol)
+}
+
+/// An amount rounded up: it bounds.
+fn amount(market: &Market, token: TokenId, raw: f64) -> String {
+    match U256::try_from(raw.ceil()) {
+        Ok(whole) => {
+            format!("{} {}", units(whole, market.replica().tokens()[token.index()].decimals), symbol(market, token))
+        }
+        Err(_) => "an amount that cannot be told".to_owned(),
+    }
+}
