@@ -21,7 +21,10 @@ pub(crate) fn start(arguments: &Arguments) -> Result<(), Failure> {
         Failure::usage(format!("{source} {level:?} is no log filter: {why}"))
             .next("give error, warn, info, debug or trace, or a list such as warn,alphapulse_relay=debug")
     };
-    if let Some(word) = level.split(',').map(str::trim).find(|word| is_misspelt(word)) {
+    // The variable may be meant for other programs; what is given to this one is meant.
+    if source == "--log"
+        && let Some(word) = level.split(',').map(str::trim).find(|word| is_misspelt(word))
+    {
         return Err(refuse(&format!("{word:?} is no level")));
     }
     let filter = EnvFilter::try_new(&level).map_err(|error| refuse(&error))?;

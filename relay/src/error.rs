@@ -423,9 +423,9 @@ pub enum JournalError {
         /// The node's head.
         head: BlockNumber,
     },
-    /// The node is beyond the journal's newest blocks and does not give them.
+    /// The node has reached some of the journal's newest blocks, and does not give them.
     #[error(
-        "journal {dir} ends with blocks {lowest} to {last}, which the node does not serve: whether both are of one chain cannot be told",
+        "journal {dir} holds blocks {lowest} to {highest} among its last ones, which the node does not serve: whether both are of one chain cannot be told",
         dir = dir.display()
     )]
     NotServed {
@@ -433,8 +433,8 @@ pub enum JournalError {
         dir: PathBuf,
         /// First of those blocks.
         lowest: BlockNumber,
-        /// Last block of the journal.
-        last: BlockNumber,
+        /// Last of them that the node has reached.
+        highest: BlockNumber,
     },
     /// The journal belongs to another chain.
     #[error("journal {dir} is of chain {got}, chain {expected} was asked for", dir = dir.display())]

@@ -54,6 +54,6 @@ async fn check(feed: &PausedFeed, source: &impl ChainSource, head: BlockNumber, 
             JournalError::OtherChain { dir, parting: Box::new(Parting { block: block.number, ours, theirs, lowest }) }
         }
         None if head < lowest => JournalError::Ahead { dir, last, head },
-        None => JournalError::NotServed { dir, lowest, last },
+        None => JournalError::NotServed { dir, lowest, highest: last.min(head) },
     }))
 }

@@ -133,8 +133,8 @@ mod tests {
         let mut truth = Truth::new(1, 1, jobs, Arc::new(Metrics::default()));
         truth.begin(stream.replica());
         truth.note_block(&context(2), &[], &[]);
-        let told = truth.tellable(stream.replica(), &[], &[change]).into_owned();
-        truth.note_block(&context(3), &told, &[]);
+        drop(truth.tellable(stream.replica(), &[], &[change]));
+        truth.note_block(&context(3), &[change], &[]);
         let found = vec![(POOL, Found::Equal)];
         let findings = Findings { generation: truth.generation, at: context(2).block(), found };
         truth.judge(findings, stream.replica()).iter().any(|verdict| verdict.trust == PoolTrust::Trusted)

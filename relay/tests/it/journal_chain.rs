@@ -101,7 +101,7 @@ async fn a_node_that_keeps_no_old_headers_is_told_from_one_that_is_behind() {
     mine(&chain, 5);
     chain.set_faults(Faults { unserved_numbers: 99, ..Faults::default() });
     let error = refusal(dir.path(), &chain).await;
-    let JournalError::NotServed { lowest, last: told, .. } = error else { panic!("{error}") };
+    let JournalError::NotServed { lowest, highest: told, .. } = error else { panic!("{error}") };
     assert_eq!((last - lowest.0, told), (REORG_DEPTH_MAX as u64, BlockNumber(last)));
 }
 

@@ -24,22 +24,29 @@ pub(super) fn explain(market: &Market, tokens: &[TokenId], max_hops: u8) {
     ));
     for token in tokens {
         let amount = |raw: f64| amount(market, *token, raw);
-        let (Some(bound), Some(price)) =
-            (certificate.bound(*token, usize::from(max_hops)), certificate.prices().of(*token))
-        else {
-            say(&format!("no pool leads to {}", symbol(market, *token)));
+        let is_held = !market.graph().edges(*token).is_empty();
+        let prices = certificate.prices();
+        let (Some(bound), Some(all), Some(price), Some(unit), true) = (
+            certificate.bound(*token, usize::from(max_hops)),
+            certificate.bound_of_all(*token),
+            prices.of(*token),
+            prices.unit_of(*token),
+            is_held,
+        ) else {
+            say(&format!("no traded pool holds {}", symbol(market, *token)));
             continue;
         };
         say(&format!(
             "no route of at most {max_hops} hops earns more than {}; all trades together not more than {}",
             amount(bound),
-            amount(certificate.sum() / price)
+            amount(all)
         ));
-        for Worth { pool, gain } in found.iter().take(NAMED) {
+        let of_it: Vec<&Worth> = found.iter().filter(|worth| worth.unit == unit).collect();
+        for Worth { pool, gain, .. } in of_it.iter().take(NAMED) {
             let info = &market.replica().pools()[pool.index()];
             say(&format!("  {} ({}): at most {}", Address::from(info.address), info.kind.name(), amount(gain / price)));
         }
-        if let Some(more) = found.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        if let Some(more) = of_it.len().checked_sub(NAMED).filter(|more| *more > 0) {
             say(&format!("  and {more} more"));
         }
     }

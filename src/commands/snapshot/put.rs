@@ -9,6 +9,9 @@ use flate2::write::GzEncoder;
 
 use crate::exit::{Exit, Failure};
 
+/// Names tried for the unfinished file: those of runs that were killed stay behind.
+const LEFTOVERS_MAX: u32 = 100;
+
 /// Where a snapshot will go: a regular file, behind links if there are any, in a folder that can be written to.
 #[derive(Debug)]
 pub(super) struct Destination {
@@ -26,7 +29,9 @@ impl Destination {
                 .next("give --out the name of a file that is new, or of a snapshot to be replaced")
         };
         let path = match fs::symlink_metadata(out) {
-            Ok(found) if found.is_symlink() => fs::canonicalize(out).map_err(|_| refuse("is a link to nothing"))?,
+            Ok(found) if found.is_symlink() => {
+                fs::canonicalize(out).map_err(|error| refuse(&format!("is a link that leads nowhere: {error}")))?
+            }
             _ => out.to_owned(),
         };
         match fs::metadata(&path) {
@@ -35,11 +40,17 @@ impl Destination {
             _ => {}
         }
         let name = path.file_name().ok_or_else(|| refuse("names no file"))?.to_string_lossy();
-        let unfinished = path.with_file_name(format!(".{name}.{}", std::process::id()));
-        let place = Self { path, unfinished };
-        // Whether the folder takes a file is found out now, and not when hours were spent on it.
-        place.create().and_then(|_| fs::remove_file(&place.unfinished)).map_err(|error| place.failure(error))?;
-        Ok(place)
+        let mut place = Self { path: path.clone(), unfinished: PathBuf::new() };
+        // Whether the folder takes a file is found out now, and not when hours were spent on it. What another run left stays.
+        for number in 0..LEFTOVERS_MAX {
+            place.unfinished = path.with_file_name(format!(".{name}.{}.{number}", std::process::id()));
+            match place.create().and_then(|_| fs::remove_file(&place.unfinished)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(place.failure(error)),
+                Ok(()) => return Ok(place),
+            }
+        }
+        Err(refuse(&format!("has too many unfinished files beside it, such as {}", place.unfinished.display())))
     }
 
     fn create(&self) -> io::Result<File> {
@@ -51,8 +62,12 @@ impl Destination {
         let is_packed = self.path.extension().is_some_and(|ending| ending == "gz");
         let write = || -> io::Result<()> {
             let mut file = self.create()?;
-            if let Ok(before) = fs::metadata(&self.path) {
-                file.set_permissions(before.permissions())?;
+            // It may have been put there since.
+            match fs::symlink_metadata(&self.path) {
+                Ok(before) if before.is_file() => file.set_permissions(before.permissions())?,
+                Ok(_) => return Err(io::Error::other("what is there now is no regular file")),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
             if is_packed {
                 let mut packer = GzEncoder::new(&mut file, Compression::default());

@@ -5,7 +5,6 @@ mod list;
 mod part;
 
 use std::collections::HashSet;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

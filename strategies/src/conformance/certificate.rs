@@ -40,7 +40,8 @@ pub fn check_certificate(market: &Market, certificate: &Certificate) -> Result<u
         let best = asked.best();
         quotes += asked.quotes;
         if let Some((amount_in, gain)) = best
-            && gain > said + f64::from(amount_in) * price_in * ROUNDING
+            // What comes out is worth the input and the gain.
+            && gain > said + (2.0 * f64::from(amount_in) * price_in + gain) * ROUNDING
         {
             return Err(Understated { pool: line.pool, amount_in, gain, said });
         }

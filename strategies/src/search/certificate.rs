@@ -18,8 +18,10 @@ const ROUNDING: f64 = 1e-12;
 pub struct Worth {
     /// The pool.
     pub pool: PoolId,
-    /// Most that one trade through it gains at the prices, in their unit; infinite where it cannot be told.
+    /// Most that one trade through it gains at the prices, in raw units of `unit`; infinite where it cannot be told.
     pub gain: f64,
+    /// Token in which its tokens are priced.
+    pub unit: TokenId,
 }
 
 /// Prices, and what every pool is worth at them.
@@ -37,7 +39,9 @@ impl Certificate {
         let pools = (0..).map(PoolId).take(market.replica().pools().len());
         let worth = |pool| {
             let trade = best_of_pool(market, pool, &prices)?;
-            Some(Worth { pool, gain: trade.gain + trade.volume * ROUNDING })
+            let tokens = &market.replica().pools().get(pool.index())?.tokens;
+            let unit = tokens.iter().find_map(|token| prices.unit_of(*token))?;
+            Some(Worth { pool, gain: trade.gain + trade.volume * ROUNDING, unit })
         };
         let mut worths: Vec<Worth> = pools.filter_map(worth).collect();
         worths.sort_by(|a, b| b.gain.total_cmp(&a.gain).then(a.pool.cmp(&b.pool)));
@@ -56,17 +60,18 @@ impl Certificate {
         &self.worths
     }
 
-    /// What all pools together can gain at the prices, in their unit: no set of trades that ends with what it began with earns more.
+    /// Most raw units of `token` that any set of trades which ends with what it began with earns; `None` where the token has no price.
     #[must_use]
-    pub fn sum(&self) -> f64 {
-        self.worths.iter().map(|worth| worth.gain).sum()
+    pub fn bound_of_all(&self, token: TokenId) -> Option<f64> {
+        self.bound(token, usize::MAX)
     }
 
     /// Most raw units of `token` that a closed route of at most `hops` pools earns before gas; `None` where the token has no price, so
     /// that no route goes through it.
     #[must_use]
     pub fn bound(&self, token: TokenId, hops: usize) -> Option<f64> {
-        let price = self.prices.of(token)?;
-        Some(self.worths.iter().take(hops).map(|worth| worth.gain).sum::<f64>() / price)
+        let (price, unit) = (self.prices.of(token)?, self.prices.unit_of(token)?);
+        let gains = self.worths.iter().filter(|worth| worth.unit == unit).map(|worth| worth.gain);
+        Some(gains.take(hops).sum::<f64>() / price)
     }
 }

@@ -21,21 +21,26 @@ const STEP_MAX: f64 = 1e3;
 /// Halvings of a step: what is left of it is below the precision of a float.
 const HALVINGS: usize = 60;
 
-/// What a raw unit of each token is worth, in raw units of the first one that was asked for.
+/// What a raw unit of each token is worth, in raw units of the first one that was asked for; where pools do not connect the two, of the
+/// first one that they connect it to, its unit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prices {
     /// By token id; 0 where no pool leads to it.
     values: Vec<f64>,
+    /// By token id; the token itself where it has no price.
+    units: Vec<TokenId>,
 }
 
 impl Prices {
     /// Prices of the tokens that pools connect to one of `bases`, of which the first is worth 1.
     ///
     /// Each token is priced along the deepest pools first, then moved to where what its pools are worth is least. The result depends
-    /// on the market's state alone. Cost: some dozen looks at every pool; not for the path of a message.
+    /// on the market's state alone. Cost: a token whose pools disagree is tried at up to ninety prices in each of up to 32 rounds, each of
+    /// them a look at every pool that it has; not for the path of a message.
     #[must_use]
     pub fn fit(market: &Market, bases: &[TokenId]) -> Self {
-        let mut prices = Self { values: vec![0.0; market.replica().tokens().len()] };
+        let count = market.replica().tokens().len();
+        let mut prices = Self { values: vec![0.0; count], units: (0..).map(TokenId).take(count).collect() };
         // One that pools connect to an earlier one is priced by it.
         let mut units = Vec::new();
         for base in bases {
@@ -55,6 +60,12 @@ impl Prices {
         self.values.get(token.index()).copied().filter(|value| *value > 0.0)
     }
 
+    /// The token in whose raw units its price is.
+    #[must_use]
+    pub fn unit_of(&self, token: TokenId) -> Option<TokenId> {
+        self.of(token).map(|_| self.units[token.index()])
+    }
+
     /// Of the tokens in and out of a way through a pool; 0 where there is none.
     pub(super) fn of_line(&self, line: &HotLine) -> [f64; 2] {
         [line.token_in, line.token_out].map(|token| self.of(token).unwrap_or(0.0))
@@ -72,7 +83,7 @@ impl Prices {
         self.open(market, base, &mut open);
         while let Some(Step { token, value, .. }) = open.pop() {
             if self.values[token.index()] == 0.0 {
-                self.values[token.index()] = value;
+                (self.values[token.index()], self.units[token.index()]) = (value, base);
                 self.open(market, token, &mut open);
             }
         }
@@ -179,10 +190,15 @@ struct Step {
 }
 
 impl Step {
-    /// Over a pool whose rates there and back these are: between them, its fee falls out.
+    /// Over a pool whose rates there and back these are: between them, its fee falls out. One that sells one way only is priced by that.
     fn new(token: TokenId, from: f64, there: Mobius, back: Mobius) -> Option<Self> {
-        let middle = (there.g / back.g).sqrt();
-        let (value, depth) = (from / middle, from / there.h);
+        let value = match (there.g > 0.0, back.g > 0.0) {
+            (true, true) => from / (there.g / back.g).sqrt(),
+            (true, false) => from / there.g,
+            (false, true) => from * back.g,
+            (false, false) => return None,
+        };
+        let depth = if there.g > 0.0 { from / there.h } else { value / back.h };
         (value.is_normal() && depth > 0.0).then_some(Self { depth, token, value })
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct Trade {
     pub(super) output: f64,
     /// What the output is worth above the input.
     pub(super) gain: f64,
-    /// What the input is worth: errors of rounding are a part of it.
+    /// What input and output are worth: errors of rounding are a part of it.
     pub(super) volume: f64,
 }
 
@@ -24,8 +24,16 @@ pub(super) struct Trade {
 /// Prices of the tokens in and out, the value of one raw unit each. The pool's own ranges are walked until its marginal rate has come down
 /// to the prices' own, so the gain is the greatest that the pool can give, but for the rounding of floats.
 pub(super) fn best_trade(market: &Market, line: &HotLine, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
+    let rate = line.rate().g;
+    if rate <= 0.0 || (price_in <= 0.0 && price_out <= 0.0) {
+        return None;
+    }
+    if price_in <= 0.0 || price_out <= 0.0 {
+        // Beyond what a float holds: such a pool proves nothing, and nothing is proved about it.
+        return Some(Trade { input: 0.0, output: 0.0, gain: f64::INFINITY, volume: 0.0 });
+    }
     // Most pools are in band, which their line tells.
-    if line.rate().g * price_out <= price_in || price_in <= 0.0 || price_out <= 0.0 {
+    if rate * price_out <= price_in {
         return None;
     }
     let view = market.pool(line.pool).ok()?;
@@ -56,7 +64,7 @@ pub(super) fn best_trade(market: &Market, line: &HotLine, [price_in, price_out]:
         // Out of band by its rate, on a curve of which nothing is known here.
         gain = f64::INFINITY;
     }
-    Some(Trade { input, output, gain, volume: price_in * input })
+    Some(Trade { input, output, gain, volume: price_in * input + price_out * output })
 }
 
 /// The same over every way through a pool: a route goes through it once.

@@ -104,3 +104,42 @@ fn a_certificate_of_another_market_is_refused() {
     assert_eq!((refused.pool, refused.said), (PoolId(1), 0.0));
     assert!(refused.gain > 1e22, "{refused}");
 }
+
+/// Pools that sell one way only connect their tokens all the same: a route may go there by one and back by another.
+#[test]
+fn pools_that_sell_one_way_only_are_priced_and_bounded() {
+    let one = U256::ONE << 96;
+    let mut sketch = Sketch::with_tokens(2);
+    // All of its liquidity is token 1, which it sells; and all of it token 0, dearer.
+    sketch.ranged([0, 1], one, 500, 60, &[(-12_000, -60, 10_u128.pow(22))]);
+    sketch.ranged([0, 1], one, 500, 60, &[(600, 12_000, 10_u128.pow(22))]);
+    let market = sketch.market();
+    let certificate = certificate(&market);
+    assert_eq!(certificate.prices().count(), 2);
+    hold(&market, &certificate, "one way each");
+    let mut sketch = Sketch::with_tokens(2);
+    sketch.ranged([0, 1], one, 500, 60, &[(-12_000, -60, 10_u128.pow(22))]);
+    sketch.ranged([0, 1], one / U256::from(2), 500, 60, &[(-13_800, 12_000, 10_u128.pow(20))]);
+    let market = sketch.market();
+    assert!(!hold(&market, &self::certificate(&market), "one way, and both").is_empty(), "there is a route");
+}
+
+/// What pools do not connect has a unit of its own, and bounds of its own.
+#[test]
+fn markets_apart_do_not_bound_each_other() {
+    let mut sketch = Sketch::with_tokens(4);
+    for tokens in [[0, 1], [2, 3]] {
+        let scale = 10_u128.pow(if tokens[0] == 0 { 24 } else { 12 });
+        sketch.pair(tokens, [scale, scale], 3_000);
+        sketch.pair(tokens, [scale, scale / 10 * 11], 3_000);
+    }
+    let market = sketch.market();
+    let certificate = Certificate::new(&market, Prices::fit(&market, &[TokenId(0), TokenId(2)]));
+    for token in [0, 2].map(TokenId) {
+        let best = best_cycles(&market, token, 2, U256::ONE, 1)[0];
+        let ratio = certificate.bound(token, 2).expect("priced") / f64::from(best.profit());
+        assert!((1.0..1.001).contains(&ratio), "{token:?}: {ratio}");
+        assert_eq!(certificate.prices().unit_of(token), Some(token));
+    }
+    assert_eq!(certificate.prices().unit_of(TokenId(3)), Some(TokenId(2)));
+}
