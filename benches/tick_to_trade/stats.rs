@@ -26,6 +26,17 @@ impl Samples {
         }
     }
 
+    /// Nearest rank: the value that this part of the samples does not exceed.
+    #[allow(dead_code, reason = "not every bench asks for a rank of its own")]
+    pub(crate) fn at(&self, part: f64) -> u64 {
+        let mut sorted = self.blocks.concat();
+        sorted.sort_unstable();
+        let rank = (sorted.len() as f64 * part).ceil().max(1.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank among them")]
+        let rank = rank as usize;
+        sorted[rank.min(sorted.len()) - 1]
+    }
+
     pub(crate) fn summary(&self) -> Summary {
         let mut sorted = self.blocks.concat();
         sorted.sort_unstable();

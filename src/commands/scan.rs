@@ -2,7 +2,6 @@
 
 mod explain;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -12,7 +11,7 @@ use alphapulse_protocol::replica::TokenInfo;
 use alphapulse_protocol::{TokenId, U256};
 use alphapulse_strategies::search::best_cycles;
 use alphapulse_strategies::snapshot::Snapshot;
-use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity, Refusal};
+use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
@@ -27,8 +26,10 @@ const EXAMPLES: &str = r#"Examples:
   alphapulse scan --snapshot market.json --token 0xc02a… --token 0xa0b8… --max-hops 3 --min-profit 1000000 --json
 
 One line per route, best first; with several tokens, the first token's routes come first, for profits in different
-tokens do not compare. Routes may share a pool: taking one can spoil the next. Profit is before gas. Without any,
-nothing is on stdout, and stderr says so. --explain proves a bound: whatever the route, no pool gives more than its
+tokens do not compare. Routes may share a pool: taking one can spoil the next. A route may pass a token twice that
+it does not begin with. Profit is before gas, and as the pools' arithmetic has it: a token that takes a fee when it
+is sent, or changes balances by itself, pays less. Where a route passes only a few raw units of a token, the amount is
+near the best one, not always the best. Without any route nothing is on stdout, and stderr says so. --explain proves a bound: whatever the route, no pool gives more than its
 best trade at one price for each token, so the dearest pools bound what any route earns."#;
 
 #[derive(Debug, Args)]
@@ -46,12 +47,12 @@ pub(crate) struct ScanArguments {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=4))]
     max_hops: u8,
 
-    /// Least profit to report, in raw units of the token
+    /// Least profit to report, in raw units of each token
     #[arg(long, value_name = "N", default_value = "1", value_parser = raw_amount)]
     min_profit: U256,
 
     /// Most routes to report for each token
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = limit)]
     limit: usize,
 
     /// Say on stderr what bounds the routes: prices that nearly all pools agree with, and the pools that do not
@@ -69,6 +70,10 @@ pub(crate) struct ScanArguments {
 
 // `--max-hops` promises what the search can do.
 const _: () = assert!(HOPS_MAX == 4);
+
+fn limit(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| "expected a whole number above zero".to_owned())
+}
 
 fn raw_amount(text: &str) -> Result<U256, String> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -103,11 +108,14 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
         }
         output.flush()?;
         if found.len() == arguments.limit {
-            tracing::warn!("stopped at {} routes of one token; --limit gives more", arguments.limit);
+            let symbol = plain(&self::token(&market, token).symbol);
+            tracing::warn!("stopped at --limit {} for {symbol}; a higher one gives more", arguments.limit);
         }
     }
     output.finish()?;
-    if !is_any && arguments.limit > 0 {
+    if !is_any && arguments.min_profit > U256::ONE {
+        tracing::warn!("no route earns {} raw units; --min-profit lets less through", arguments.min_profit);
+    } else if !is_any {
         tracing::warn!("no profitable route");
     }
     Ok(Exit::Ok)
@@ -117,17 +125,9 @@ fn market_of(snapshot: &Snapshot) -> Result<Market, Failure> {
     // A file has no history: nothing will be taken back.
     let mut market = Market::new(Admission::allow_all(), 0);
     snapshot.describe(|message| market.apply(&message).map(drop)).context("the snapshot does not make a market")?;
-    let mut quoted_only: BTreeMap<&str, usize> = BTreeMap::new();
     for (pool, reason) in market.refused() {
-        if let Refusal::KindNotTraded { kind } = reason {
-            *quoted_only.entry(kind.name()).or_default() += 1;
-            continue;
-        }
         let address = Address::from(market.replica().pools()[pool.index()].address);
         tracing::warn!("pool {address} is left out: {reason}");
-    }
-    for (kind, count) in quoted_only {
-        tracing::warn!("{count} pools of kind {kind} are left out: they are quoted, and no routes go through them");
     }
     Ok(market)
 }
@@ -138,7 +138,14 @@ fn token_ids(market: &Market, tokens: &[Address]) -> Result<Vec<TokenId>, Failur
             Failure::usage(format!("token {address} is not in the snapshot")).next("give a token that the file lists")
         })
     };
-    tokens.iter().map(id).collect()
+    let mut ids: Vec<TokenId> = Vec::new();
+    for token in tokens {
+        let id = id(token)?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 fn token(market: &Market, token: TokenId) -> &TokenInfo {

@@ -8,28 +8,45 @@ use thiserror::Error;
 
 use crate::pool::Inconsistency;
 
-/// Allowlists by contract address. A pool is admitted when it is listed and all its tokens are.
+/// Allowlists by contract address and by kind. A pool is admitted when it is listed, its kind is, and all its tokens are.
 ///
-/// `None` lists every contract: for offline tools, whose market the user chose. A node always lists.
+/// `None` lists every contract, or kind: for offline tools, whose market the user chose. A node always lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// Tokens that a route may touch.
     pub tokens: Option<BTreeSet<AddressBytes>>,
     /// Pools that a route may use.
     pub pools: Option<BTreeSet<AddressBytes>>,
+    /// Kinds of pools that a route may use: those that can be swapped in.
+    pub kinds: Option<Vec<PoolKind>>,
 }
 
 impl Admission {
     /// Admits every token and pool.
     #[must_use]
     pub const fn allow_all() -> Self {
-        Self { tokens: None, pools: None }
+        Self { tokens: None, pools: None, kinds: None }
     }
 
-    /// Admits these tokens and pools, nothing else.
+    /// Admits these tokens and pools, nothing else, of any kind.
     #[must_use]
     pub fn only(tokens: impl IntoIterator<Item = AddressBytes>, pools: impl IntoIterator<Item = AddressBytes>) -> Self {
-        Self { tokens: Some(tokens.into_iter().collect()), pools: Some(pools.into_iter().collect()) }
+        Self { tokens: Some(tokens.into_iter().collect()), pools: Some(pools.into_iter().collect()), kinds: None }
+    }
+
+    /// The same, of these kinds of pools only.
+    #[must_use]
+    pub fn of_kinds(self, kinds: &[PoolKind]) -> Self {
+        Self { kinds: Some(kinds.to_vec()), ..self }
+    }
+
+    /// Whether routes may go through pools of this kind.
+    ///
+    /// # Errors
+    /// [`Refusal::KindNotTraded`].
+    pub fn check_kind(&self, kind: PoolKind) -> Result<(), Refusal> {
+        let is_traded = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind));
+        if is_traded { Ok(()) } else { Err(Refusal::KindNotTraded { kind }) }
     }
 
     /// What the lists say of a pool and its tokens.

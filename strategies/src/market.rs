@@ -5,6 +5,8 @@ mod hot;
 mod pool_view;
 mod tables;
 
+use core::ops::Range;
+
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::replica::{Change, Replica};
 use alphapulse_protocol::{PoolId, PoolSet, ReplicaError, TokenId};
@@ -13,6 +15,7 @@ use ruint::aliases::U256;
 use self::derived::{Derived, Standing, view_of};
 pub use self::hot::HotLine;
 use self::hot::{HotLines, NOTHING};
+pub(crate) use self::pool_view::CURVE_ROUNDING;
 pub use self::pool_view::{
     After, BalancerStablePool, CryptoSwapPool, PoolRanges, PoolView, StableSwapPool, Stepped, WeightedPool,
 };
@@ -67,6 +70,8 @@ pub struct Market {
     is_stale: PoolSet,
     /// Those of them of which a tick changed.
     is_reticked: PoolSet,
+    /// Pools whose lines were written last.
+    written: Vec<PoolId>,
     /// Pools whose estimates may change without a message: of ramps, and rates that expire.
     moving: Vec<PoolId>,
     /// Room for the ones of the block before.
@@ -93,6 +98,7 @@ impl Market {
             stale: Vec::new(),
             is_stale: PoolSet::default(),
             is_reticked: PoolSet::default(),
+            written: Vec::new(),
             moving: Vec::new(),
             moved: Vec::new(),
             metas: Vec::new(),
@@ -156,8 +162,15 @@ impl Market {
     /// Output of the pool for input as search estimates it, up to its first price boundary. `g` is 0 when not admitted.
     #[inline]
     #[must_use]
-    pub fn rate(&self, pool: PoolId, zero_for_one: bool) -> Mobius {
-        self.hot.line(pool, Way::of_pair(zero_for_one)).map_or(NOTHING, HotLine::rate)
+    pub fn rate(&self, pool: PoolId, way: Way) -> Mobius {
+        self.hot.line(pool, way).map_or(NOTHING, HotLine::rate)
+    }
+
+    /// The line of one way through a pool; none where the pool has no such way.
+    #[inline]
+    #[must_use]
+    pub fn line(&self, pool: PoolId, way: Way) -> Option<&HotLine> {
+        self.hot.line(pool, way)
     }
 
     /// What search reads of a pool: a line for each way through it, by the token that goes in and then by the one that comes
@@ -175,10 +188,31 @@ impl Market {
         self.is_stale.contains(pool)
     }
 
+    /// Where the lines of a pool lie in [`Market::all_lines`].
+    #[inline]
+    #[must_use]
+    pub fn line_places(&self, pool: PoolId) -> Range<usize> {
+        self.hot.places(pool)
+    }
+
+    /// Where the line of one way through a pool lies in [`Market::all_lines`].
+    #[inline]
+    #[must_use]
+    pub fn line_place(&self, pool: PoolId, way: Way) -> Option<usize> {
+        self.hot.place(pool, way)
+    }
+
     /// The lines of every pool, by pool.
     #[must_use]
     pub fn all_lines(&self) -> &[HotLine] {
         self.hot.all()
+    }
+
+    /// Pools whose lines were written last, each once: at the end of the last block, or when the standing of one changed after it. Besides
+    /// those that messages were about, those that change with time, and those that stand on another.
+    #[must_use]
+    pub fn written(&self) -> &[PoolId] {
+        &self.written
     }
 
     /// The pool with its state, for quotes; admitted or not.

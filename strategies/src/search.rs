@@ -1,8 +1,12 @@
 //! Search for profitable closed routes: once over a whole market, or event by event.
 
+mod bounded;
 mod certificate;
-mod incremental;
+mod indexed;
 mod prices;
+mod selection;
+mod stamps;
+mod touched;
 mod worth;
 
 use core::cmp::{Ordering, Reverse};
@@ -11,9 +15,11 @@ use core::ops::ControlFlow;
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
 
+use self::bounded::BoundedRoutes;
 pub use self::certificate::{Certificate, Worth};
-pub(crate) use self::incremental::CycleSearch;
+pub(crate) use self::indexed::IndexedSearch;
 pub use self::prices::Prices;
+pub(crate) use self::selection::BoundedSearch;
 use crate::market::Market;
 use crate::opportunity::{HOPS_MAX, Hop, Opportunity};
 use crate::route::visit_cycles;
@@ -24,32 +30,96 @@ use crate::sizing::{Amounts, Leg, best_amounts};
 /// Units: `profit_min` and profits in raw units of `token`, before gas; zero means one unit.
 /// Shape: routes of `2..=hops_max` hops; `hops_max` above [`HOPS_MAX`] means [`HOPS_MAX`]; at most `limit` of them,
 /// each carrying strategy 0. Empty when the market is not whole.
+/// Cost: prices for all tokens, see [`Prices::fit`], and then a look at the routes that these do not rule out, fewer the more is asked of
+/// them; memory grows with `limit` only.
+#[must_use]
+pub fn best_cycles(market: &Market, token: TokenId, hops_max: u8, profit_min: U256, limit: usize) -> Vec<Opportunity> {
+    if limit == 0 || !market.replica().is_whole() || hops_max < 2 {
+        return Vec::new();
+    }
+    let mut best = Best::new(0);
+    best.begin(limit, profit_min);
+    let mut routes = BoundedRoutes::new(usize::from(hops_max).min(HOPS_MAX));
+    routes.rebuild(market, &[token]);
+    routes.best(market, token, &mut best);
+    best.into_sorted()
+}
+
+/// What [`best_cycles`] finds, found by trying every route: what to hold a search against.
+///
 /// Cost: looks at every route, of which a market of many pools has very many at four hops; memory grows with `limit`
 /// only.
 #[must_use]
-pub fn best_cycles(market: &Market, token: TokenId, hops_max: u8, profit_min: U256, limit: usize) -> Vec<Opportunity> {
-    let mut found = Vec::new();
+pub fn enumerate_cycles(
+    market: &Market,
+    token: TokenId,
+    hops_max: u8,
+    profit_min: U256,
+    limit: usize,
+) -> Vec<Opportunity> {
     if limit == 0 || !market.replica().is_whole() {
-        return found;
+        return Vec::new();
     }
-    let mut profit_min = profit_min;
+    let mut best = Best::new(0);
+    best.begin(limit, profit_min);
     for hop_count in 2..=usize::from(hops_max).min(HOPS_MAX) {
         let _ = visit_cycles(market.graph(), token, hop_count, &mut |legs| {
-            found.extend(evaluate(market, legs, profit_min, 0));
-            if found.len() == limit.saturating_mul(2).max(64) {
-                keep_best(&mut found, limit);
-                profit_min = found.last().map_or(profit_min, Opportunity::profit);
-            }
+            best.look_at(market, legs);
             ControlFlow::Continue(())
         });
     }
-    keep_best(&mut found, limit);
-    found
+    best.into_sorted()
 }
 
-fn keep_best(found: &mut Vec<Opportunity>, limit: usize) {
-    found.sort_unstable_by(best_first);
-    found.truncate(limit);
+/// Most of the best routes that are sorted whenever one is found.
+const SORTED_EACH_TIME: usize = 32;
+
+/// The best routes so far.
+#[derive(Debug)]
+struct Best {
+    strategy: u16,
+    found: Vec<Opportunity>,
+    limit: usize,
+    /// Least profit that may still be among them.
+    profit_min: U256,
+}
+
+impl Best {
+    /// None; reports of them carry `strategy`.
+    const fn new(strategy: u16) -> Self {
+        Self { strategy, found: Vec::new(), limit: 0, profit_min: U256::ZERO }
+    }
+
+    /// Begins anew: at most so many, that earn so much.
+    fn begin(&mut self, limit: usize, profit_min: U256) {
+        self.found.clear();
+        (self.limit, self.profit_min) = (limit, profit_min.max(U256::ONE));
+    }
+
+    fn look_at(&mut self, market: &Market, legs: &[Leg]) {
+        self.found.extend(evaluate(market, legs, self.profit_min, self.strategy));
+        // A few are sorted each time, for each makes the search shorter; of many, sorting must stay a small part.
+        let room = if self.limit > SORTED_EACH_TIME { self.limit } else { 0 };
+        if self.found.len() >= self.limit.saturating_add(room).max(1) {
+            self.keep();
+            self.profit_min = self.found.last().map_or(self.profit_min, Opportunity::profit);
+        }
+    }
+
+    fn keep(&mut self) {
+        self.found.sort_unstable_by(best_first);
+        self.found.truncate(self.limit);
+    }
+
+    fn sorted(&mut self) -> &[Opportunity] {
+        self.keep();
+        &self.found
+    }
+
+    fn into_sorted(mut self) -> Vec<Opportunity> {
+        self.keep();
+        self.found
+    }
 }
 
 /// Order of reports within one token: profit, then fewer hops, then lower pool ids. No two routes are equal in it.
@@ -78,8 +148,9 @@ fn opportunity(market: &Market, legs: &[Leg], amounts: &Amounts, strategy: u16) 
     };
     let mut hops = [unused; HOPS_MAX];
     for ((hop, leg), pair) in hops.iter_mut().zip(legs).zip(amounts.as_slice().windows(2)) {
-        let [token_0, token_1] = market.replica().pools().get(leg.pool.index())?.tokens.pair()?;
-        let (token_in, token_out) = if leg.zero_for_one { (token_0, token_1) } else { (token_1, token_0) };
+        let tokens = &market.replica().pools().get(leg.pool.index())?.tokens;
+        let [token_in, token_out] = [leg.way.token_in, leg.way.token_out].map(|place| tokens.get(usize::from(place)));
+        let (token_in, token_out) = (*token_in?, *token_out?);
         *hop = Hop { pool: leg.pool, token_in, token_out, amount_in: pair[0], amount_out: pair[1] };
     }
     Opportunity::new(strategy, &hops[..legs.len()])

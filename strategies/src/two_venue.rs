@@ -2,13 +2,13 @@
 
 use crate::market::{Market, MarketEvent};
 use crate::opportunity::OpportunitySink;
-use crate::search::CycleSearch;
+use crate::search::BoundedSearch;
 use crate::strategy::{Strategy, StrategyConfig, StrategyError};
 
 /// Routes over exactly two pools of the same pair.
 #[derive(Debug)]
 pub struct TwoVenue {
-    search: CycleSearch,
+    search: BoundedSearch,
 }
 
 impl TwoVenue {
@@ -18,7 +18,7 @@ impl TwoVenue {
     /// [`StrategyError`] when the configuration names no token or allows no report.
     pub fn new(config: &StrategyConfig, index: u16) -> Result<Self, StrategyError> {
         config.check()?;
-        Ok(Self { search: CycleSearch::new(config, index, 2) })
+        Ok(Self { search: BoundedSearch::new(config, index, 2) })
     }
 }
 

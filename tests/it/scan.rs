@@ -152,31 +152,38 @@ fn a_market_without_routes_is_an_empty_answer() {
     let ran = scan_empty(&["--token", WETH]);
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (Some(0), "", 1), "{ran:?}");
     assert!(ran.stderr.contains("no profitable route"), "{ran:?}");
+    let ran = scan_empty(&["--token", WETH, "--min-profit", "5"]);
+    assert!(ran.stderr.contains("no route earns 5 raw units"), "{ran:?}");
 }
 
-/// A market of thousands of pools is not told of pool by pool.
+/// Routes go through every kind: here by a pair of one kind and back by a curve of another.
 #[test]
-fn pools_that_no_route_goes_through_are_counted_by_kind() {
+fn routes_go_through_curves_too() {
     let other = "0x0000000000000000000000000000000000000001";
-    let pool = |number: u32, kind: &str| {
+    let pool = |number: u32, kind: &str, reserves: [&str; 2]| {
+        let [held, paid] = reserves;
         format!(
-            r#"{{"kind":"{kind}","address":"0x{number:040x}","tokens":["{other}","{WETH}"],"fee_ppm":500,"reserves":["1000","1000"]}}"#
+            r#"{{"kind":"{kind}","address":"0x{number:040x}","tokens":["{other}","{WETH}"],"fee_ppm":500,"reserves":["{held}","{paid}"]}}"#
         )
     };
-    let pools = [pool(5, "solidly_volatile"), pool(6, "solidly_volatile"), pool(7, "solidly_stable")].join(",");
+    let (few, more) = ("1000000000000000000000", "1100000000000000000000");
+    let pools = [pool(5, "solidly_volatile", [few, more]), pool(7, "solidly_stable", [few, few])].join(",");
     let listed = format!(r#""tokens":[{{"address":"{other}","symbol":"A","decimals":18}},"#);
     let market = EMPTY.replace(r#""tokens":["#, &listed).replace(r#""pools":[]"#, &format!(r#""pools":[{pools}]"#));
     let folder = folder();
     let path = file(&folder, "market.json", market);
-    let ran = run(["scan", "--snapshot", path.to_str().expect("UTF-8"), "--token", WETH]);
-    assert_eq!((ran.code, ran.stderr.lines().count()), (Some(0), 3), "{ran:?}");
-    for said in ["2 pools of kind solidly_volatile", "1 pools of kind solidly_stable", "no profitable route"] {
-        assert!(ran.stderr.contains(said), "{ran:?}");
-    }
+    let ran = run(["scan", "--snapshot", path.to_str().expect("UTF-8"), "--token", WETH, "--token", WETH, "--json"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+    let [route] = &ran.lines()[..] else { panic!("one route: {ran:?}") };
+    let route: Value = serde_json::from_str(route).expect("JSON");
+    let through = [7, 5].map(|number| format!("0x{number:040x}"));
+    assert_eq!(self::pools(&route), through, "{route}");
+    assert!(number(&route["profit"]) > U256::from(10_u128.pow(18)), "{route}");
 }
 
 #[test]
 fn what_cannot_be_scanned_for_is_a_usage_error() {
+    scan_empty(&["--token", WETH, "--limit", "0"]).must_fail(2, &["--limit", "above zero"]);
     scan_empty(&["--token", WETH, "--joint"]).must_fail(2, &["--joint", "not in this release", "next: "]);
     let other = "0x0000000000000000000000000000000000000001";
     scan_empty(&["--token", other]).must_fail(2, &["is not in the snapshot", "next: "]);

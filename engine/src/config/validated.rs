@@ -12,6 +12,7 @@ use alphapulse_strategies::{Admission, StrategyConfig};
 
 use super::Origin;
 use crate::core::{GasModel, PlanRules};
+use crate::execution::calldata::POOL_KINDS;
 use crate::execution::signer::SignerPolicy;
 use crate::risk::Limits;
 
@@ -222,13 +223,14 @@ impl NodeConfig {
         }
     }
 
-    /// Which tokens and pools the market admits: those configured.
+    /// Which tokens and pools the market admits: those configured, of kinds that the executor swaps in.
     #[must_use]
     pub fn admission(&self) -> Admission {
         Admission::only(
             self.tokens.iter().map(|token| token.address.0.0),
             self.pools.iter().map(|pool| pool.address.0.0),
         )
+        .of_kinds(&POOL_KINDS)
     }
 
     /// What the signer may sign, or `None` without an executor.

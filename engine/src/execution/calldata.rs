@@ -19,6 +19,9 @@ pub const LEGS_MIN: usize = 2;
 /// Most venues that one executor may know; the contract's VENUES_MAX.
 pub const VENUES_MAX: usize = 8;
 
+/// Kinds of pools that the executor contract swaps in.
+pub const POOL_KINDS: [PoolKind; 2] = [PoolKind::UniswapV2, PoolKind::UniswapV3];
+
 const WORD: usize = 32;
 /// Words of an encoded plan before its legs: its own offset, five fields (the last an offset), the number of legs.
 const HEAD_WORDS: usize = 7;

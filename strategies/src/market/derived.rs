@@ -4,10 +4,10 @@ use core::hint::black_box;
 
 use alphapulse_protocol::PoolId;
 use alphapulse_protocol::TokenId;
-use alphapulse_protocol::message::PoolKind;
 use alphapulse_protocol::replica::{PoolState, Replica};
 use alphapulse_protocol::values::PoolDetails;
 
+use super::hot::Rated;
 use super::{Market, PoolView};
 use crate::admission::Refusal;
 use crate::pool::QuoteError;
@@ -33,6 +33,8 @@ pub(super) struct Derived {
     solved: Option<Box<Solved>>,
     /// Tick and liquidity with which the pool's ticks were found sound.
     sound: Option<(i32, u128)>,
+    /// Most liquidity of any range between those ticks; 0 where there are none.
+    liquidity_max: u128,
 }
 
 impl Market {
@@ -41,6 +43,7 @@ impl Market {
         self.is_in_snapshot = false;
         self.derived.clear();
         self.hot.clear();
+        self.written.clear();
         self.moving.clear();
         self.metas.clear();
         self.refused.clear();
@@ -69,7 +72,7 @@ impl Market {
         debug_assert_eq!(pool.index(), self.derived.len(), "pools are described in order of id");
         let listed = self.check_lists(pool);
         let standing = listed.map_or_else(Standing::Refused, |()| Standing::Empty);
-        self.derived.push(Derived { standing, solved: None, sound: None });
+        self.derived.push(Derived { standing, solved: None, sound: None, liquidity_max: 0 });
         self.note_refusal(pool, standing);
         self.is_stale.grow(self.derived.len());
         self.is_reticked.grow(self.derived.len());
@@ -82,10 +85,8 @@ impl Market {
         {
             self.metas.push((base, pool));
         }
-        if listed.is_ok()
-            && let Some(tokens) = info.tokens.pair()
-        {
-            self.graph.add(pool, tokens);
+        if listed.is_ok() {
+            self.graph.add(pool, &info.tokens);
             self.topology += 1;
         }
     }
@@ -113,6 +114,7 @@ impl Market {
     /// Makes anew what is derived of every pool that changed, of those that change by themselves, and of those that stand
     /// on one of them.
     pub(super) fn derive_stale(&mut self) {
+        self.written.clear();
         core::mem::swap(&mut self.moving, &mut self.moved);
         while let Some(pool) = self.moved.pop() {
             self.mark_stale(pool);
@@ -130,6 +132,7 @@ impl Market {
                 && let Some(pool) = self.stale.pop()
             {
                 self.derive(pool);
+                self.written.push(pool);
                 self.is_stale.remove(pool);
                 self.is_reticked.remove(pool);
             }
@@ -158,18 +161,31 @@ impl Market {
         let (standing, is_sound) = self.stand(pool, view.as_ref());
         let sound = view.filter(|_| is_sound);
         let is_admitted = standing == Standing::Admitted;
-        self.hot.write(pool, is_admitted, |way| sound.and_then(|view| view.rate(way, at)));
+        let liquidity_max = sound.map_or(0, |view| self.liquidity_max(pool, &view));
+        self.hot.write(pool, is_admitted, |way| {
+            let view = sound?;
+            let map = view.rate(way, at)?;
+            Some(Rated { map, bound: view.bound(way, map, liquidity_max) })
+        });
         if sound.is_some_and(|view| view.is_moving(at)) {
             self.moving.push(pool);
         }
         let sound = sound.and_then(|view| view.tick_and_liquidity());
         let derived = &mut self.derived[pool.index()];
-        derived.sound = sound;
+        (derived.sound, derived.liquidity_max) = (sound, liquidity_max);
         if derived.standing != standing {
             derived.standing = standing;
             self.note_refusal(pool, standing);
         }
         self.tables.note_change(pool);
+    }
+
+    /// Swaps move between ranges and change none.
+    fn liquidity_max(&self, pool: PoolId, view: &PoolView<'_>) -> u128 {
+        match self.derived[pool.index()] {
+            Derived { sound: Some(_), liquidity_max, .. } if !self.is_reticked.contains(pool) => liquidity_max,
+            _ => view.liquidity_max(),
+        }
     }
 
     /// Whether the pool is traded, and whether it is sound and listed, so that its rates mean something. `view` is the pool
@@ -215,10 +231,7 @@ impl Market {
         let Some(info) = self.replica.pools().get(pool.index()) else { return Err(Refusal::PoolNotListed) };
         let token = |id: TokenId| &self.replica.tokens()[id.index()].address;
         self.admission.check(&info.address, info.tokens.iter().map(|id| token(*id)))?;
-        match info.kind {
-            PoolKind::UniswapV2 | PoolKind::UniswapV3 => Ok(()),
-            kind => Err(Refusal::KindNotTraded { kind }),
-        }
+        self.admission.check_kind(info.kind)
     }
 
     /// Keeps `refused` sorted by id and true to the standings.

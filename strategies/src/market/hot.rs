@@ -21,6 +21,11 @@ pub struct HotLine {
     pub g: f64,
     /// Half the relative fall of the marginal rate per unit of input.
     pub h: f64,
+    /// A rate that bounds the whole output, fee deducted: `g`, but where the fee falls as the pool comes nearer to its peg that at the least fee.
+    pub g_ceiling: f64,
+    /// A curvature that bounds it with that rate: for any input `x` the output is at most `g_ceiling x / (1 + h_floor x)`. 0 for a curve of
+    /// which no more is known than that it is concave but for its fee.
+    pub h_floor: f64,
     /// Token that goes in.
     pub token_in: TokenId,
     /// Token that comes out.
@@ -39,6 +44,10 @@ const _: () = assert!(size_of::<HotLine>() == 64);
 const ADMITTED: u8 = 1;
 
 impl HotLine {
+    const fn empty(pool: PoolId, kind: PoolKind, way: Way, (token_in, token_out): (TokenId, TokenId)) -> Self {
+        Self { g: 0.0, h: 0.0, g_ceiling: 0.0, h_floor: 0.0, token_in, token_out, pool, way, kind, flags: 0 }
+    }
+
     /// Whether the pool may be traded.
     #[inline]
     #[must_use]
@@ -59,10 +68,25 @@ impl HotLine {
     pub const fn rate(&self) -> Mobius {
         if self.is_admitted() { Mobius { g: self.g, h: self.h } } else { NOTHING }
     }
+
+    /// The map that bounds the output from above; no output while the pool is not admitted.
+    #[inline]
+    #[must_use]
+    pub const fn bound(&self) -> Mobius {
+        if self.is_admitted() { Mobius { g: self.g_ceiling, h: self.h_floor } } else { NOTHING }
+    }
 }
 
 /// Of a pool that sells nothing.
 pub(super) const NOTHING: Mobius = Mobius { g: 0.0, h: 0.0 };
+
+/// What a line says of a way through a pool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rated {
+    pub(super) map: Mobius,
+    /// One that bounds the output from above.
+    pub(super) bound: Mobius,
+}
 
 /// Where a pool's lines lie.
 #[derive(Debug, Clone, Copy)]
@@ -102,10 +126,15 @@ impl HotLines {
                 let way = Way { token_in: place_in, token_out: place_out };
                 if place_in != place_out {
                     let (token_in, token_out) = (*token_in, *token_out);
-                    self.lines.push(HotLine { g: 0.0, h: 0.0, token_in, token_out, pool, way, kind, flags: 0 });
+                    self.lines.push(HotLine::empty(pool, kind, way, (token_in, token_out)));
                 }
             }
         }
+    }
+
+    /// Where a pool's lines lie among all.
+    pub(super) fn places(&self, pool: PoolId) -> core::ops::Range<usize> {
+        self.places.get(pool.index()).map_or(0..0, |place| place.lines())
     }
 
     pub(super) fn all(&self) -> &[HotLine] {
@@ -118,6 +147,12 @@ impl HotLines {
 
     #[inline]
     pub(super) fn line(&self, pool: PoolId, way: Way) -> Option<&HotLine> {
+        self.lines.get(self.place(pool, way)?)
+    }
+
+    /// Where a line lies among all.
+    #[inline]
+    pub(super) fn place(&self, pool: PoolId, way: Way) -> Option<usize> {
         let place = self.places.get(pool.index())?;
         let (token_in, token_out, tokens) =
             (usize::from(way.token_in), usize::from(way.token_out), usize::from(place.tokens));
@@ -126,7 +161,7 @@ impl HotLines {
         }
         // The way back to the same token has no line.
         let among = token_in * (tokens - 1) + token_out - usize::from(token_out > token_in);
-        self.lines.get(place.first as usize + among)
+        Some(place.first as usize + among)
     }
 
     /// Nothing goes through the pool until its lines are written again.
@@ -137,10 +172,12 @@ impl HotLines {
     }
 
     /// Writes a pool's lines.
-    pub(super) fn write(&mut self, pool: PoolId, is_admitted: bool, rate: impl Fn(Way) -> Option<Mobius>) {
+    pub(super) fn write(&mut self, pool: PoolId, is_admitted: bool, rate: impl Fn(Way) -> Option<Rated>) {
         for line in self.of_pool_mut(pool) {
-            let Mobius { g, h } = rate(line.way).unwrap_or(NOTHING);
+            let Rated { map: Mobius { g, h }, bound } =
+                rate(line.way).unwrap_or(Rated { map: NOTHING, bound: NOTHING });
             (line.g, line.h) = (g, h);
+            (line.g_ceiling, line.h_floor) = (bound.g, bound.h);
             line.flags = if is_admitted { ADMITTED } else { 0 };
         }
     }
@@ -164,7 +201,10 @@ mod tests {
         assert_eq!(hot.all().len(), 2 + 56 + 6);
         for (pool, count) in [(0, 2), (1, 8), (2, 3)] {
             let id = PoolId(pool);
-            hot.write(id, true, |way| Some(Mobius { g: f64::from(way.token_in), h: f64::from(way.token_out) }));
+            hot.write(id, true, |way| {
+                let map = Mobius { g: f64::from(way.token_in), h: f64::from(way.token_out) };
+                Some(Rated { map, bound: map })
+            });
             for (token_in, token_out) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))) {
                 let line = hot.line(id, Way { token_in, token_out });
                 assert_eq!(line.is_none(), token_in == token_out);
@@ -187,9 +227,9 @@ mod tests {
         let line = |hot: &HotLines| *hot.line(PoolId(0), Way::of_pair(true)).expect("a line");
         assert!(!line(&hot).is_admitted());
         let map = Mobius { g: 2.0, h: 0.5 };
-        hot.write(PoolId(0), true, |_| Some(map));
-        assert_eq!(line(&hot).rate(), map);
-        hot.write(PoolId(0), false, |_| Some(map));
-        assert_eq!((line(&hot).rate(), line(&hot).g), (NOTHING, 2.0));
+        hot.write(PoolId(0), true, |_| Some(Rated { map, bound: Mobius { g: 2.5, h: 0.25 } }));
+        assert_eq!((line(&hot).rate(), line(&hot).bound()), (map, Mobius { g: 2.5, h: 0.25 }));
+        hot.write(PoolId(0), false, |_| Some(Rated { map, bound: Mobius { g: 2.5, h: 0.25 } }));
+        assert_eq!((line(&hot).rate(), line(&hot).bound(), line(&hot).g), (NOTHING, NOTHING, 2.0));
     }
 }

@@ -18,6 +18,7 @@ use ruint::aliases::U256;
 pub use self::after::After;
 pub use self::balancer::{BalancerStablePool, WeightedPool};
 pub use self::crypto_swap::CryptoSwapPool;
+pub(crate) use self::estimates::CURVE_ROUNDING;
 pub use self::ranges::PoolRanges;
 pub use self::stable_swap::StableSwapPool;
 pub use self::stepped::Stepped;

@@ -59,7 +59,7 @@ impl Mobius {
 }
 
 /// Share of the input that is left after the fee.
-pub(super) fn kept_share(fee_ppm: u32) -> f64 {
+pub(crate) fn kept_share(fee_ppm: u32) -> f64 {
     f64::from(PPM.saturating_sub(fee_ppm)) / f64::from(PPM)
 }
 

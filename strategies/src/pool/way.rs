@@ -5,7 +5,7 @@ use ruint::aliases::U256;
 use super::QuoteError;
 
 /// Which token goes in and which comes out, by index in the pool's own order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Way {
     /// Index of the token that goes in.
     pub token_in: u8,

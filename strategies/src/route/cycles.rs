@@ -21,7 +21,7 @@ pub(crate) fn visit_cycles(
     hop_count: usize,
     visit: &mut impl FnMut(&[Leg]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut legs = [Leg { pool: PoolId(0), zero_for_one: false }; HOPS_MAX];
+    let mut legs = [Leg::UNUSED; HOPS_MAX];
     match legs.get_mut(..hop_count) {
         Some(legs) if hop_count >= 2 => extend(graph, start, start, legs, 0, visit),
         _ => ControlFlow::Continue(()),
@@ -55,7 +55,7 @@ fn extend(
 }
 
 const fn leg(edge: &Edge) -> Leg {
-    Leg { pool: edge.pool, zero_for_one: edge.zero_for_one }
+    Leg { pool: edge.pool, way: edge.way }
 }
 
 /// A closed route of the index.
@@ -63,8 +63,6 @@ const fn leg(edge: &Edge) -> Leg {
 struct Cycle {
     legs: [Leg; HOPS_MAX],
     leg_count: u8,
-    /// Position of the start token in the list that the index was built from.
-    token_rank: u16,
 }
 
 /// Every closed route from some tokens, found by the pools it passes.
@@ -92,12 +90,12 @@ impl CycleIndex {
     ) -> Self {
         let mut index = Self::default();
         for hop_count in 2..=hops_max {
-            for (token, token_rank) in tokens.iter().zip(0_u16..) {
+            for token in tokens {
                 let flow = visit_cycles(graph, *token, hop_count, &mut |legs| {
                     if index.cycles.len() == routes_max {
                         return ControlFlow::Break(());
                     }
-                    index.push(legs, token_rank);
+                    index.push(legs);
                     ControlFlow::Continue(())
                 });
                 index.cuts += u32::from(flow.is_break());
@@ -107,11 +105,11 @@ impl CycleIndex {
         index
     }
 
-    fn push(&mut self, legs: &[Leg], token_rank: u16) {
-        let mut all = [Leg { pool: PoolId(0), zero_for_one: false }; HOPS_MAX];
+    fn push(&mut self, legs: &[Leg]) {
+        let mut all = [Leg::UNUSED; HOPS_MAX];
         all[..legs.len()].copy_from_slice(legs);
         let leg_count = u8::try_from(legs.len()).expect("at most HOPS_MAX");
-        self.cycles.push(Cycle { legs: all, leg_count, token_rank });
+        self.cycles.push(Cycle { legs: all, leg_count });
     }
 
     /// A counting sort of every route under each of its pools.
@@ -158,11 +156,6 @@ impl CycleIndex {
         let cycle = &self.cycles[route as usize];
         &cycle.legs[..usize::from(cycle.leg_count)]
     }
-
-    /// Position of the route's start token in the list that the index was built from.
-    pub(crate) fn token_rank(&self, route: u32) -> u16 {
-        self.cycles[route as usize].token_rank
-    }
 }
 
 #[cfg(test)]
@@ -176,7 +169,7 @@ mod tests {
         let mut graph = TokenGraph::default();
         for (pool, (a, b)) in [(0, 1), (0, 1), (1, 2), (1, 2), (2, 0), (2, 0)].into_iter().enumerate() {
             let pool = PoolId(u32::try_from(pool).expect("small"));
-            graph.add(pool, [TokenId(a), TokenId(b)]);
+            graph.add(pool, &[TokenId(a), TokenId(b)]);
         }
         graph
     }

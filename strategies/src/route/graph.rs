@@ -2,6 +2,8 @@
 
 use alphapulse_protocol::{PoolId, TokenId};
 
+use crate::pool::Way;
+
 /// A pool as seen from one of its tokens. Ordered by the other token, then by pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Edge {
@@ -9,8 +11,8 @@ pub struct Edge {
     pub token_out: TokenId,
     /// Pool swapped in.
     pub pool: PoolId,
-    /// Whether the token paid is the pool's token 0.
-    pub zero_for_one: bool,
+    /// The tokens' places in the pool.
+    pub way: Way,
 }
 
 /// For every token, the pools that take it.
@@ -27,7 +29,7 @@ impl TokenGraph {
         self.edges.get(token.index()).map_or(&[], Vec::as_slice)
     }
 
-    /// Ways from one token straight to another, sorted by pool.
+    /// Ways from one token straight to another, sorted by pool and by place.
     #[must_use]
     pub fn edges_between(&self, token_in: TokenId, token_out: TokenId) -> &[Edge] {
         let edges = self.edges(token_in);
@@ -36,13 +38,16 @@ impl TokenGraph {
         &edges[start..end]
     }
 
-    /// Adds a pool; one whose two tokens are the same is left out, for no route can pass it.
-    pub(crate) fn add(&mut self, pool: PoolId, tokens: [TokenId; 2]) {
-        if tokens[0] == tokens[1] {
-            return;
+    /// Adds every way through a pool, but for one from a token to itself, which no route can pass.
+    pub(crate) fn add(&mut self, pool: PoolId, tokens: &[TokenId]) {
+        for (token_in, place_in) in tokens.iter().zip(0..) {
+            for (token_out, place_out) in tokens.iter().zip(0..) {
+                if token_in != token_out {
+                    let way = Way { token_in: place_in, token_out: place_out };
+                    self.add_edge(*token_in, Edge { token_out: *token_out, pool, way });
+                }
+            }
         }
-        self.add_edge(tokens[0], Edge { token_out: tokens[1], pool, zero_for_one: true });
-        self.add_edge(tokens[1], Edge { token_out: tokens[0], pool, zero_for_one: false });
     }
 
     fn add_edge(&mut self, token_in: TokenId, edge: Edge) {

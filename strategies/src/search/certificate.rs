@@ -11,7 +11,7 @@ use super::worth::best_of_pool;
 use crate::market::Market;
 
 /// What float rounding may have hidden, as a part of what is traded: see the sizing of routes, which allows for as much.
-const ROUNDING: f64 = 1e-12;
+pub(super) const ROUNDING: f64 = 1e-12;
 
 /// A pool that disagrees with the prices.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,7 +60,8 @@ impl Certificate {
         &self.worths
     }
 
-    /// Most raw units of `token` that any set of trades which ends with what it began with earns; `None` where the token has no price.
+    /// Most raw units of `token` that any trades earn which end with what they began with and pass each pool once; `None` where the token has
+    /// no price.
     #[must_use]
     pub fn bound_of_all(&self, token: TokenId) -> Option<f64> {
         self.bound(token, usize::MAX)

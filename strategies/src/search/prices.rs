@@ -7,23 +7,23 @@ use std::collections::BinaryHeap;
 
 use alphapulse_protocol::TokenId;
 
-use super::worth::best_trade;
+use super::worth::likely_trade;
 use crate::market::{HotLine, Market};
 use crate::pool::Mobius;
 
 /// Rounds over all tokens. Worse prices cost a looser bound and no more.
-const ROUNDS_MAX: usize = 32;
+const ROUNDS_MAX: usize = 16;
 /// Part by which the sum must still fall for another round.
-const PROGRESS_MIN: f64 = 1e-6;
+const PROGRESS_MIN: f64 = 1e-3;
 /// First step of a price, as a part of it, and the factor by which a price is given up to move.
 const STEP: f64 = 1e-5;
 const STEP_MAX: f64 = 1e3;
-/// Halvings of a step: what is left of it is below the precision of a float.
-const HALVINGS: usize = 60;
+/// Halvings of a step: a billionth of it is left.
+const HALVINGS: usize = 30;
 
 /// What a raw unit of each token is worth, in raw units of the first one that was asked for; where pools do not connect the two, of the
 /// first one that they connect it to, its unit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prices {
     /// By token id; 0 where no pool leads to it.
     values: Vec<f64>,
@@ -35,7 +35,7 @@ impl Prices {
     /// Prices of the tokens that pools connect to one of `bases`, of which the first is worth 1.
     ///
     /// Each token is priced along the deepest pools first, then moved to where what its pools are worth is least. The result depends
-    /// on the market's state alone. Cost: a token whose pools disagree is tried at up to ninety prices in each of up to 32 rounds, each of
+    /// on the market's state alone. Cost: a token whose pools disagree is tried at up to sixty prices in each of up to 16 rounds, each of
     /// them a look at every pool that it has; not for the path of a message.
     #[must_use]
     pub fn fit(market: &Market, bases: &[TokenId]) -> Self {
@@ -54,10 +54,48 @@ impl Prices {
         prices
     }
 
-    /// What a raw unit of the token is worth; `None` where no pool leads to it.
+    /// What a raw unit of the token is worth; `None` where no pool that sells leads to it.
     #[must_use]
     pub fn of(&self, token: TokenId) -> Option<f64> {
         self.values.get(token.index()).copied().filter(|value| *value > 0.0)
+    }
+
+    /// What a raw unit of the token is worth; 0 where no pool leads to it.
+    #[inline]
+    pub(super) fn value(&self, token: TokenId) -> f64 {
+        self.values.get(token.index()).copied().unwrap_or(0.0)
+    }
+
+    /// Prices what has no price, along the deepest pools, and leaves all others as they are. Whether any got one that pools were read
+    /// without.
+    pub(super) fn extend(&mut self, market: &Market, bases: &[TokenId]) -> bool {
+        let count = market.replica().tokens().len();
+        self.units.truncate(count);
+        self.values.resize(count, 0.0);
+        self.units.extend((0..).map(TokenId).take(count).skip(self.units.len()));
+        let before = self.count();
+        for base in bases.iter().filter(|base| base.index() < count) {
+            if self.value(*base) == 0.0 {
+                self.values[base.index()] = 1.0;
+                self.units[base.index()] = *base;
+            }
+        }
+        let mut open = BinaryHeap::new();
+        for token in (0..).map(TokenId).take(count).filter(|token| self.value(*token) > 0.0) {
+            self.open(market, token, &mut open);
+        }
+        self.spread(market, open);
+        self.count() > before
+    }
+
+    /// Makes every price up to a thousand times too high or too low.
+    #[cfg(test)]
+    pub(super) fn spoil(&mut self, seed: u64) {
+        let mut state = seed + 1;
+        for value in &mut self.values {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *value *= 10_f64.powf((state >> 40) as f64 / f64::from(1 << 24) * 6.0 - 3.0);
+        }
     }
 
     /// The token in whose raw units its price is.
@@ -81,19 +119,26 @@ impl Prices {
     fn spread_from(&mut self, market: &Market, base: TokenId) {
         let mut open = BinaryHeap::new();
         self.open(market, base, &mut open);
-        while let Some(Step { token, value, .. }) = open.pop() {
+        self.spread(market, open);
+    }
+
+    fn spread(&mut self, market: &Market, mut open: BinaryHeap<Step>) {
+        while let Some(Step { token, value, unit, .. }) = open.pop() {
             if self.values[token.index()] == 0.0 {
-                (self.values[token.index()], self.units[token.index()]) = (value, base);
+                (self.values[token.index()], self.units[token.index()]) = (value, unit);
                 self.open(market, token, &mut open);
             }
         }
     }
 
     fn open(&self, market: &Market, token: TokenId, open: &mut BinaryHeap<Step>) {
-        let from = self.values[token.index()];
+        let (from, unit) = (self.values[token.index()], self.units[token.index()]);
         for edge in market.graph().edges(token) {
-            let [there, back] = [edge.zero_for_one, !edge.zero_for_one].map(|way| market.rate(edge.pool, way));
-            if let Some(step) = Step::new(edge.token_out, from, there, back) {
+            if self.value(edge.token_out) > 0.0 {
+                continue;
+            }
+            let [there, back] = [edge.way, edge.way.reversed()].map(|way| market.rate(edge.pool, way));
+            if let Some(step) = Step::new((edge.token_out, unit), from, [there, back]) {
                 open.push(step);
             }
         }
@@ -118,7 +163,7 @@ impl Prices {
 
     /// What all pools are worth at these prices.
     fn sum(&self, market: &Market) -> f64 {
-        let trades = market.all_lines().iter().filter_map(|line| best_trade(market, line, self.of_line(line)));
+        let trades = market.all_lines().iter().filter_map(|line| likely_trade(market, line, self.of_line(line)));
         trades.map(|trade| trade.gain).sum()
     }
 
@@ -163,22 +208,18 @@ impl Prices {
         let price = |other: TokenId| self.values[other.index()];
         let mut surplus = 0.0;
         for edge in market.graph().edges(token) {
-            for line in market.lines(edge.pool) {
-                if line.token_in == token
-                    && let Some(trade) = best_trade(market, line, [value, price(line.token_out)])
-                {
-                    surplus -= trade.input;
-                }
-                if line.token_out == token
-                    && let Some(trade) = best_trade(market, line, [price(line.token_in), value])
-                {
-                    surplus += trade.output;
-                }
-            }
+            let other = price(edge.token_out);
+            let [out, back] = [edge.way, edge.way.reversed()].map(|way| market.line(edge.pool, way));
+            let trade = |line: Option<&HotLine>, prices| likely_trade(market, line?, prices);
+            surplus -= trade(out, [value, other]).map_or(0.0, |trade| trade.input);
+            surplus += trade(back, [other, value]).map_or(0.0, |trade| trade.output);
         }
         surplus
     }
 }
+
+/// Least curvature that tells depths apart.
+const FLAT: f64 = 1e-60;
 
 /// A way to price a token, deepest first.
 #[derive(Debug, Clone, Copy)]
@@ -187,19 +228,21 @@ struct Step {
     depth: f64,
     token: TokenId,
     value: f64,
+    unit: TokenId,
 }
 
 impl Step {
     /// Over a pool whose rates there and back these are: between them, its fee falls out. One that sells one way only is priced by that.
-    fn new(token: TokenId, from: f64, there: Mobius, back: Mobius) -> Option<Self> {
+    fn new((token, unit): (TokenId, TokenId), from: f64, [there, back]: [Mobius; 2]) -> Option<Self> {
         let value = match (there.g > 0.0, back.g > 0.0) {
             (true, true) => from / (there.g / back.g).sqrt(),
             (true, false) => from / there.g,
             (false, true) => from * back.g,
             (false, false) => return None,
         };
-        let depth = if there.g > 0.0 { from / there.h } else { value / back.h };
-        (value.is_normal() && depth > 0.0).then_some(Self { depth, token, value })
+        // A curve may be flat at its middle, or bent the other way by its fee: it is deep.
+        let depth = if there.g > 0.0 { from / there.h.max(FLAT) } else { value / back.h.max(FLAT) };
+        (value.is_normal() && depth > 0.0).then_some(Self { depth, token, value, unit })
     }
 }
 

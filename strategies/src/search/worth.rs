@@ -1,10 +1,17 @@
 //! What one pool is worth to whoever can buy and sell every token at given prices.
 
 use alphapulse_protocol::PoolId;
+use alphapulse_protocol::message::PoolKind;
+use ruint::aliases::U256;
 
 use super::prices::Prices;
-use crate::market::{HotLine, Market};
+use crate::market::{CURVE_ROUNDING, HotLine, Market, PoolView};
+use crate::pool::Mobius;
 use crate::pool::ladder::RANGES_MAX;
+use crate::sizing::peak;
+
+/// Part of what a pool holds that is tried first where its line says nothing.
+const START_PART: f64 = 1e-4;
 
 /// The trade through a pool that gains most at given prices, in real numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,10 +28,12 @@ pub(super) struct Trade {
 
 /// The best trade one way through a pool. None where the pool is in band: its first unit already loses.
 ///
-/// Prices of the tokens in and out, the value of one raw unit each. The pool's own ranges are walked until its marginal rate has come down
-/// to the prices' own, so the gain is the greatest that the pool can give, but for the rounding of floats.
-pub(super) fn best_trade(market: &Market, line: &HotLine, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
-    let rate = line.rate().g;
+/// Prices of the tokens in and out, the value of one raw unit each. No trade gains more, but for the rounding of floats: ranges are walked
+/// until the pool's marginal rate has come down to the prices' own; of other curves exact quotes near the best trade bound what is
+/// between them, or where the fee moves what the pool holds does.
+pub(super) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> Option<Trade> {
+    let [price_in, price_out] = prices;
+    let rate = line.bound().g;
     if rate <= 0.0 || (price_in <= 0.0 && price_out <= 0.0) {
         return None;
     }
@@ -32,14 +41,38 @@ pub(super) fn best_trade(market: &Market, line: &HotLine, [price_in, price_out]:
         // Beyond what a float holds: such a pool proves nothing, and nothing is proved about it.
         return Some(Trade { input: 0.0, output: 0.0, gain: f64::INFINITY, volume: 0.0 });
     }
-    // Most pools are in band, which their line tells.
+    // Most pools are in band, which their line tells, at the least fee that they may take.
     if rate * price_out <= price_in {
         return None;
     }
     let view = market.pool(line.pool).ok()?;
+    Some(if view.is_ranged() { over_ranges(&view, line, prices) } else { over_curve(market, &view, line, prices) })
+}
+
+/// The same where an estimate will do: of a curve that is no sequence of ranges, as the map at no input has it.
+pub(super) fn likely_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> Option<Trade> {
+    let is_ranged = |kind| matches!(kind, PoolKind::UniswapV2 | PoolKind::UniswapV3 | PoolKind::UniswapV4);
+    if is_ranged(line.kind()) {
+        return best_trade(market, line, prices);
+    }
+    let map = line.rate();
+    let input = most_at(map, prices)?;
+    let [price_in, price_out] = prices;
+    let (output, volume) = (map.output(input), price_in * input);
+    (output > 0.0).then_some(Trade { input, output, gain: price_out * output - volume, volume })
+}
+
+/// Input at which a map's marginal rate has come down to the prices'.
+fn most_at(map: Mobius, [price_in, price_out]: [f64; 2]) -> Option<f64> {
+    let above = map.g * price_out / price_in;
+    let input = (above.sqrt() - 1.0) / map.h;
+    (above > 1.0 && input > 0.0 && input.is_finite()).then_some(input)
+}
+
+fn over_ranges(view: &PoolView<'_>, line: &HotLine, [price_in, price_out]: [f64; 2]) -> Trade {
     let (mut input, mut output, mut gain) = (0.0, 0.0, 0.0);
     let mut walked = 0;
-    for range in view.ranges(line.way.zero_for_one().ok()?) {
+    for range in line.way.zero_for_one().into_iter().flat_map(|zero_for_one| view.ranges(zero_for_one)) {
         walked += 1;
         let (g, h) = (range.mobius.g * price_out / price_in, range.mobius.h);
         if g <= 1.0 {
@@ -56,15 +89,46 @@ pub(super) fn best_trade(market: &Market, line: &HotLine, [price_in, price_out]:
         (input, output) = (range.input_end, range.output_end);
         gain += price_out * (range.output_end - range.output_start) - price_in * width;
         if walked == RANGES_MAX {
-            // More ranges may follow, and nothing is known of them.
-            gain = f64::INFINITY;
+            // More ranges may follow, and only what bounds them all is known of them.
+            gain = bound_of_line(line, [price_in, price_out]);
         }
     }
     if walked == 0 {
-        // Out of band by its rate, on a curve of which nothing is known here.
-        gain = f64::INFINITY;
+        gain = bound_of_line(line, [price_in, price_out]);
     }
-    Some(Trade { input, output, gain, volume: price_in * input + price_out * output })
+    Trade { input, output, gain, volume: price_in * input + price_out * output }
+}
+
+/// What the map that bounds a line's output gains.
+fn bound_of_line(line: &HotLine, [price_in, price_out]: [f64; 2]) -> f64 {
+    let Mobius { g, h } = line.bound();
+    let above = (g * price_out / price_in).sqrt() - 1.0;
+    if above > 0.0 { price_in * above * above / h } else { 0.0 }
+}
+
+fn over_curve(market: &Market, view: &PoolView<'_>, line: &HotLine, prices: [f64; 2]) -> Trade {
+    let [price_in, price_out] = prices;
+    let at = market.timestamp();
+    let [held_in, held_out] =
+        [line.way.token_in, line.way.token_out].map(|token| view.held(token).map(|held| held as f64));
+    // It gives no more than it holds, and no better than at its first unit and its least fee.
+    let most = held_out.map_or(f64::INFINITY, |held| held * (price_out - price_in / line.bound().g).max(0.0));
+    // Its fee may fall on the way, and then what lies between two quotes is not known.
+    let is_concave = line.bound().g <= line.g * (1.0 + 2.0 * CURVE_ROUNDING);
+    let start = most_at(line.rate(), prices).or(held_in.map(|held| held * START_PART)).unwrap_or(1.0);
+    let quote = |input: f64| {
+        let amount_in = U256::try_from(input.floor()).ok().filter(|amount| !amount.is_zero())?;
+        let output = view.hop_output(line.way, amount_in, at).ok()?;
+        Some((f64::from(amount_in), f64::from(output)))
+    };
+    let found = peak(start, |input| quote(input).map(|(paid, got)| price_out * got - price_in * paid));
+    let Some((found, (input, output))) = found.and_then(|found| Some((found, quote(found.top.at)?))) else {
+        return Trade { input: 0.0, output: 0.0, gain: most, volume: 0.0 };
+    };
+    // A unit may be rounded away on either side.
+    let unit = price_in + price_out;
+    let gain = if is_concave { found.bound(2.0 * unit).max(0.0).min(most) } else { most };
+    Trade { input, output, gain, volume: price_in * input + price_out * output }
 }
 
 /// The same over every way through a pool: a route goes through it once.

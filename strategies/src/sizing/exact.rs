@@ -43,7 +43,7 @@ impl Amounts {
 /// The pools of a route with their states.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Path<'a> {
-    legs: [(PoolView<'a>, bool); HOPS_MAX],
+    legs: [(PoolView<'a>, Way); HOPS_MAX],
     leg_count: usize,
     /// Unix second of the block asked about.
     at: u64,
@@ -53,26 +53,27 @@ impl<'a> Path<'a> {
     /// `None` for a pool that is not known, or more legs than a route has.
     pub(super) fn new(market: &'a Market, legs: &[Leg]) -> Option<Self> {
         let unused = PoolView::V2 { reserves: [0, 0], fee_ppm: 0 };
-        let mut path = Self { legs: [(unused, true); HOPS_MAX], leg_count: legs.len(), at: market.timestamp() };
+        let mut path =
+            Self { legs: [(unused, Way::of_pair(true)); HOPS_MAX], leg_count: legs.len(), at: market.timestamp() };
         if legs.len() > HOPS_MAX {
             return None;
         }
         for (slot, leg) in path.legs.iter_mut().zip(legs) {
-            *slot = (market.pool(leg.pool).ok()?, leg.zero_for_one);
+            *slot = (market.pool(leg.pool).ok()?, leg.way);
         }
         Some(path)
     }
 
-    pub(super) fn legs(&self) -> &[(PoolView<'a>, bool)] {
+    pub(super) fn legs(&self) -> &[(PoolView<'a>, Way)] {
         &self.legs[..self.leg_count]
     }
 
     /// Swaps `input` through every pool.
-    fn forward(&self, input: U256) -> Result<Amounts, QuoteError> {
+    pub(super) fn forward(&self, input: U256) -> Result<Amounts, QuoteError> {
         let mut amounts = Amounts { values: [U256::ZERO; HOPS_MAX + 1], leg_count: self.leg_count };
         amounts.values[0] = input;
-        for (index, (pool, zero_for_one)) in self.legs().iter().enumerate() {
-            amounts.values[index + 1] = pool.hop_output(Way::of_pair(*zero_for_one), amounts.values[index], self.at)?;
+        for (index, (pool, way)) in self.legs().iter().enumerate() {
+            amounts.values[index + 1] = pool.hop_output(*way, amounts.values[index], self.at)?;
         }
         Ok(amounts)
     }
@@ -80,9 +81,7 @@ impl<'a> Path<'a> {
     /// Input of the route for which its first `leg_count` legs give `output`.
     fn backward(&self, leg_count: usize, output: U256) -> Result<U256, QuoteError> {
         let legs = self.legs[..leg_count].iter().rev();
-        legs.copied().try_fold(output, |amount, (pool, zero_for_one)| {
-            pool.quote_exact_out(Way::of_pair(zero_for_one), amount, self.at)
-        })
+        legs.copied().try_fold(output, |amount, (pool, way)| pool.quote_exact_out(way, amount, self.at))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::market::{PoolRanges, PoolView};
 use crate::opportunity::HOPS_MAX;
-use crate::pool::{Mobius, PriceRange};
+use crate::pool::{Mobius, PriceRange, Way};
 
 /// Where a route earns most, in floats.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,8 +28,8 @@ struct Stand<'a> {
 }
 
 impl<'a> Stand<'a> {
-    fn start((pool, zero_for_one): (PoolView<'a>, bool)) -> Option<Self> {
-        let mut ranges = pool.ranges(zero_for_one);
+    fn start((pool, way): (PoolView<'a>, Way)) -> Option<Self> {
+        let mut ranges = pool.ranges(way.zero_for_one().ok()?);
         let first = ranges.next()?;
         Some(Self { ranges, mobius: first.mobius, capacity: width(&first) })
     }
@@ -96,7 +96,7 @@ impl Composed {
 
 /// The most profitable input, or `None` when there is no profit or a pool sells nothing.
 /// When a leg's ranges end before the rate has fallen to one, the input is what brings it there.
-pub(super) fn estimate(legs: &[(PoolView<'_>, bool)]) -> Option<Estimate> {
+pub(super) fn estimate(legs: &[(PoolView<'_>, Way)]) -> Option<Estimate> {
     // One value more than the legs is never needed; fixed arrays keep this off the heap.
     let mut stands: [Option<Stand<'_>>; HOPS_MAX] = [const { None }; HOPS_MAX];
     for (stand, leg) in stands.iter_mut().zip(legs) {
@@ -140,8 +140,8 @@ fn walk(legs: &mut [Stand<'_>]) -> Option<Estimate> {
 mod tests {
     use super::*;
 
-    fn pair(reserve_in: u128, reserve_out: u128, fee_ppm: u32) -> (PoolView<'static>, bool) {
-        (PoolView::V2 { reserves: [reserve_in, reserve_out], fee_ppm }, true)
+    fn pair(reserve_in: u128, reserve_out: u128, fee_ppm: u32) -> (PoolView<'static>, Way) {
+        (PoolView::V2 { reserves: [reserve_in, reserve_out], fee_ppm }, Way::of_pair(true))
     }
 
     /// Two pairs without fee, reserves (R, R) and (R, 4R): the rate round is 4, the composed curvature

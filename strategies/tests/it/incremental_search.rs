@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use alphapulse_protocol::{PoolId, TokenId, U256};
 use alphapulse_strategies::conformance::MarketStream;
-use alphapulse_strategies::search::best_cycles;
+use alphapulse_strategies::cyclic::Cyclic;
+use alphapulse_strategies::pool::Way;
+use alphapulse_strategies::search::enumerate_cycles;
 use alphapulse_strategies::{
     Admission, Market, MarketEvent, Opportunity, OpportunitySink, Strategy, StrategyConfig, StrategyKind, registry,
 };
@@ -22,11 +24,11 @@ struct Follower {
 
 impl Follower {
     fn new(config: &StrategyConfig) -> Self {
-        Self {
-            market: Market::new(Admission::allow_all(), 64),
-            strategy: registry::build(config, 0).expect("the configuration is valid"),
-            sink: OpportunitySink::new(64),
-        }
+        Self::of(registry::build(config, 0).expect("the configuration is valid"))
+    }
+
+    fn of(strategy: Box<dyn Strategy>) -> Self {
+        Self { market: Market::new(Admission::allow_all(), 64), strategy, sink: OpportunitySink::new(64) }
     }
 
     fn follow(&mut self, message: &[u8]) -> MarketEvent {
@@ -39,7 +41,17 @@ impl Follower {
 
 /// What one that joins now would see and report.
 fn newcomer(stream: &MarketStream, config: &StrategyConfig) -> Follower {
-    let mut follower = Follower::new(config);
+    joined(stream, Follower::new(config))
+}
+
+/// One that tries every route, which is another search.
+fn by_index(stream: &MarketStream, config: &StrategyConfig) -> Follower {
+    // Two hops at most are what the strategy of two venues looks for.
+    let config = StrategyConfig { kind: StrategyKind::Cyclic, ..config.clone() };
+    joined(stream, Follower::of(Box::new(Cyclic::indexed(&config, 0).expect("the configuration is valid"))))
+}
+
+fn joined(stream: &MarketStream, mut follower: Follower) -> Follower {
     for message in stream.snapshot() {
         follower.follow(&message);
     }
@@ -48,7 +60,10 @@ fn newcomer(stream: &MarketStream, config: &StrategyConfig) -> Follower {
 
 fn rates(market: &Market) -> Vec<[(u64, u64); 2]> {
     let pools = (0..).take(market.replica().pools().len()).map(PoolId);
-    let bits = |pool, dir| (market.rate(pool, dir).g.to_bits(), market.rate(pool, dir).h.to_bits());
+    let bits = |pool, dir| {
+        let map = market.rate(pool, Way::of_pair(dir));
+        (map.g.to_bits(), map.h.to_bits())
+    };
     pools.map(|pool| [bits(pool, true), bits(pool, false)]).collect()
 }
 
@@ -74,6 +89,9 @@ fn compare(config: &StrategyConfig, seed: u64, compared: &mut Compared) {
         let is_report_due = matches!(last_event, MarketEvent::BlockEnded | MarketEvent::SnapshotReady);
         if is_report_due && follower.market.replica().is_tradable() {
             assert_eq!(follower.sink.as_slice(), fresh.sink.as_slice(), "seed {seed} step {step}");
+            let indexed = by_index(&stream, config);
+            assert_eq!(follower.sink.as_slice(), indexed.sink.as_slice(), "seed {seed} step {step}");
+            assert_eq!((follower.strategy.cuts(), indexed.strategy.cuts()), (0, 0), "seed {seed} step {step}");
             compared.reports += 1;
             compared.empty += u64::from(fresh.sink.as_slice().is_empty());
         }
@@ -100,7 +118,7 @@ fn reports_from_updates_equal_those_of_a_newcomer() {
 
 /// Every route from two tokens, best first.
 fn everything(market: &Market) -> Vec<Opportunity> {
-    [0, 3].into_iter().flat_map(|token| best_cycles(market, TokenId(token), 3, U256::ZERO, usize::MAX)).collect()
+    [0, 3].into_iter().flat_map(|token| enumerate_cycles(market, TokenId(token), 3, U256::ZERO, usize::MAX)).collect()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Pools of kinds that routes do not go through yet are followed and quoted, survive a file, and disturb no other pool.
+//! Pools of kinds that routes do not go through are followed and quoted, survive a file, and disturb no other pool.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,11 @@ fn session() -> Vec<u8> {
 }
 
 fn market() -> Market {
-    let (mut market, mut decoder) = (Market::new(Admission::allow_all(), 64), FrameDecoder::new());
+    market_with(Admission::allow_all())
+}
+
+fn market_with(admission: Admission) -> Market {
+    let (mut market, mut decoder) = (Market::new(admission, 64), FrameDecoder::new());
     decoder.push(&session());
     while let Some(message) = decoder.next_message().expect("golden messages are valid") {
         market.apply(&message).expect("and fit each other");
@@ -32,11 +36,12 @@ fn market() -> Market {
 
 #[test]
 fn pools_of_kinds_without_routes_are_refused_by_name_and_the_others_trade() {
-    let market = market();
+    let traded = [PoolKind::UniswapV2, PoolKind::UniswapV3];
+    let market = market_with(Admission::allow_all().of_kinds(&traded));
     let pools = market.replica().pools();
     assert_eq!(pools.len(), 10);
     for (info, id) in pools.iter().zip((0..).map(PoolId)) {
-        let is_traded = matches!(info.kind, PoolKind::UniswapV2 | PoolKind::UniswapV3);
+        let is_traded = traded.contains(&info.kind);
         assert_eq!(market.is_admitted(id), is_traded, "{:?}", info.kind);
         let refused = market.refused().iter().find(|(pool, _)| *pool == id).map(|(_, refusal)| *refusal);
         assert_eq!(refused, (!is_traded).then_some(Refusal::KindNotTraded { kind: info.kind }));

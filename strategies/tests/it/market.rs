@@ -5,6 +5,7 @@ use alphapulse_protocol::message::{
     V3Swap, V3Tick, WireMessage,
 };
 use alphapulse_protocol::{BlockNumber, FeePpm, PoolId, Sequence, TokenId, U256, UnixNanos, VenueId};
+use alphapulse_strategies::pool::Way;
 use alphapulse_strategies::pool::tick_math::get_sqrt_ratio_at_tick;
 use alphapulse_strategies::search::best_cycles;
 use alphapulse_strategies::{Admission, Market, MarketEvent, QuoteError, Refusal};
@@ -40,7 +41,7 @@ fn only_listed_pools_of_listed_tokens_are_admitted() {
         [(PoolId(1), Refusal::TokenNotListed { token: token_address(2) }), (PoolId(2), Refusal::PoolNotListed)]
     );
     assert!(market.graph().edges(TokenId(2)).is_empty(), "no route leads to a token that is not listed");
-    assert_eq!(market.rate(PoolId(1), true).g, 0.0);
+    assert_eq!(market.rate(PoolId(1), Way::of_pair(true)).g, 0.0);
 }
 
 #[test]
@@ -109,14 +110,14 @@ impl Live {
 #[test]
 fn a_tick_map_that_contradicts_itself_is_refused_until_it_fits_again() {
     let mut live = Live::from(&three_pools());
-    let before = live.market.rate(PoolId(2), true);
+    let before = live.market.rate(PoolId(2), Way::of_pair(true));
     live.begin();
     // Liquidity that no position gave.
     live.put(V3Swap::new(PoolId(2), sqrt_price(0), 0, 7));
     live.end(1);
     assert_eq!(admitted(&live.market), [0, 1]);
     assert!(matches!(live.market.refused(), [(PoolId(2), Refusal::Inconsistent(_))]));
-    assert_eq!(live.market.rate(PoolId(2), true).g, 0.0);
+    assert_eq!(live.market.rate(PoolId(2), Way::of_pair(true)).g, 0.0);
     let routes = best_cycles(&live.market, TokenId(0), 4, U256::ZERO, 10);
     assert!(routes.iter().all(|route| !route.uses(PoolId(2))));
 
@@ -125,7 +126,7 @@ fn a_tick_map_that_contradicts_itself_is_refused_until_it_fits_again() {
     live.end(1);
     assert_eq!(admitted(&live.market), [0, 1, 2]);
     assert!(live.market.refused().is_empty());
-    assert_eq!(live.market.rate(PoolId(2), true), before);
+    assert_eq!(live.market.rate(PoolId(2), Way::of_pair(true)), before);
 }
 
 /// A pair and a concentrated pool are made in a block: of a token that is new with it, and a price far from the others'.
@@ -191,14 +192,14 @@ fn a_node_does_not_trade_a_pool_because_a_factory_made_it() {
 fn rates_follow_at_the_end_of_a_block_and_quotes_at_once() {
     let mut live = Live::from(&three_pools());
     let quote = |live: &Live| live.market.quote_exact_in(PoolId(0), (TokenId(0), TokenId(1)), U256::from(1_000));
-    let (rate, quoted) = (live.market.rate(PoolId(0), true), quote(&live));
+    let (rate, quoted) = (live.market.rate(PoolId(0), Way::of_pair(true)), quote(&live));
     assert_eq!(live.begin(), MarketEvent::BlockBegun);
     assert_eq!(live.put(V2Reserves::new(PoolId(0), 2_000_000, 1_000_000)), MarketEvent::PoolChanged(PoolId(0)));
     assert_ne!(quote(&live), quoted);
-    assert_eq!(live.market.rate(PoolId(0), true), rate);
+    assert_eq!(live.market.rate(PoolId(0), Way::of_pair(true)), rate);
     assert_eq!(live.put(V3Liquidity::new(PoolId(2), -10, 10, 5)), MarketEvent::PoolChanged(PoolId(2)));
     assert_eq!(live.end(2), MarketEvent::BlockEnded);
-    assert!(live.market.rate(PoolId(0), true).g < rate.g);
+    assert!(live.market.rate(PoolId(0), Way::of_pair(true)).g < rate.g);
 }
 
 #[test]

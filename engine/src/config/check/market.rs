@@ -8,7 +8,7 @@ use alphapulse_relay::{Endpoint, PoolSpec, VenueSpec};
 use super::{Checker, parse_nonzero_address};
 use crate::config::raw::{RawChain, RawPool, RawToken, RawVenue};
 use crate::config::validated::{ChainConfig, TokenSpec};
-use crate::execution::calldata::VENUES_MAX;
+use crate::execution::calldata::{POOL_KINDS, VENUES_MAX};
 
 /// Most decimals of a token: ten to the 77th is the last power below 2^256.
 const DECIMALS_MAX: u64 = 77;
@@ -93,10 +93,9 @@ impl Checker<'_> {
         let name = name.map(|name| self.set(&key("name"), name.clone(), name));
         let kind = self.required(&key("kind"), raw.kind.as_ref(), "\"uniswap_v2\"");
         let kind = kind.and_then(|text| {
-            let kinds = [PoolKind::UniswapV2, PoolKind::UniswapV3];
             let how = "\"uniswap_v2\" or \"uniswap_v3\"";
             let kind =
-                self.parse(&key("kind"), &text, how, |text| kinds.into_iter().find(|kind| kind.name() == text))?;
+                self.parse(&key("kind"), &text, how, |text| POOL_KINDS.into_iter().find(|kind| kind.name() == text))?;
             Some(self.set(&key("kind"), kind, kind.name()))
         });
         let factory = self.address(&key("factory"), raw.factory.as_ref());

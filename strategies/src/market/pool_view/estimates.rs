@@ -1,9 +1,17 @@
 //! What search and sizing read of a pool.
 
 use super::{PoolRanges, PoolView, oriented};
+use crate::pool::mobius::kept_share;
+use crate::pool::solidly::SolidlyCurve;
 use crate::pool::stable_swap::{PRICE_CACHE_SECONDS, PriceCache, StableSwapView};
 use crate::pool::v4::takes_part_in_swaps;
 use crate::pool::{Mobius, Way, estimate};
+
+/// What rounding takes away must not be on the wrong side.
+const BELOW: f64 = 1.0 - 1e-12;
+
+/// Part by which float rounding may have made the slope of a curve too small.
+pub(crate) const CURVE_ROUNDING: f64 = 1e-9;
 
 impl<'a> PoolView<'a> {
     /// Output as a function of input as search estimates it: exact up to the first price boundary for pairs of constant
@@ -29,6 +37,34 @@ impl<'a> PoolView<'a> {
         }
     }
 
+    /// A map that bounds the whole output from above, where `map` is that of [`PoolView::rate`]. Its curvature is 0 where no more is known
+    /// than that the output is concave, and its rate that at the least fee where the fee moves: a trade towards the peg pays less of it.
+    ///
+    /// Over each range `1 / sqrt(f')` is linear in the input, and grows by the square root of the fee's kept share over the liquidity: least
+    /// where there is most of that, and jumps only up. With the most liquidity all the way it is nowhere too high, and the map of such a
+    /// range nowhere below the output.
+    pub(in crate::market) fn bound(&self, way: Way, map: Mobius, liquidity_max: u128) -> Mobius {
+        let zero_for_one = way.zero_for_one();
+        let ranged = |fee_ppm: u32| (kept_share(fee_ppm) * map.g).sqrt() / liquidity_max as f64 * BELOW;
+        let h = match (self, zero_for_one) {
+            (Self::V2 { .. }, _) => map.h,
+            (Self::Solidly(view), _) if view.curve == SolidlyCurve::Volatile => map.h,
+            (Self::V3(view), _) if liquidity_max > 0 => ranged(view.fee_ppm),
+            (Self::V4(view), Ok(zero_for_one)) if liquidity_max > 0 => {
+                view.concentrated(zero_for_one).map_or(0.0, |view| ranged(view.fee_ppm))
+            }
+            _ => 0.0,
+        };
+        let kept_more = match self {
+            Self::StableSwap(pool) => pool.with_view(estimate::stable_swap_fee_range),
+            Self::CryptoSwap(pool) => estimate::crypto_swap_fee_range(&pool.view().terms),
+            _ => 1.0,
+        };
+        // A slope by formula may be a little too low.
+        let g = if self.is_ranged() { map.g } else { map.g * kept_more * (1.0 + CURVE_ROUNDING) };
+        Mobius { g, h }
+    }
+
     /// Whether [`PoolView::rate`] may be another after `at` although no message about the pool comes: while amplification
     /// moves, and until rates expire, those of a base pool too. That there may be messages about a base pool is not counted.
     #[must_use]
@@ -50,6 +86,16 @@ impl<'a> PoolView<'a> {
         }
     }
 
+    /// Whether the pool's output is a sequence of Möbius maps, which [`PoolView::ranges`] gives.
+    #[must_use]
+    pub fn is_ranged(&self) -> bool {
+        match self {
+            Self::V2 { .. } | Self::V3(_) | Self::V4(_) => true,
+            Self::Solidly(view) => view.curve == SolidlyCurve::Volatile,
+            _ => false,
+        }
+    }
+
     /// Price ranges from the current price on, in the order in which a swap uses them up; none for a kind whose curve is
     /// no sequence of Möbius maps.
     #[must_use]
@@ -61,6 +107,9 @@ impl<'a> PoolView<'a> {
                 Ok(view) => PoolRanges::V3(view.ranges(zero_for_one)),
                 Err(_) => PoolRanges::V2(None),
             },
+            Self::Solidly(view) if view.curve == SolidlyCurve::Volatile => {
+                PoolRanges::of_pair(oriented(view.reserves, zero_for_one), view.fee_ppm)
+            }
             _ => PoolRanges::V2(None),
         }
     }

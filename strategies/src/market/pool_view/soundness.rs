@@ -20,6 +20,20 @@ impl<'a> PoolView<'a> {
         }
     }
 
+    /// Raw units of a token that the pool can give at most, where its state says: pools of ranges do not.
+    #[must_use]
+    pub fn held(&self, token: u8) -> Option<u128> {
+        let of = |balances: &[u128]| balances.get(usize::from(token)).copied();
+        match self {
+            Self::V2 { reserves, .. } | Self::Solidly(SolidlyView { reserves, .. }) => of(reserves),
+            Self::V3(_) | Self::V4(_) => None,
+            Self::StableSwap(pool) => of(pool.balances),
+            Self::CryptoSwap(pool) => of(pool.balances()),
+            Self::Weighted(pool) => of(pool.balances),
+            Self::BalancerStable(pool) => of(pool.balances),
+        }
+    }
+
     /// Whether the parts of the state fit each other.
     ///
     /// # Errors
@@ -40,6 +54,21 @@ impl<'a> PoolView<'a> {
             Some(curve) => check_moved(&curve, before),
             None => self.check_consistency(),
         }
+    }
+
+    /// Most liquidity of any range of a sound pool; 0 for one without ticks.
+    pub(in crate::market) fn liquidity_max(&self) -> u128 {
+        let Ok(Some(curve)) = self.curve() else { return 0 };
+        // Against the range of the price: what lies outside of the known ticks is in both.
+        let (mut sum, mut here, mut most) = (0_i128, 0_i128, 0_i128);
+        for entry in curve.ticks {
+            sum = sum.saturating_add(entry.liquidity_net);
+            if entry.tick <= curve.tick {
+                here = sum;
+            }
+            most = most.max(sum);
+        }
+        curve.liquidity.saturating_add_signed(most.saturating_sub(here))
     }
 
     /// Tick and liquidity of a pool that has ticks.

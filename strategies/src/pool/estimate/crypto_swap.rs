@@ -30,6 +30,13 @@ pub fn crypto_swap(view: &CryptoSwapView, way: Way, at: u64) -> Option<Mobius> {
     gross.less_fee(fee, growth).osculating(unit(token_in) / total, total / unit(token_out))
 }
 
+/// How many times as much is kept at the least fee as at the greatest.
+#[must_use]
+pub fn crypto_swap_fee_range(terms: &CryptoSwapTerms) -> f64 {
+    let [mid, out] = [terms.mid_fee, terms.out_fee].map(|fee| fee as f64 / FEE_ONE);
+    (1.0 - mid.min(out)) / (1.0 - mid.max(out))
+}
+
 /// `ann gamma^2 (S - 1) K0 = (1 - K0) (gamma + 1 - K0)^2` with `K0 = n^n P`, of balances in units of the invariant.
 struct Curve<'b> {
     ann: f64,

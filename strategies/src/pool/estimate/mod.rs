@@ -24,9 +24,9 @@ mod solidly;
 mod stable_swap;
 mod weighted;
 
-pub use crypto_swap::crypto_swap;
+pub use crypto_swap::{crypto_swap, crypto_swap_fee_range};
 pub use solidly::solidly;
-pub use stable_swap::{balancer_stable, stable_swap};
+pub use stable_swap::{balancer_stable, stable_swap, stable_swap_fee_range};
 pub use weighted::weighted;
 
 use super::Mobius;

@@ -29,6 +29,14 @@ pub fn stable_swap(view: &StableSwapView<'_>, way: Way, at: u64) -> Option<Mobiu
     gross.less_fee(fee, growth).osculating(rate_in / ONE_18 / total, total * ONE_18 / rate_out)
 }
 
+/// How many times as much is kept at the least fee as at the greatest: 1 where it does not move.
+#[must_use]
+pub fn stable_swap_fee_range(view: &StableSwapView<'_>) -> f64 {
+    let base = view.fee as f64 / FEE_ONE as f64;
+    let multiplier = view.offpeg_fee_multiplier as f64 / FEE_ONE as f64;
+    if !view.rules.is_fee_dynamic() || multiplier <= 1.0 { 1.0 } else { (1.0 - base) / (1.0 - base * multiplier) }
+}
+
 /// Of a Balancer stable pool in a block of timestamp `at`, not to or from its own share. Units: raw.
 #[must_use]
 pub fn balancer_stable(view: &StableView<'_>, way: Way, at: u64) -> Option<Mobius> {
