@@ -181,6 +181,18 @@ fn routes_go_through_curves_too() {
     assert!(number(&route["profit"]) > U256::from(10_u128.pow(18)), "{route}");
 }
 
+/// A file that somebody else wrote is sent to who can read it.
+#[test]
+fn another_s_file_is_sent_to_convert_and_an_empty_one_is_called_so() {
+    let folder = folder();
+    for (text, said) in [(r#"{"orders":[],"liquidity":[]}"#, "alphapulse snapshot convert"), ("", "the file is empty")]
+    {
+        let path = file(&folder, "other.json", text);
+        let ran = run(["scan", "--snapshot", path.to_str().expect("UTF-8"), "--token", WETH]);
+        ran.must_fail(1, &["cannot be used", "next: ", said]);
+    }
+}
+
 #[test]
 fn what_cannot_be_scanned_for_is_a_usage_error() {
     scan_empty(&["--token", WETH, "--limit", "0"]).must_fail(2, &["--limit", "above zero"]);

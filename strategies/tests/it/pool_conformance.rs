@@ -155,3 +155,36 @@ fn example_market() -> Market {
     file.describe(|message| market.apply(&message).map(drop)).expect("its pools fit each other");
     market
 }
+
+/// What search takes for the most that a pool can give: above every amount that the contract's own arithmetic gives, also where a fee falls on
+/// the way.
+#[test]
+fn no_pool_gives_more_than_the_map_that_bounds_it() {
+    let first = data::seed("bounding maps", 40);
+    let (mut asked, mut nearest) = (0_u64, 0.0_f64);
+    for species in Species::ALL {
+        for seed in (first..).take(40 * data::cases_factor()) {
+            let Ok((market, id)) = species.draw(seed).market() else { continue };
+            for line in market.lines(id) {
+                let Ok(view) = market.pool(id) else { continue };
+                let bound = line.bound();
+                for bit in (0..120).step_by(3) {
+                    let amount = U256::from(5) << bit;
+                    let Ok(output) = view.hop_output(line.way, amount, market.timestamp()) else { continue };
+                    let (output, most) = (f64::from(output), bound.output(f64::from(amount)));
+                    // Two units of the output, and what two of the input buy: a fee may be rounded down.
+                    let rounding = 2.0 + 2.0 * bound.g;
+                    assert!(
+                        output <= most * (1.0 + 1e-9) + rounding,
+                        "{species:?} seed {seed}: {amount} gives {output}: {line:?}"
+                    );
+                    asked += 1;
+                    nearest =
+                        nearest.max(if amount > U256::from(1_u64 << 40) && output > 1e9 { output / most } else { 0.0 });
+                }
+            }
+        }
+    }
+    data::report(&format!("{asked} amounts, at most {nearest} of the bound"));
+    assert!(asked > 50_000 && nearest > 0.999, "{asked}, {nearest}");
+}
