@@ -20,7 +20,7 @@ use alphapulse_protocol::message::{Hello, Subscribe};
 use alphapulse_relay::{Feed, Relay};
 use anyhow::{Context, Result, ensure};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
 use crate::latency::{Reader, read_feed, settle};
@@ -32,13 +32,19 @@ use crate::stats::Samples;
 pub(crate) const ATTACKER: &str = "--attack";
 /// Far above what any step takes.
 const LONG: Duration = Duration::from_secs(60);
-/// Peers that connect and say nothing, again when they are thrown out.
+/// Peers that connect and say nothing, each again when it is thrown out.
 const SILENT: usize = 1_000;
+/// Connections that are made before an attack counts as under way: so many that the others come in at the door's pace.
+const UNDER_WAY: u64 = 300;
 /// Peers that send garbage as fast as it is taken, again when they are thrown out.
 const GARBAGE: usize = 2;
-/// Pace and patience of the bystander: those of the relay.
-const ACCEPT_EVERY: Duration = Duration::from_millis(4);
+/// Pace, patience and queue of the bystander: those of the relay.
+const ACCEPT_EVERY: Duration = Duration::from_micros(15_625);
 const SILENT_AT_MOST: Duration = Duration::from_secs(1);
+const BACKLOG: u32 = 256;
+/// So long nobody comes to a door once those are gone who waited there when an attack ended: some times its pace, and the time
+/// that a silent one is given.
+const CALM: Duration = Duration::from_millis(1_200);
 /// An attacker's rest between two connections: a real one has a network between.
 const RECONNECT_AFTER: Duration = Duration::from_millis(1);
 
@@ -63,9 +69,10 @@ fn measure_held(rounds: usize, blocks: usize) -> Result<Attacked> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let chain = Chain::new(1);
     let relay = runtime.block_on(chain.relay_with(&socket, Some((Ipv4Addr::LOCALHOST, 0).into())))?;
-    let bystander = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
+    let sent_away = Arc::new(AtomicU64::new(0));
+    let bystander = runtime.block_on(async { listen() })?;
     let bystander_address = bystander.local_addr()?;
-    runtime.spawn(stand_by(bystander));
+    runtime.spawn(stand_by(bystander, Arc::clone(&sent_away)));
     pinned::hold(0);
     let turns = u64::try_from((rounds + 1) * 6 * blocks)?;
     let feed = Feed::connect_unix(&socket, None)?;
@@ -90,6 +97,11 @@ fn measure_held(rounds: usize, blocks: usize) -> Result<Attacked> {
             samples[at].end_block();
             let connections = attack.map_or(Ok(0), Attack::end)?;
             hostile += if at == 2 { connections } else { 0 };
+            if at > 0 {
+                until_calm(|| {
+                    sent_away.load(Ordering::Relaxed) + relay.stats().handshake_failures + relay.stats().displaced
+                });
+            }
         }
     }
     reader.join()?;
@@ -148,17 +160,36 @@ fn subscribe(socket: &Path) -> Result<UnixStream> {
     Ok(stream)
 }
 
+fn listen() -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(BACKLOG)
+}
+
 /// Takes connections at the relay's pace, reads once, and throws out: what any server pays.
-async fn stand_by(listener: TcpListener) {
+async fn stand_by(listener: TcpListener, sent_away: Arc<AtomicU64>) {
     let mut pace = tokio::time::interval(ACCEPT_EVERY);
     loop {
         pace.tick().await;
         let Ok((mut socket, _)) = listener.accept().await else { continue };
+        let sent_away = Arc::clone(&sent_away);
         tokio::spawn(async move {
             let mut piece = [0; 512];
             // Whatever it says, and if it says nothing: it is thrown out.
             drop(timeout(SILENT_AT_MOST, socket.read(&mut piece)).await);
+            sent_away.fetch_add(1, Ordering::Relaxed);
         });
+    }
+}
+
+/// Waits until nobody is sent away any more, by a count of all who were: an attack leaves a queue behind.
+fn until_calm(sent_away: impl Fn() -> u64) {
+    loop {
+        let before = sent_away();
+        thread::sleep(CALM);
+        if sent_away() == before {
+            return;
+        }
     }
 }
 
@@ -202,14 +233,14 @@ impl Attack {
 pub(crate) fn attack(address: &str) -> Result<()> {
     pinned::release();
     let address: SocketAddr = address.parse()?;
-    let (connections, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (connections, is_over) = (Arc::new(AtomicU64::new(0)), AtomicBool::new(false));
     thread::scope(|scope| {
-        scope.spawn(|| stay_silent(address, &connections, &is_over));
+        scope.spawn(|| stay_silent(address, &connections));
         for _ in 0..GARBAGE {
             scope.spawn(|| send_garbage(address, &connections, &is_over));
         }
         let started = Instant::now();
-        while connections.load(Ordering::Relaxed) < SILENT as u64 && started.elapsed() < LONG {
+        while connections.load(Ordering::Relaxed) < UNDER_WAY && started.elapsed() < LONG {
             thread::sleep(Duration::from_millis(1));
         }
         tell(connections.load(Ordering::Relaxed))?;
@@ -227,19 +258,26 @@ fn tell(connections: u64) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// A crowd that says nothing; who is thrown out is replaced.
-fn stay_silent(address: SocketAddr, connections: &AtomicU64, is_over: &AtomicBool) {
-    let mut crowd = std::collections::VecDeque::new();
-    while !is_over.load(Ordering::Relaxed) {
-        if let Ok(socket) = TcpStream::connect_timeout(&address, LONG) {
-            connections.fetch_add(1, Ordering::Relaxed);
-            crowd.push_back(socket);
+/// A crowd that says nothing, all at once; who is thrown out comes again. Until the process ends.
+fn stay_silent(address: SocketAddr, connections: &Arc<AtomicU64>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime of one thread can be built").block_on(async {
+        let mut crowd = tokio::task::JoinSet::new();
+        for _ in 0..SILENT {
+            let connections = Arc::clone(connections);
+            crowd.spawn(async move {
+                loop {
+                    if let Ok(mut socket) = tokio::net::TcpStream::connect(address).await {
+                        connections.fetch_add(1, Ordering::Relaxed);
+                        // Until it is thrown out: whatever it is told, it does not answer.
+                        while socket.read(&mut [0; 64]).await.is_ok_and(|count| count > 0) {}
+                    }
+                    tokio::time::sleep(RECONNECT_AFTER).await;
+                }
+            });
         }
-        if crowd.len() > SILENT {
-            crowd.pop_front();
-            thread::sleep(RECONNECT_AFTER);
-        }
-    }
+        crowd.join_all().await;
+    });
 }
 
 /// One that floods, and comes again when it is thrown out.

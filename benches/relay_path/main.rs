@@ -26,8 +26,8 @@ use anyhow::Result;
 
 use crate::machine::Disturbance;
 
-/// Times the rounds of an attack: a slowest percent needs more samples than a median for an interval as narrow.
-const ATTACK_ROUNDS: usize = 4;
+/// Times the blocks of a turn under attack: a slowest percent needs more samples than a median for an interval as narrow.
+const ATTACK_BLOCKS: usize = 4;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,7 @@ fn main() -> Result<()> {
         report::print_stall(&stall::measure(scale.rounds, scale.flow_blocks)?);
     }
     if is_wanted("attack") {
-        report::print_attacked(&attack::measure(scale.rounds * ATTACK_ROUNDS, scale.latency_blocks)?);
+        report::print_attacked(&attack::measure(scale.rounds, scale.latency_blocks * ATTACK_BLOCKS)?);
     }
     report::print_disturbance(&Disturbance::now().since(before));
     Ok(())

@@ -121,7 +121,9 @@ counters! {
     truth_sampled,
     /// Pools that were found equal to the chain.
     truth_equal,
-    /// Pools that were found to differ from the chain.
+    /// Pools among those equal that differed at first, and did not when the source was asked once more.
+    truth_wavered,
+    /// Pools that were found to differ from the chain, twice.
     truth_diverged,
     /// Pools in quarantine that were read to be told anew.
     truth_read,

@@ -28,6 +28,11 @@ impl Pace {
             sleep_until(self.full_at - self.burst).await;
         }
     }
+
+    /// Puts back so many that were taken.
+    pub(crate) fn give_back(&mut self, count: u32) {
+        self.full_at = self.full_at.checked_sub(self.every * count).unwrap_or_else(Instant::now);
+    }
 }
 
 #[cfg(test)]
@@ -43,5 +48,22 @@ mod tests {
         }
         // Five at once, and the twenty behind them 10 ms each.
         assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_can_be_taken_again() {
+        let mut pace = Pace::new(100, 3);
+        for _ in 0..40 {
+            pace.take().await;
+            pace.give_back(1);
+        }
+        assert!(pace.full_at <= Instant::now(), "nothing is missing");
+        // More than was ever taken makes the bucket no larger.
+        pace.give_back(100);
+        let start = Instant::now();
+        for _ in 0..5 {
+            pace.take().await;
+        }
+        assert!(start.elapsed() >= Duration::from_millis(20), "{:?}", start.elapsed());
     }
 }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use alphapulse_protocol::message::CloseReason;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,6 +33,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// makes it, and not us. At once, so that all clients of a relay that restarts are back at once; and no more in a second, because
 /// at a thousand the system's own work for them is seen in the stream's latency.
 const ACCEPTED: (u32, u32) = (250, 256);
+/// Those of them who are not let in. Clients who are come and go as above; a crowd of others, at as many, is still seen in the
+/// stream's slowest percent where all share two cores.
+const STRANGERS: (u32, u32) = (64, 256);
 
 /// What a connection needs of the relay.
 #[derive(Clone)]
@@ -44,6 +48,8 @@ pub(super) struct Door {
     pub(super) connections: Arc<Semaphore>,
     pub(super) gate: Arc<Gate>,
     pub(super) tls: Option<TlsAcceptor>,
+    /// Clients that were let in since the door last looked: no strangers.
+    pub(super) admitted: Arc<AtomicU32>,
     /// Where the stream runs, and whoever is let in is served.
     pub(super) inside: Handle,
 }
@@ -57,8 +63,11 @@ impl Door {
         };
         let mut connections = JoinSet::new();
         let mut pace = Pace::new(ACCEPTED.0, ACCEPTED.1);
+        let mut strangers = Pace::new(STRANGERS.0, STRANGERS.1);
         loop {
             pace.take().await;
+            strangers.give_back(self.admitted.swap(0, Ordering::Relaxed));
+            strangers.take().await;
             match listener.accept().await {
                 Ok((stream, origin)) => {
                     let deadline = Instant::now() + HANDSHAKE;
@@ -108,6 +117,7 @@ impl Door {
             None => peer.be_gone(CloseReason::Full),
             Some(Ok(agreed)) => {
                 drop(greeting);
+                self.admitted.fetch_add(1, Ordering::Relaxed);
                 self.let_in(peer, agreed).await;
             }
             Some(Err(None)) => self.metrics.handshake_failures.add(1),

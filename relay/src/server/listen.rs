@@ -17,8 +17,9 @@ use crate::error::RelayError;
 
 /// Bytes that the system holds of what a peer sent and the relay has not read: a login, or what a publisher sends in a round trip.
 const RECEIVE_BYTES: u32 = 64 << 10;
-/// Connections that wait to be accepted, as `TcpListener::bind` has it.
-const BACKLOG: u32 = 1024;
+/// Connections that wait to be accepted: strangers who fill it keep others waiting for four seconds. The system drops what comes
+/// beyond, and it comes again.
+const BACKLOG: u32 = 256;
 
 /// A unix socket's file, removed when the relay ends.
 #[derive(Debug)]

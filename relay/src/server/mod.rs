@@ -74,6 +74,7 @@ impl Server {
             connections: Arc::clone(&connections),
             gate: Arc::new(gate),
             tls,
+            admitted: Arc::default(),
             inside: Handle::current(),
         };
         let mut watches = Vec::new();

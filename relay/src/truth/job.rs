@@ -57,6 +57,8 @@ pub(crate) struct Findings {
 #[derive(Debug)]
 pub(super) enum Found {
     Equal,
+    /// It differed at first, and was equal when it was asked for once more.
+    Wavered(Difference),
     Differs(Difference),
     /// What it holds, where that was the question.
     Read(Box<PoolState>),

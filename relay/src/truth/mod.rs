@@ -262,6 +262,12 @@ impl Truth {
                 replica.pools().get(pool.index()).into_iter().for_each(|info| self.notes.read(info, block));
                 None
             }
+            Found::Wavered(difference) => {
+                metrics.truth_wavered.add(1);
+                let (address, Difference { field, ours, theirs, .. }) = (address_of(replica, pool), &difference);
+                tracing::info!(pool = %address, block = block.number.0, field, ours, theirs, "the node gave another state at first, and ours when asked again");
+                self.weigh(pool, Found::Equal, block, replica)
+            }
             Found::Equal => {
                 metrics.truth_equal.add(1);
                 let parts = self.ward.release(pool, block.number.0)?;

@@ -74,13 +74,34 @@ async fn look<S: ChainSource>(source: &S, job: &Job, wait_max: Duration) -> Vec<
     let (ill, rest) = job.asks.split_at(job.ill);
     let alone = join_all(ill.iter().map(|ask| ask_for(source, job, core::slice::from_ref(ask), wait_max)));
     let (alone, rest) = join(alone, ask_for(source, job, rest, wait_max)).await;
+    let found = alone.into_iter().flatten().chain(rest).collect();
+    let found = doubt(source, job, found, wait_max).await;
     // Asked last: what was read of a block that left the chain may be of another.
     match timeout(wait_max, source.is_canonical(&job.at)).await {
-        Ok(Ok(true)) => alone.into_iter().flatten().chain(rest).collect(),
+        Ok(Ok(true)) => found,
         Ok(Ok(false)) => all(&job.asks, || Found::Void),
         Ok(Err(error)) => all(&job.asks, || Found::Unread(error.to_string())),
         Err(_) => all(&job.asks, || unanswered(wait_max)),
     }
+}
+
+/// Asks once more for those that differ: a node that takes in the next block meanwhile may answer from that one.
+async fn doubt<S: ChainSource>(source: &S, job: &Job, mut found: Vec<Found>, wait_max: Duration) -> Vec<Found> {
+    let doubted = job.asks.iter().zip(&mut found).filter_map(|(ask, found)| match found {
+        Found::Differs(first) => Some((ask, first.clone(), found)),
+        _ => None,
+    });
+    // Each alone: an answer for one is none for another.
+    join_all(doubted.map(|(ask, first, found)| async move {
+        let again = ask_for(source, job, core::slice::from_ref(ask), wait_max).await;
+        match again.into_iter().next() {
+            Some(Found::Equal) => *found = Found::Wavered(first),
+            Some(Found::Differs(second)) => *found = Found::Differs(second),
+            _ => {}
+        }
+    }))
+    .await;
+    found
 }
 
 async fn ask_for<S: ChainSource>(source: &S, job: &Job, asks: &[Ask], wait_max: Duration) -> Vec<Found> {

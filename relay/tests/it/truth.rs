@@ -225,6 +225,16 @@ async fn where_nobody_compares_nothing_is_asked_and_that_is_told() {
 }
 
 #[tokio::test]
+async fn a_node_that_answers_from_another_block_at_first_shuts_no_pool() {
+    let mut scene = Scene::new().await;
+    scene.faults(Faults { absurd_samples: 1, ..Faults::default() });
+    scene.mine_until("the second answer", |_, stats| stats.truth_wavered > 0).await;
+    scene.mine_until("further samples", |_, stats| stats.truth_equal >= 9).await;
+    let stats = scene.relay.stats();
+    assert_eq!((stats.truth_diverged, scene.reader.said.len()), (0, 0), "{stats:?}");
+}
+
+#[tokio::test]
 async fn what_no_reader_would_take_is_not_told_and_ends_no_epoch() {
     let mut scene = Scene::new().await;
     scene.shut(0, HIDDEN).await;

@@ -242,6 +242,10 @@ async fn new_pools_of_real_factories_are_followed_to_the_wei() {
     let relay = Relay::start(config).await.expect("the relay starts");
     let mut fresh = Mirror::join(&relay);
     fresh.equals_the_contracts(&chain, &pools).await;
+    assert_eq!(fresh.replica.context(), mirror.replica.context());
+    assert_eq!((fresh.replica.tokens(), fresh.replica.pools()), (mirror.replica.tokens(), mirror.replica.pools()));
+    assert_eq!(fresh.replica.states(), mirror.replica.states());
+    assert_eq!(fresh.replica.quarantined(), mirror.replica.quarantined(), "{:?}", mirror.replica.quarantined());
     assert!(fresh.replica.is_same_state(&mirror.replica));
     relay.stop().await.expect("the relay stops");
 }

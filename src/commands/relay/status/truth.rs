@@ -20,8 +20,13 @@ pub(super) fn show(status: &RelayStatus, output: &mut Output) -> Result<(), Fail
             stats.truth_void,
         ))?;
         output.line(format_args!(
-            "          {} told anew, {} relapsed, {} re-admitted, {} not told; {} blocks skipped",
-            stats.truth_resynced, stats.truth_relapsed, stats.truth_readmitted, stats.truth_untold, stats.truth_skipped,
+            "          {} told anew, {} relapsed, {} re-admitted, {} not told; {} wavered; {} blocks skipped",
+            stats.truth_resynced,
+            stats.truth_relapsed,
+            stats.truth_readmitted,
+            stats.truth_untold,
+            stats.truth_wavered,
+            stats.truth_skipped,
         ))?;
     } else if stats.truth_ended > 0 {
         output.line("truth     ENDED by itself: no pool is compared with the chain any more; see the relay's log, and start it again")?;
