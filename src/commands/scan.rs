@@ -1,6 +1,7 @@
 //! `alphapulse scan`: the profitable closed routes of a snapshot.
 
 mod explain;
+mod joint;
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 use alphapulse_protocol::replica::TokenInfo;
 use alphapulse_protocol::{TokenId, U256};
+use alphapulse_strategies::joint::JointTerms;
 use alphapulse_strategies::search::best_cycles;
 use alphapulse_strategies::snapshot::Snapshot;
 use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity};
@@ -24,13 +26,18 @@ use crate::screen::{plain, units};
 const EXAMPLES: &str = r#"Examples:
   alphapulse scan --snapshot market.json.gz --token 0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2
   alphapulse scan --snapshot market.json --token 0xc02a… --token 0xa0b8… --max-hops 3 --min-profit 1000000 --json
+  alphapulse scan --snapshot market.json.gz --token 0xc02a… --joint --trade-cost 100000000000000
 
 One line per route, best first; with several tokens, the first token's routes come first, for profits in different
 tokens do not compare. Routes may share a pool: taking one can spoil the next. A route may pass a token twice that
 it does not begin with. Profit is before gas, and as the pools' arithmetic has it: a token that takes a fee when it
 is sent, or changes balances by itself, pays less. Where a route passes only a few raw units of a token, the amount is
-near the best one, not always the best. Without any route nothing is on stdout, and stderr says so. --explain proves a bound: whatever the route, no pool gives more than its
-best trade at one price for each token, so the dearest pools bound what any route earns."#;
+near the best one, not always the best. Without any route nothing is on stdout, and stderr says so. --explain proves
+a bound: whatever the route, no pool gives more than its best trade at one price for each token, so the dearest pools
+bound what any route earns.
+
+--joint gives one plan of trades in place of routes, for each token: what to hold before, the trades in an order in
+which they can be made, no pool twice, and the profit; stderr says what no trades together can exceed."#;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -59,9 +66,13 @@ pub(crate) struct ScanArguments {
     #[arg(long)]
     explain: bool,
 
-    /// One plan of trades that are best taken together (not in this release)
-    #[arg(long, hide = true)]
+    /// One plan of the trades that are best made together, for each token, in place of routes
+    #[arg(long, conflicts_with_all = ["max_hops", "limit"])]
     joint: bool,
+
+    /// What each trade of a plan costs besides, such as its gas, in raw units of each token
+    #[arg(long, value_name = "N", default_value = "0", value_parser = raw_amount, requires = "joint")]
+    trade_cost: U256,
 
     /// JSON lines, also on a terminal
     #[arg(long)]
@@ -83,10 +94,6 @@ fn raw_amount(text: &str) -> Result<U256, String> {
 }
 
 pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
-    if arguments.joint {
-        return Err(Failure::usage("--joint is not in this release")
-            .next("leave it out: routes are then found and sized one by one"));
-    }
     let snapshot = market_file::load(&arguments.snapshot)?;
     let market = market_of(&snapshot)?;
     let tokens = token_ids(&market, &arguments.tokens)?;
@@ -95,6 +102,14 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
     }
     let is_json = arguments.json || !io::stdout().is_terminal();
     let mut output = Output::new();
+    if arguments.joint {
+        for token in tokens {
+            let terms = JointTerms { token, trade_cost: arguments.trade_cost };
+            joint::write(&market, &terms, arguments.min_profit, is_json, &mut output)?;
+        }
+        output.finish()?;
+        return Ok(Exit::Ok);
+    }
     let mut is_any = false;
     for token in tokens {
         let found = best_cycles(&market, token, arguments.max_hops, arguments.min_profit, arguments.limit);

@@ -62,6 +62,7 @@ pub mod admission;
 pub mod market;
 pub mod snapshot;
 
+pub mod joint;
 pub mod opportunity;
 pub mod route;
 pub mod search;

@@ -1,13 +1,13 @@
 //! Search for profitable closed routes: once over a whole market, or event by event.
 
 mod bounded;
-mod certificate;
+pub(crate) mod certificate;
 mod indexed;
 mod prices;
 mod selection;
 mod stamps;
 mod touched;
-mod worth;
+pub(crate) mod worth;
 
 use core::cmp::{Ordering, Reverse};
 use core::ops::ControlFlow;

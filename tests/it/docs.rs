@@ -48,6 +48,8 @@ fn the_example_snapshot_gives_quotes_and_a_route() {
     assert_eq!(quoted.stdout.lines().next(), Some(r#"{"amount_out":"1992013962079806432986"}"#));
     assert!(!quoted.stdout.contains("error"), "{quoted:?}");
     let token = "0x00000000000000000000000000000000000000a1";
-    let scanned = run(["scan", "--snapshot", &market, "--token", token, "--json"]);
-    assert_eq!(scanned.code, Some(0), "{scanned:?}");
+    let scan = ["scan", "--snapshot", &market, "--token", token, "--json"];
+    let (routes, plan) = (run(scan), run(scan.iter().chain(&["--joint"])));
+    assert_eq!((routes.code, plan.code), (Some(0), Some(0)), "{routes:?} {plan:?}");
+    assert!(plan.stderr.contains("no trades together earn more than"), "{plan:?}");
 }

@@ -23,6 +23,7 @@ mod relay_status;
 mod run;
 mod running;
 mod scan;
+mod scan_joint;
 mod snapshot;
 mod testnet;
 mod wallet;

@@ -196,7 +196,8 @@ fn another_s_file_is_sent_to_convert_and_an_empty_one_is_called_so() {
 #[test]
 fn what_cannot_be_scanned_for_is_a_usage_error() {
     scan_empty(&["--token", WETH, "--limit", "0"]).must_fail(2, &["--limit", "above zero"]);
-    scan_empty(&["--token", WETH, "--joint"]).must_fail(2, &["--joint", "not in this release", "next: "]);
+    scan_empty(&["--token", WETH, "--joint", "--limit", "3"]).must_fail(2, &["--joint", "--limit"]);
+    scan_empty(&["--token", WETH, "--trade-cost", "3"]).must_fail(2, &["--joint"]);
     let other = "0x0000000000000000000000000000000000000001";
     scan_empty(&["--token", other]).must_fail(2, &["is not in the snapshot", "next: "]);
     scan_empty(&["--token", "weth"]).must_fail(2, &["--token"]);

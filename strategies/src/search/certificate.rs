@@ -11,7 +11,7 @@ use super::worth::best_of_pool;
 use crate::market::Market;
 
 /// What float rounding may have hidden, as a part of what is traded: see the sizing of routes, which allows for as much.
-pub(super) const ROUNDING: f64 = 1e-12;
+pub(crate) const ROUNDING: f64 = 1e-12;
 
 /// A pool that disagrees with the prices.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -39,6 +39,26 @@ impl Prices {
     /// them a look at every pool that it has; not for the path of a message.
     #[must_use]
     pub fn fit(market: &Market, bases: &[TokenId]) -> Self {
+        let (mut prices, units) = Self::spread_out(market, bases);
+        prices.settle(market, &units);
+        prices
+    }
+
+    /// The same without the second step: each token along the deepest pools alone. Cost: one look at every pool.
+    #[must_use]
+    pub fn along(market: &Market, bases: &[TokenId]) -> Self {
+        Self::spread_out(market, bases).0
+    }
+
+    /// Of these values by token, all in one unit; 0 where there is none.
+    pub(crate) fn from_values(values: Vec<f64>, unit: TokenId) -> Self {
+        let unit_of = |(token, value): (TokenId, &f64)| if *value > 0.0 { unit } else { token };
+        let units = (0..).map(TokenId).zip(&values).map(unit_of).collect();
+        Self { values, units }
+    }
+
+    /// Prices along the deepest pools, and the tokens that are units.
+    fn spread_out(market: &Market, bases: &[TokenId]) -> (Self, Vec<TokenId>) {
         let count = market.replica().tokens().len();
         let mut prices = Self { values: vec![0.0; count], units: (0..).map(TokenId).take(count).collect() };
         // One that pools connect to an earlier one is priced by it.
@@ -50,8 +70,7 @@ impl Prices {
                 prices.spread_from(market, *base);
             }
         }
-        prices.settle(market, &units);
-        prices
+        (prices, units)
     }
 
     /// What a raw unit of the token is worth; `None` where no pool that sells leads to it.

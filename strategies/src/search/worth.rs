@@ -7,6 +7,7 @@ use ruint::aliases::U256;
 use super::prices::Prices;
 use crate::market::{CURVE_ROUNDING, HotLine, Market, PoolView};
 use crate::pool::Mobius;
+use crate::pool::estimate::{StableCurve, WeightedCurve};
 use crate::pool::ladder::RANGES_MAX;
 use crate::sizing::peak;
 
@@ -15,15 +16,27 @@ const START_PART: f64 = 1e-4;
 
 /// The trade through a pool that gains most at given prices, in real numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Trade {
+pub(crate) struct Trade {
     /// Raw units of the token that goes in.
-    pub(super) input: f64,
+    pub(crate) input: f64,
     /// Raw units of the token that comes out.
-    pub(super) output: f64,
+    pub(crate) output: f64,
     /// What the output is worth above the input.
-    pub(super) gain: f64,
+    pub(crate) made: f64,
+    /// Most that any trade this way gains: the same, but where a curve is known by a few quotes only, or not to its end.
+    pub(crate) gain: f64,
+    /// By how much `made` may be off what is best, where a curve is known by a few quotes only.
+    pub(crate) noise: f64,
     /// What input and output are worth: errors of rounding are a part of it.
-    pub(super) volume: f64,
+    pub(crate) volume: f64,
+    /// Value by which the input rises where the rate of the prices rises by a part, for each such part; 0 where it stays, at a gap in the
+    /// pool's prices.
+    pub(crate) stiffness: f64,
+}
+
+impl Trade {
+    /// None at all.
+    const NONE: Self = Self { input: 0.0, output: 0.0, made: 0.0, gain: 0.0, noise: 0.0, volume: 0.0, stiffness: 0.0 };
 }
 
 /// The best trade one way through a pool. None where the pool is in band: its first unit already loses.
@@ -31,7 +44,7 @@ pub(super) struct Trade {
 /// Prices of the tokens in and out, the value of one raw unit each. No trade gains more, but for the rounding of floats: ranges are walked
 /// until the pool's marginal rate has come down to the prices' own; of other curves exact quotes near the best trade bound what is
 /// between them, or where the fee moves what the pool holds does.
-pub(super) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> Option<Trade> {
+pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> Option<Trade> {
     let [price_in, price_out] = prices;
     let rate = line.bound().g;
     if rate <= 0.0 || (price_in <= 0.0 && price_out <= 0.0) {
@@ -39,14 +52,20 @@ pub(super) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
     }
     if price_in <= 0.0 || price_out <= 0.0 {
         // Beyond what a float holds: such a pool proves nothing, and nothing is proved about it.
-        return Some(Trade { input: 0.0, output: 0.0, gain: f64::INFINITY, volume: 0.0 });
+        return Some(Trade { gain: f64::INFINITY, ..Trade::NONE });
     }
     // Most pools are in band, which their line tells, at the least fee that they may take.
     if rate * price_out <= price_in {
         return None;
     }
     let view = market.pool(line.pool).ok()?;
-    Some(if view.is_ranged() { over_ranges(&view, line, prices) } else { over_curve(market, &view, line, prices) })
+    if view.is_ranged() {
+        return Some(over_ranges(&view, line, prices));
+    }
+    Some(
+        in_closed_form(&view, line, market.timestamp(), prices)
+            .unwrap_or_else(|| over_curve(market, &view, line, prices)),
+    )
 }
 
 /// The same where an estimate will do: of a curve that is no sequence of ranges, as the map at no input has it.
@@ -59,7 +78,9 @@ pub(super) fn likely_trade(market: &Market, line: &HotLine, prices: [f64; 2]) ->
     let input = most_at(map, prices)?;
     let [price_in, price_out] = prices;
     let (output, volume) = (map.output(input), price_in * input);
-    (output > 0.0).then_some(Trade { input, output, gain: price_out * output - volume, volume })
+    let stiffness = price_in * (input + 1.0 / map.h) * 0.5;
+    let gain = price_out * output - volume;
+    (output > 0.0).then_some(Trade { input, output, made: gain, gain, noise: 0.0, volume, stiffness })
 }
 
 /// Input at which a map's marginal rate has come down to the prices'.
@@ -70,8 +91,8 @@ fn most_at(map: Mobius, [price_in, price_out]: [f64; 2]) -> Option<f64> {
 }
 
 fn over_ranges(view: &PoolView<'_>, line: &HotLine, [price_in, price_out]: [f64; 2]) -> Trade {
-    let (mut input, mut output, mut gain) = (0.0, 0.0, 0.0);
-    let mut walked = 0;
+    let (mut input, mut output, mut gain, mut stiffness) = (0.0, 0.0, 0.0, 0.0);
+    let (mut walked, mut most) = (0, None);
     for range in line.way.zero_for_one().into_iter().flat_map(|zero_for_one| view.ranges(zero_for_one)) {
         walked += 1;
         let (g, h) = (range.mobius.g * price_out / price_in, range.mobius.h);
@@ -84,19 +105,28 @@ fn over_ranges(view: &PoolView<'_>, line: &HotLine, [price_in, price_out]: [f64;
             (input, output) = (range.input_start + inside, range.output_start + range.mobius.output(inside));
             // (sqrt(g) - 1)^2 / h, which loses no digits where g is nearly 1.
             gain += price_in * inside * (g.sqrt() - 1.0);
+            stiffness = price_in * g.sqrt() / (2.0 * h);
             break;
         }
         (input, output) = (range.input_end, range.output_end);
         gain += price_out * (range.output_end - range.output_start) - price_in * width;
         if walked == RANGES_MAX {
             // More ranges may follow, and only what bounds them all is known of them.
-            gain = bound_of_line(line, [price_in, price_out]);
+            most = Some(bound_of_line(line, [price_in, price_out]));
         }
     }
     if walked == 0 {
-        gain = bound_of_line(line, [price_in, price_out]);
+        most = Some(bound_of_line(line, [price_in, price_out]));
     }
-    Trade { input, output, gain, volume: price_in * input + price_out * output }
+    Trade {
+        input,
+        output,
+        made: gain,
+        gain: most.unwrap_or(gain),
+        noise: 0.0,
+        volume: price_in * input + price_out * output,
+        stiffness,
+    }
 }
 
 /// What the map that bounds a line's output gains.
@@ -104,6 +134,33 @@ fn bound_of_line(line: &HotLine, [price_in, price_out]: [f64; 2]) -> f64 {
     let Mobius { g, h } = line.bound();
     let above = (g * price_out / price_in).sqrt() - 1.0;
     if above > 0.0 { price_in * above * above / h } else { 0.0 }
+}
+
+/// Raw units of output by which a contract's rounding may be against it.
+const UNITS: f64 = 4.0;
+
+/// Over a curve whose slope has a formula; none for the others.
+fn in_closed_form(view: &PoolView<'_>, line: &HotLine, at: u64, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
+    let rate = price_in / price_out;
+    let (way, stable) = (line.way, |curve: StableCurve| {
+        let (input, growth) = curve.input_at(rate)?;
+        Some((input, curve.output(input)?, growth, curve.resolution()))
+    });
+    let (input, output, growth, resolution) = match view {
+        PoolView::Weighted(pool) => {
+            let curve = pool.with_view(|view| WeightedCurve::new(view, way))?;
+            let (input, growth) = curve.input_at(rate);
+            (input, curve.output(input), growth, 0.0)
+        }
+        PoolView::StableSwap(pool) => pool.with_view(|view| StableCurve::of_curve(view, way, at)).and_then(stable)?,
+        PoolView::BalancerStable(pool) => {
+            pool.with_view(|view| StableCurve::of_balancer(view, way, at)).and_then(stable)?
+        }
+        _ => return None,
+    };
+    let (paid, got) = (price_in * input, price_out * output);
+    let gain = got - paid + price_out * (UNITS + resolution);
+    Some(Trade { input, output, made: got - paid, gain, noise: 0.0, volume: paid + got, stiffness: price_in * growth })
 }
 
 fn over_curve(market: &Market, view: &PoolView<'_>, line: &HotLine, prices: [f64; 2]) -> Trade {
@@ -123,12 +180,22 @@ fn over_curve(market: &Market, view: &PoolView<'_>, line: &HotLine, prices: [f64
     };
     let found = peak(start, |input| quote(input).map(|(paid, got)| price_out * got - price_in * paid));
     let Some((found, (input, output))) = found.and_then(|found| Some((found, quote(found.top.at)?))) else {
-        return Trade { input: 0.0, output: 0.0, gain: most, volume: 0.0 };
+        return Trade { gain: most, ..Trade::NONE };
     };
     // A unit may be rounded away on either side.
     let unit = price_in + price_out;
     let gain = if is_concave { found.bound(2.0 * unit).max(0.0).min(most) } else { most };
-    Trade { input, output, gain, volume: price_in * input + price_out * output }
+    let stiffness = found.bend().map_or(0.0, |bend| price_in * price_in / bend);
+    let made = price_out * output - price_in * input;
+    Trade {
+        input,
+        output,
+        made,
+        gain,
+        noise: (gain - made).max(0.0),
+        volume: price_in * input + price_out * output,
+        stiffness,
+    }
 }
 
 /// The same over every way through a pool: a route goes through it once.

@@ -44,6 +44,16 @@ impl Peak {
     }
 }
 
+impl Peak {
+    /// How much the slope falls by position, at the top: that of the parabola through the three points. None where they lie on no such one.
+    pub(crate) fn bend(&self) -> Option<f64> {
+        let Self { left, top, right } = self;
+        let slope = |from: &Point, to: &Point| (to.value - from.value) / (to.at - from.at);
+        let bend = 2.0 * (slope(left, top) - slope(top, right)) / (right.at - left.at);
+        (bend > 0.0 && bend.is_finite()).then_some(bend)
+    }
+}
+
 /// The peak of `value`, which is `None` where it has none, looked for from `start` on; positions are above zero. `None` where no value is.
 pub(crate) fn peak(start: f64, mut value: impl FnMut(f64) -> Option<f64>) -> Option<Peak> {
     let mut ask = |at: f64| Point { at, value: value(at).unwrap_or(f64::NEG_INFINITY) };

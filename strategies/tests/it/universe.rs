@@ -16,7 +16,7 @@ use alphapulse_strategies::conformance::pool::{SamplePool, Species};
 use alphapulse_strategies::conformance::{pool_address, token_address};
 use alphapulse_strategies::pool::Way;
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
-use alphapulse_strategies::{Admission, Market, MarketEvent};
+use alphapulse_strategies::{Admission, Hop, Market, MarketEvent};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -39,6 +39,8 @@ pub(crate) struct Universe {
     pools: Vec<SamplePool>,
     sequence: u64,
     block: u64,
+    /// Trades of the next block.
+    taken: Vec<Hop>,
 }
 
 impl Universe {
@@ -47,7 +49,8 @@ impl Universe {
     pub(crate) fn new(seed: u64, curved: usize, pairs: usize) -> Self {
         let base = Priced { value: 1.0, decimals: 18 };
         let random = StdRng::seed_from_u64(seed);
-        let mut universe = Self { random, tokens: vec![base], pools: Vec::new(), sequence: 0, block: 1 };
+        let mut universe =
+            Self { random, tokens: vec![base], pools: Vec::new(), sequence: 0, block: 1, taken: Vec::new() };
         while universe.pools.len() < 2 * curved {
             universe.draw();
         }
@@ -164,16 +167,26 @@ impl Universe {
         (market, events)
     }
 
+    /// Makes these trades in the next block, before its swaps.
+    pub(crate) fn take(&mut self, trades: &[Hop]) {
+        self.taken.extend_from_slice(trades);
+    }
+
     /// A block with a swap in each of some random pools.
     pub(crate) fn block(&mut self, swaps: usize) -> Vec<Vec<u8>> {
         self.block += 1;
         let context = self.context();
         let mut messages = vec![self.next(Block::new(context, BlockNumber(self.block)))];
-        for _ in 0..swaps {
-            let at = self.random.random_range(0..self.pools.len());
+        let taken = core::mem::take(&mut self.taken);
+        for turn in 0..taken.len() + swaps {
+            let trade = taken.get(turn);
+            let at = trade.map_or_else(|| self.random.random_range(0..self.pools.len()), |trade| trade.pool.index());
             let before = self.pools[at].clone();
             self.pools[at].at = context.timestamp.get();
-            swap(&mut self.pools[at], &mut self.random);
+            match trade {
+                Some(trade) => make(&mut self.pools[at], trade),
+                None => swap(&mut self.pools[at], &mut self.random),
+            }
             let id = PoolId(at as u32);
             let was = told(id, &before.info, &before.state, 0);
             let now = told(id, &self.pools[at].info, &self.pools[at].state, 0);
@@ -226,6 +239,14 @@ fn prices(pool: &SamplePool, count: usize) -> Option<Vec<f64>> {
         Some((there? / back?).sqrt()).filter(|price| (1e-15..1e15).contains(price))
     };
     (0..count as u8).map(|token| if token == 0 { Some(1.0) } else { price(token) }).collect()
+}
+
+/// A trade as it was planned, on the same state.
+fn make(pool: &mut SamplePool, trade: &Hop) {
+    let place = |token| pool.info.tokens.iter().position(|known| *known == token).expect("a token of the pool") as u8;
+    let way = Way { token_in: place(trade.token_in), token_out: place(trade.token_out) };
+    let swapped = pool.view().expect("it was quoted").swap_exact_in(way, trade.amount_in, pool.at);
+    pool.put(&swapped.expect("it was planned").after);
 }
 
 /// A swap of up to a few hundredths of what the pool holds, if it takes one.

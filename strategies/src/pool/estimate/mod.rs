@@ -26,8 +26,8 @@ mod weighted;
 
 pub use crypto_swap::{crypto_swap, crypto_swap_fee_range};
 pub use solidly::solidly;
-pub use stable_swap::{balancer_stable, stable_swap, stable_swap_fee_range};
-pub use weighted::weighted;
+pub use stable_swap::{StableCurve, balancer_stable, stable_swap, stable_swap_fee_range};
+pub use weighted::{WeightedCurve, weighted};
 
 use super::Mobius;
 use ruint::aliases::U256;

@@ -1,0 +1,90 @@
+//! The best trades of a snapshot that can be made together, as one plan for each token.
+
+use alphapulse_protocol::{TokenId, U256};
+use alphapulse_strategies::joint::{JointOptimum, JointPlan, JointTerms};
+use alphapulse_strategies::search::Prices;
+use alphapulse_strategies::{Hop, Market};
+use serde_json::{Value, json};
+
+use super::{hex, token};
+use crate::exit::Failure;
+use crate::output::{Output, say};
+use crate::screen::{plain, units};
+
+/// Writes a plan, if there is one, and says what no plan can exceed.
+pub(super) fn write(
+    market: &Market,
+    terms: &JointTerms,
+    profit_min: U256,
+    is_json: bool,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let prices = Prices::fit(market, &[terms.token]);
+    let Some(optimum) = JointOptimum::new(market, terms, &prices) else {
+        say(&format!("no traded pool holds {}", plain(&token(market, terms.token).symbol)));
+        return Ok(());
+    };
+    let bound = optimum.bound();
+    let plan = optimum.plan().filter(|plan| plan.profit >= profit_min);
+    let of_all = amount(market, terms.token, rounded_up(bound));
+    say(&match &plan {
+        None => format!("no trades together earn more than {of_all}; no plan"),
+        Some(plan) => format!(
+            "no trades together earn more than {of_all}; the plan earns {}, {:.4} % of that",
+            amount(market, terms.token, plan.profit),
+            f64::from(plan.profit) / bound * 100.0
+        ),
+    });
+    let Some(plan) = plan else { return Ok(()) };
+    if is_json { output.line(as_json(market, &plan, bound)) } else { as_text(market, &plan, output) }
+}
+
+fn rounded_up(bound: f64) -> U256 {
+    U256::try_from(bound.ceil()).unwrap_or(U256::MAX)
+}
+
+fn amount(market: &Market, id: TokenId, raw: U256) -> String {
+    let token = token(market, id);
+    format!("{} {}", units(raw, token.decimals), plain(&token.symbol))
+}
+
+fn as_text(market: &Market, plan: &JointPlan, output: &mut Output) -> Result<(), Failure> {
+    let count = plan.trades.len();
+    output.line(format!("+{} by {count} trades", amount(market, plan.token, plan.profit)))?;
+    for (token, raw) in &plan.borrowed {
+        output.line(format!("  needs {}", amount(market, *token, *raw)))?;
+    }
+    for Hop { pool, token_in, token_out, amount_in, amount_out } in &plan.trades {
+        let pool = hex(market.replica().pools()[pool.index()].address);
+        let [paid, got] = [(token_in, amount_in), (token_out, amount_out)].map(|(id, raw)| amount(market, *id, *raw));
+        output.line(format!("  {pool}: {paid} → {got}"))?;
+    }
+    for (token, raw) in &plan.left {
+        output.line(format!("  leaves {}", amount(market, *token, *raw)))?;
+    }
+    Ok(())
+}
+
+fn as_json(market: &Market, plan: &JointPlan, bound: f64) -> Value {
+    let address = |id: TokenId| hex(token(market, id).address);
+    let amounts = |amounts: &[(TokenId, U256)]| -> Vec<Value> {
+        amounts.iter().map(|(id, raw)| json!({ "token": address(*id), "amount": raw.to_string() })).collect()
+    };
+    let trade = |trade: &Hop| {
+        json!({
+            "pool": hex(market.replica().pools()[trade.pool.index()].address),
+            "token_in": address(trade.token_in),
+            "token_out": address(trade.token_out),
+            "amount_in": trade.amount_in.to_string(),
+            "amount_out": trade.amount_out.to_string(),
+        })
+    };
+    json!({
+        "token": address(plan.token),
+        "profit": plan.profit.to_string(),
+        "bound": rounded_up(bound).to_string(),
+        "borrowed": amounts(&plan.borrowed),
+        "trades": plan.trades.iter().map(trade).collect::<Vec<_>>(),
+        "left": amounts(&plan.left),
+    })
+}

@@ -1,0 +1,231 @@
+//! Prices at which what the pools' best trades gain together is least, by Newton's method.
+//!
+//! The gain is convex in the prices. Its slope in a token's price is what the trades bring of the token less what they take, so where it is
+//! least they balance: the trades are then the best that can be made together. How they change with prices is a network: a pool joins its two
+//! tokens, by as much value more as goes in where their rate rises by a part.
+
+use alphapulse_protocol::TokenId;
+
+use super::flows::{Flows, Lines};
+use super::network::Network;
+use crate::market::Market;
+
+/// Most that a price moves in a step, as a power of e.
+const STEP_MAX: f64 = 0.5;
+/// Places tried along a step.
+const TRIES_MAX: usize = 40;
+/// A step that brings the slope down to this part of what it was goes far enough.
+const SLOPE_LEFT: f64 = 0.25;
+/// Trades balance where they do to this part of what is traded.
+const BALANCED: f64 = 1e-13;
+/// What a step promises, as a part of the gain, below which none is made.
+const PROMISE_MIN: f64 = 1e-13;
+/// What holds prices back where no pool does, as a part of what is traded: at first, and its bounds.
+const DAMPING: f64 = 1e-6;
+const DAMPING_BOUNDS: (f64, f64) = (1e-12, 1e3);
+
+/// Prices, and what is traded at them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    prices: Vec<f64>,
+    flows: Flows,
+}
+
+impl Place {
+    /// What is gained less so much for each trade.
+    pub(super) fn net(&self, cost: f64) -> f64 {
+        self.flows.gain - cost * self.flows.all.len() as f64
+    }
+}
+
+/// Prices on their way down, and what the pools trade at them.
+#[derive(Debug)]
+pub(super) struct Descent<'a> {
+    market: &'a Market,
+    /// Token in which all is told, at a price of 1.
+    unit: TokenId,
+    now: Place,
+    /// Steps made.
+    pub(super) steps: usize,
+    tried: Place,
+    network: Network,
+    step: Vec<f64>,
+}
+
+impl<'a> Descent<'a> {
+    /// From prices by token, of which that of `unit` stays.
+    pub(super) fn new(market: &'a Market, unit: TokenId, prices: Vec<f64>) -> Self {
+        let (flows, tried) = Default::default();
+        Self {
+            market,
+            unit,
+            now: Place { prices, flows },
+            steps: 0,
+            tried,
+            network: Network::default(),
+            step: Vec::new(),
+        }
+    }
+
+    /// By token; 0 for those that are no part of it.
+    pub(super) fn prices(&self) -> &[f64] {
+        &self.now.prices
+    }
+
+    pub(super) const fn flows(&self) -> &Flows {
+        &self.now.flows
+    }
+
+    /// Where it stands, to return to.
+    pub(super) fn place(&self) -> Place {
+        self.now.clone()
+    }
+
+    pub(super) fn return_to(&mut self, place: Place) {
+        self.now = place;
+    }
+
+    /// What is gained less so much for each trade.
+    pub(super) fn net(&self, cost: f64) -> f64 {
+        self.now.net(cost)
+    }
+
+    /// What these pools gain at most at the present prices.
+    pub(super) fn bound_of(&self, pools: &[Lines]) -> f64 {
+        let mut flows = Flows::default();
+        flows.trade(self.market, pools, &self.now.prices);
+        flows.bound
+    }
+
+    /// What each of the pools gains that are traded, with the place of its line.
+    pub(super) fn trades(&self) -> impl Iterator<Item = (f64, usize)> {
+        self.now.flows.all.iter().map(|flow| (flow.trade.made, flow.place))
+    }
+
+    /// Goes down for these pools, as far as it goes in so many steps.
+    pub(super) fn settle(&mut self, pools: &[Lines], steps_max: usize) {
+        self.now.flows.trade(self.market, pools, &self.now.prices);
+        let mut damping = DAMPING;
+        for _ in 0..steps_max {
+            let volume: f64 = self.now.flows.volume.iter().sum();
+            if self.imbalance() <= BALANCED * volume {
+                return;
+            }
+            self.aim(damping);
+            let promise = -self.now.flows.slope(&self.step);
+            if promise <= PROMISE_MIN * self.now.flows.gain {
+                return;
+            }
+            let Some(part) = self.go(pools) else {
+                if damping >= DAMPING_BOUNDS.1 {
+                    return;
+                }
+                damping *= 100.0;
+                continue;
+            };
+            self.steps += 1;
+            damping = if part >= 0.5 { damping * 0.1 } else { damping * 4.0 };
+            damping = damping.clamp(DAMPING_BOUNDS.0, DAMPING_BOUNDS.1);
+        }
+    }
+
+    /// Value of what is brought and not taken, or the other way, in tokens other than the unit.
+    pub(super) fn imbalance(&self) -> f64 {
+        let all: f64 = self.now.flows.surplus.iter().map(|surplus| surplus.abs()).sum();
+        all - self.now.flows.surplus[self.unit.index()].abs()
+    }
+
+    /// Newton's step, in parts of each price.
+    fn aim(&mut self, damping: f64) {
+        self.join();
+        for (token, surplus) in self.surpluses() {
+            self.network.feed(token.0, -surplus);
+            self.network.ground(token.0, damping * self.now.flows.volume[token.index()]);
+        }
+        self.solve();
+    }
+
+    /// Makes the network of how trades change with prices.
+    fn join(&mut self) {
+        self.network.reset(self.now.prices.len());
+        let unit = self.unit;
+        for flow in &self.now.flows.all {
+            let stiffness = flow.trade.stiffness;
+            match (flow.token_in == unit, flow.token_out == unit) {
+                (true, _) => self.network.ground(flow.token_out.0, stiffness),
+                (_, true) => self.network.ground(flow.token_in.0, stiffness),
+                _ => self.network.join(flow.token_in.0, flow.token_out.0, stiffness),
+            }
+        }
+    }
+
+    /// Of each token that is traded, but the unit.
+    fn surpluses(&self) -> Vec<(TokenId, f64)> {
+        let Flows { surplus, volume, .. } = &self.now.flows;
+        let tokens = (0..).map(TokenId).zip(surplus.iter().copied().zip(volume));
+        let traded = tokens.filter(|(token, (_, volume))| *token != self.unit && **volume > 0.0);
+        traded.map(|(token, (surplus, _))| (token, surplus)).collect()
+    }
+
+    fn solve(&mut self) {
+        self.network.solve(&mut self.step);
+        self.step.iter_mut().for_each(|step| *step = step.clamp(-STEP_MAX, STEP_MAX));
+    }
+
+    /// Moves prices by so little that the trades bring so many raw units more of some tokens than they take.
+    pub(super) fn lean(&mut self, pools: &[Lines], more: impl Iterator<Item = (TokenId, f64)>) {
+        self.join();
+        for (token, surplus) in self.surpluses() {
+            self.network.feed(token.0, -surplus);
+        }
+        for (token, more) in more {
+            self.network.feed(token.0, more * self.now.prices[token.index()]);
+        }
+        self.solve();
+        self.try_part(pools, 1.0);
+        core::mem::swap(&mut self.now, &mut self.tried);
+    }
+
+    /// Goes along the step, whole or in part, to where it gets on. Gives the part; `None` where it does not.
+    fn go(&mut self, pools: &[Lines]) -> Option<f64> {
+        let (start, slope) = (self.now.flows.gain, self.now.flows.slope(&self.step));
+        let noise = self.now.flows.noise;
+        let (mut near, mut far) = ((0.0, slope), None::<(f64, f64)>);
+        let mut part = 1.0;
+        let (mut best, mut last) = (None, part);
+        for _ in 0..TRIES_MAX {
+            self.try_part(pools, part);
+            last = part;
+            let (gain, now) = (self.tried.flows.gain, self.tried.flows.slope(&self.step));
+            let is_down = gain <= start + noise && now.abs() < slope.abs();
+            if is_down || gain < start {
+                best = Some(part);
+                if now.abs() <= SLOPE_LEFT * slope.abs() || (now < 0.0 && far.is_none()) {
+                    break;
+                }
+            }
+            if now < 0.0 {
+                near = (part, now);
+            } else {
+                far = Some((part, now));
+            }
+            let (end, rise) = far.unwrap_or((part * 2.0, 0.0));
+            // Where the line through both slopes is level, but not at an end.
+            let level = near.0 + (end - near.0) * (near.1 / (near.1 - rise));
+            part = level.clamp(near.0 + 0.05 * (end - near.0), end - 0.05 * (end - near.0));
+        }
+        let found = best?;
+        if found != last {
+            self.try_part(pools, found);
+        }
+        core::mem::swap(&mut self.now, &mut self.tried);
+        Some(found)
+    }
+
+    fn try_part(&mut self, pools: &[Lines], part: f64) {
+        let Place { prices, flows } = &mut self.tried;
+        prices.clear();
+        prices.extend(self.now.prices.iter().zip(&self.step).map(|(price, step)| price * (part * step).exp()));
+        flows.trade(self.market, pools, prices);
+    }
+}
