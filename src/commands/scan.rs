@@ -54,7 +54,7 @@ pub(crate) struct ScanArguments {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=4))]
     max_hops: u8,
 
-    /// Least profit to report, in raw units of each token
+    /// Least profit to report, in raw units of each token; of a plan, after --trade-cost
     #[arg(long, value_name = "N", default_value = "1", value_parser = raw_amount)]
     min_profit: U256,
 

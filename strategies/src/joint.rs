@@ -14,11 +14,12 @@ mod thin;
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
 
-use self::descent::Descent;
+pub(crate) use self::descent::Descent;
 use self::flows::Lines;
 pub use self::plan::JointPlan;
-use crate::market::Market;
+use crate::market::{HotLine, Market};
 use crate::search::Prices;
+use crate::search::worth::best_trade;
 
 /// Steps of prices at most. Prices that are not the best still bound, less tightly.
 const STEPS_MAX: usize = 200;
@@ -26,6 +27,10 @@ const STEPS_MAX: usize = 200;
 const STEPS_OF_MANY: usize = 25;
 /// Part of the bound that a plan must earn, or routes are tried.
 const GOOD_PART: f64 = 0.98;
+/// Trades of a plan beside which routes are looked for in any case: whole units tell more than prices there.
+const SMALL: usize = 8;
+/// Costs for which pools are left out one after the other, as parts of what a trade costs.
+const THIN_PARTS: [f64; 3] = [1.0 / 16.0, 0.25, 1.0];
 /// There and back.
 const LINES_OF_A_PAIR: usize = 2;
 
@@ -58,35 +63,45 @@ impl<'a> JointOptimum<'a> {
     #[must_use]
     pub fn new(market: &'a Market, terms: &JointTerms, prices: &Prices) -> Option<Self> {
         let token = terms.token;
+        let mut prices = prices.clone();
+        prices.extend(market, &[token]);
         let (worth, unit) = (prices.of(token)?, prices.unit_of(token)?);
         if !market.replica().is_whole() {
             return None;
         }
         let tokens = (0..).map(TokenId).take(market.replica().tokens().len());
         let price = |id| prices.of(id).filter(|_| prices.unit_of(id) == Some(unit)).map_or(0.0, |price| price / worth);
-        let prices: Vec<f64> = tokens.map(price).collect();
+        let values: Vec<f64> = tokens.map(price).collect();
+        let is_half_priced = |line: &HotLine| {
+            let [a, b] =
+                [line.token_in, line.token_out].map(|token| values.get(token.index()).is_some_and(|v| *v > 0.0));
+            line.bound().g > 0.0 && a != b
+        };
+        let is_unbound = market.all_lines().iter().any(is_half_priced);
         let pools = (0..).map(PoolId).take(market.replica().pools().len());
-        let admitted = pools.filter(|pool| market.is_admitted(*pool)).map(|pool| market.line_places(pool));
-        let mut pools: Vec<Lines> = admitted.collect();
-        let mut descent = Descent::new(market, token, prices);
+        let admitted: Vec<PoolId> = pools.filter(|pool| market.is_admitted(*pool)).collect();
+        let all: Vec<Lines> = admitted.iter().map(|pool| market.line_places(*pool)).collect();
+        // A trade in a base pool changes what those on it give.
+        let is_alone =
+            |pool: &&PoolId| !market.metas().iter().any(|(base, meta)| meta == *pool && market.is_admitted(*base));
+        let mut pools: Vec<Lines> = admitted.iter().filter(is_alone).map(|pool| market.line_places(*pool)).collect();
+        let mut descent = Descent::new(market, token, values, best_trade);
+        let cost = f64::from(terms.trade_cost);
         let is_of_many = |lines: &Lines| lines.len() > LINES_OF_A_PAIR;
-        let (all, is_any_of_many) = (pools.clone(), pools.iter().any(is_of_many));
-        descent.settle(&all, if is_any_of_many { STEPS_OF_MANY } else { STEPS_MAX });
-        let mut bound = descent.flows().bound;
+        let is_any_of_many = pools.iter().any(is_of_many);
+        descent.settle(&pools, if is_any_of_many { STEPS_OF_MANY } else { STEPS_MAX });
+        let [mut bound, mut bound_after_costs] = descent.bounds_of(&all, cost);
         if is_any_of_many {
             let traded: Vec<usize> = descent.trades().map(|(_, place)| place).collect();
             let way = |lines: &Lines| traded.iter().find(|place| lines.contains(place)).map(|place| *place..*place + 1);
-            pools = pools
-                .into_iter()
-                .filter_map(|lines| if is_of_many(&lines) { way(&lines) } else { Some(lines) })
-                .collect();
+            let held = |lines: Lines| if is_of_many(&lines) { way(&lines) } else { Some(lines) };
+            pools = pools.into_iter().filter_map(held).collect();
             descent.settle(&pools, STEPS_MAX);
-            bound = bound.min(descent.bound_of(&all));
+            let later = descent.bounds_of(&all, cost);
+            (bound, bound_after_costs) = (bound.min(later[0]), bound_after_costs.min(later[1]));
         }
-        let cost = f64::from(terms.trade_cost);
-        let bound_after_costs = descent.flows().bound_beyond(cost);
-        if cost > 0.0 {
-            thin::thin(&mut descent, &mut pools, cost);
+        if is_unbound {
+            (bound, bound_after_costs) = (f64::INFINITY, f64::INFINITY);
         }
         Some(Self { market, terms: *terms, bound, bound_after_costs, pools, descent })
     }
@@ -122,22 +137,26 @@ impl<'a> JointOptimum<'a> {
         self.descent.steps
     }
 
-    /// The trades in an order in which they can be made, with exact amounts; `None` where they gain no more than they cost. Where prices do not
-    /// make a good plan, as among curves whose fee moves, closed routes that share no pool, if they earn more.
+    /// The trades in an order in which they can be made, with exact amounts; `None` where they gain no more than they cost. Of the plan with
+    /// all pools, those with fewer and fewer, and one of closed routes that share no pool, the one that earns most after costs; routes are
+    /// looked for only where prices make no good plan, as among curves whose fee moves, or a small one.
     #[must_use]
     pub fn plan(mut self) -> Option<JointPlan> {
         let Self { market, terms, bound_after_costs, .. } = self;
-        let by_prices = plan::make(market, terms.token, &mut self.descent, &self.pools);
-        let net = |plan: &JointPlan| {
-            let cost = terms.trade_cost.saturating_mul(U256::from(plan.trades.len()));
-            plan.profit.checked_sub(cost).filter(|net| !net.is_zero())
-        };
-        let reached = by_prices.as_ref().and_then(net).unwrap_or_default();
-        if f64::from(reached) >= GOOD_PART * bound_after_costs {
-            return by_prices;
+        let net = |plan: &JointPlan| plan.net(terms.trade_cost).unwrap_or_default();
+        let mut best = plan::make(market, terms.token, &mut self.descent, self.pools.clone());
+        let cost = f64::from(terms.trade_cost);
+        for part in THIN_PARTS.into_iter().filter(|_| cost > 0.0) {
+            self.descent.settle(&self.pools, STEPS_MAX);
+            thin::thin(&mut self.descent, &mut self.pools, cost * part);
+            let found = plan::make(market, terms.token, &mut self.descent, self.pools.clone());
+            best = best.into_iter().chain(found).max_by_key(net);
         }
-        let by_routes = routes::plan(market, &terms);
-        let better = by_routes.filter(|plan| net(plan).is_some_and(|net| net > reached));
-        better.or(by_prices.filter(|_| !reached.is_zero()))
+        let is_good =
+            |plan: &JointPlan| plan.trades.len() > SMALL && f64::from(net(plan)) >= GOOD_PART * bound_after_costs;
+        if !best.as_ref().is_some_and(is_good) {
+            best = best.into_iter().chain(routes::plan(market, &terms)).max_by_key(net);
+        }
+        best.filter(|plan| !net(plan).is_zero())
     }
 }

@@ -215,6 +215,17 @@ impl Market {
         &self.written
     }
 
+    /// Whether a trade in one of the pools leaves the other as it is: they are two, and neither stands on the other.
+    #[must_use]
+    pub fn are_apart(&self, a: PoolId, b: PoolId) -> bool {
+        a != b && !self.metas.iter().any(|pair| *pair == (a, b) || *pair == (b, a))
+    }
+
+    /// Pools that stand on another one: `(base, meta)`.
+    pub(crate) fn metas(&self) -> &[(PoolId, PoolId)] {
+        &self.metas
+    }
+
     /// The pool with its state, for quotes; admitted or not.
     ///
     /// # Errors

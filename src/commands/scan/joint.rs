@@ -24,23 +24,38 @@ pub(super) fn write(
         say(&format!("no traded pool holds {}", plain(&token(market, terms.token).symbol)));
         return Ok(());
     };
-    let bound = optimum.bound();
-    let plan = optimum.plan().filter(|plan| plan.profit >= profit_min);
-    let of_all = amount(market, terms.token, rounded_up(bound));
-    say(&match &plan {
-        None => format!("no trades together earn more than {of_all}; no plan"),
-        Some(plan) => format!(
-            "no trades together earn more than {of_all}; the plan earns {}, {:.4} % of that",
-            amount(market, terms.token, plan.profit),
-            f64::from(plan.profit) / bound * 100.0
-        ),
-    });
+    let bounds = [optimum.bound(), optimum.bound_after_costs()].map(rounded_up);
+    let found = optimum.plan();
+    let net = |plan: &JointPlan| plan.net(terms.trade_cost).unwrap_or_default();
+    say(&described(market, terms, bounds, found.as_ref()));
+    let plan = found.filter(|plan| net(plan) >= profit_min);
     let Some(plan) = plan else { return Ok(()) };
-    if is_json { output.line(as_json(market, &plan, bound)) } else { as_text(market, &plan, output) }
+    if is_json { output.line(as_json(market, terms, &plan, bounds[0])) } else { as_text(market, &plan, output) }
 }
 
-fn rounded_up(bound: f64) -> U256 {
-    U256::try_from(bound.ceil()).unwrap_or(U256::MAX)
+/// What the plan earns, and what no plan can exceed.
+fn described(market: &Market, terms: &JointTerms, bounds: [Option<U256>; 2], plan: Option<&JointPlan>) -> String {
+    let amount = |raw| amount(market, terms.token, raw);
+    let (after, bound) =
+        if terms.trade_cost.is_zero() { ("", bounds[0]) } else { (" after what trades cost", bounds[1]) };
+    let most = match bound {
+        Some(bound) => format!("no trades together earn more than {}{after}", amount(bound)),
+        None => "no bound is known".to_owned(),
+    };
+    let Some(net) = plan.and_then(|plan| plan.net(terms.trade_cost)) else {
+        return format!("{most}; no plan earns anything{after}");
+    };
+    let share = bound.filter(|bound| !bound.is_zero()).map_or_else(String::new, |bound| {
+        // Rounded down: what is not all is not told as all.
+        let share = (f64::from(net) / f64::from(bound) * 1e6).floor() / 1e4;
+        format!(", {share:.4} % of that")
+    });
+    format!("{most}; the plan earns {}{after}{share}", amount(net))
+}
+
+/// None for a bound beyond all amounts: nothing is known then.
+fn rounded_up(bound: f64) -> Option<U256> {
+    U256::try_from(bound.ceil()).ok()
 }
 
 fn amount(market: &Market, id: TokenId, raw: U256) -> String {
@@ -65,7 +80,7 @@ fn as_text(market: &Market, plan: &JointPlan, output: &mut Output) -> Result<(),
     Ok(())
 }
 
-fn as_json(market: &Market, plan: &JointPlan, bound: f64) -> Value {
+fn as_json(market: &Market, terms: &JointTerms, plan: &JointPlan, bound: Option<U256>) -> Value {
     let address = |id: TokenId| hex(token(market, id).address);
     let amounts = |amounts: &[(TokenId, U256)]| -> Vec<Value> {
         amounts.iter().map(|(id, raw)| json!({ "token": address(*id), "amount": raw.to_string() })).collect()
@@ -82,7 +97,8 @@ fn as_json(market: &Market, plan: &JointPlan, bound: f64) -> Value {
     json!({
         "token": address(plan.token),
         "profit": plan.profit.to_string(),
-        "bound": rounded_up(bound).to_string(),
+        "net": plan.net(terms.trade_cost).unwrap_or_default().to_string(),
+        "bound": bound.map(|bound| bound.to_string()),
         "borrowed": amounts(&plan.borrowed),
         "trades": plan.trades.iter().map(trade).collect::<Vec<_>>(),
         "left": amounts(&plan.left),

@@ -6,18 +6,22 @@
 
 use alphapulse_protocol::TokenId;
 
-use super::flows::{Flows, Lines};
+use super::flows::{BestTrade, Flows, Lines};
 use super::network::Network;
 use crate::market::Market;
 
 /// Most that a price moves in a step, as a power of e.
 const STEP_MAX: f64 = 0.5;
+/// The same of prices that only lean.
+const LEAN_MAX: f64 = 1e-7;
 /// Places tried along a step.
 const TRIES_MAX: usize = 40;
 /// A step that brings the slope down to this part of what it was goes far enough.
 const SLOPE_LEFT: f64 = 0.25;
 /// Trades balance where they do to this part of what is traded.
 const BALANCED: f64 = 1e-13;
+/// Raw units of gain below which there is nothing.
+const GAIN_MIN: f64 = 1.0;
 /// What a step promises, as a part of the gain, below which none is made.
 const PROMISE_MIN: f64 = 1e-13;
 /// What holds prices back where no pool does, as a part of what is traded: at first, and its bounds.
@@ -40,10 +44,11 @@ impl Place {
 
 /// Prices on their way down, and what the pools trade at them.
 #[derive(Debug)]
-pub(super) struct Descent<'a> {
+pub(crate) struct Descent<'a> {
     market: &'a Market,
     /// Token in which all is told, at a price of 1.
     unit: TokenId,
+    best: BestTrade,
     now: Place,
     /// Steps made.
     pub(super) steps: usize,
@@ -54,11 +59,12 @@ pub(super) struct Descent<'a> {
 
 impl<'a> Descent<'a> {
     /// From prices by token, of which that of `unit` stays.
-    pub(super) fn new(market: &'a Market, unit: TokenId, prices: Vec<f64>) -> Self {
+    pub(crate) fn new(market: &'a Market, unit: TokenId, prices: Vec<f64>, best: BestTrade) -> Self {
         let (flows, tried) = Default::default();
         Self {
             market,
             unit,
+            best,
             now: Place { prices, flows },
             steps: 0,
             tried,
@@ -68,7 +74,7 @@ impl<'a> Descent<'a> {
     }
 
     /// By token; 0 for those that are no part of it.
-    pub(super) fn prices(&self) -> &[f64] {
+    pub(crate) fn prices(&self) -> &[f64] {
         &self.now.prices
     }
 
@@ -85,16 +91,16 @@ impl<'a> Descent<'a> {
         self.now = place;
     }
 
-    /// What is gained less so much for each trade.
+    /// What is gained less so much for each trade, as far as it balances.
     pub(super) fn net(&self, cost: f64) -> f64 {
-        self.now.net(cost)
+        self.now.net(cost) - self.imbalance()
     }
 
-    /// What these pools gain at most at the present prices.
-    pub(super) fn bound_of(&self, pools: &[Lines]) -> f64 {
+    /// What these pools gain at most at the present prices, and after so much for each that is traded.
+    pub(super) fn bounds_of(&self, pools: &[Lines], cost: f64) -> [f64; 2] {
         let mut flows = Flows::default();
-        flows.trade(self.market, pools, &self.now.prices);
-        flows.bound
+        flows.trade(self.market, pools, &self.now.prices, (self.best, cost));
+        [flows.bound, flows.bound_after_costs]
     }
 
     /// What each of the pools gains that are traded, with the place of its line.
@@ -103,17 +109,18 @@ impl<'a> Descent<'a> {
     }
 
     /// Goes down for these pools, as far as it goes in so many steps.
-    pub(super) fn settle(&mut self, pools: &[Lines], steps_max: usize) {
-        self.now.flows.trade(self.market, pools, &self.now.prices);
+    pub(crate) fn settle(&mut self, pools: &[Lines], steps_max: usize) {
+        self.now.flows.trade(self.market, pools, &self.now.prices, (self.best, 0.0));
         let mut damping = DAMPING;
         for _ in 0..steps_max {
             let volume: f64 = self.now.flows.volume.iter().sum();
-            if self.imbalance() <= BALANCED * volume {
+            if self.imbalance() <= BALANCED * volume || self.now.flows.gain < GAIN_MIN {
                 return;
             }
             self.aim(damping);
             let promise = -self.now.flows.slope(&self.step);
-            if promise <= PROMISE_MIN * self.now.flows.gain {
+            // Numbers beyond floats are no promise.
+            if promise.is_nan() || promise <= PROMISE_MIN * self.now.flows.gain {
                 return;
             }
             let Some(part) = self.go(pools) else {
@@ -182,6 +189,7 @@ impl<'a> Descent<'a> {
             self.network.feed(token.0, more * self.now.prices[token.index()]);
         }
         self.solve();
+        self.step.iter_mut().for_each(|step| *step = step.clamp(-LEAN_MAX, LEAN_MAX));
         self.try_part(pools, 1.0);
         core::mem::swap(&mut self.now, &mut self.tried);
     }
@@ -226,6 +234,6 @@ impl<'a> Descent<'a> {
         let Place { prices, flows } = &mut self.tried;
         prices.clear();
         prices.extend(self.now.prices.iter().zip(&self.step).map(|(price, step)| price * (part * step).exp()));
-        flows.trade(self.market, pools, prices);
+        flows.trade(self.market, pools, prices, (self.best, 0.0));
     }
 }

@@ -3,6 +3,9 @@
 //! Nodes are taken out one by one, and what they joined is joined anew (star-mesh transform). Everything that is added is of one sign, so
 //! no digits are lost however far conductances lie apart: those of pools do by ten powers of ten and more.
 
+/// Most others that a node may be joined to, to be taken out by itself.
+const SPARSE_DEGREE: usize = 6;
+
 /// A network, and what flows into each of its nodes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Network {
@@ -11,6 +14,9 @@ pub(super) struct Network {
     order: Vec<u32>,
     /// Nodes by how many others they are joined to, to be looked at again: what is no longer true is passed over.
     queues: Vec<Vec<u32>>,
+    /// Nodes that are not taken out one by one, ascending, and what joins each to each, row by row.
+    core: Vec<u32>,
+    table: Vec<f64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -68,7 +74,7 @@ impl Network {
         }
         (0..).take(self.nodes.len()).for_each(|node| self.queue(node));
         let mut degree = 0;
-        while let Some(queue) = self.queues.get_mut(degree) {
+        while let Some(queue) = self.queues.get_mut(degree).filter(|_| degree <= SPARSE_DEGREE) {
             let Some(node) = queue.pop() else {
                 degree += 1;
                 continue;
@@ -80,11 +86,54 @@ impl Network {
         }
         levels.clear();
         levels.resize(self.nodes.len(), 0.0);
+        self.solve_core(levels);
         for at in self.order.iter().rev().map(|node| *node as usize) {
             let node = &self.nodes[at];
             let around: f64 =
                 node.joined.iter().map(|(other, conductance)| conductance * levels[*other as usize]).sum();
             levels[at] = if node.whole > 0.0 { (node.inflow + around) / node.whole } else { 0.0 };
+        }
+    }
+
+    /// What is left once nodes of few neighbours are out has so many each that a full table is the faster.
+    fn solve_core(&mut self, levels: &mut [f64]) {
+        let nodes = &self.nodes;
+        self.core.clear();
+        self.core.extend((0..).take(nodes.len()).filter(|node: &u32| !nodes[*node as usize].is_out));
+        let count = self.core.len();
+        self.table.clear();
+        self.table.resize(count * count, 0.0);
+        let (mut grounds, mut inflows) = (vec![0.0; count], vec![0.0; count]);
+        for (row, at) in self.core.iter().enumerate() {
+            let node = &nodes[*at as usize];
+            (grounds[row], inflows[row]) = (node.ground, node.inflow);
+            for (other, conductance) in &node.joined {
+                if let Ok(column) = self.core.binary_search(other) {
+                    self.table[row * count + column] += conductance;
+                }
+            }
+        }
+        let mut wholes = vec![0.0; count];
+        for at in 0..count {
+            let (before, after) = self.table.split_at_mut((at + 1) * count);
+            let joined = &before[at * count..];
+            let whole = grounds[at] + joined[at + 1..].iter().sum::<f64>();
+            wholes[at] = whole;
+            for (other, row) in (at + 1..count).zip(after.chunks_exact_mut(count)) {
+                if joined[other] > 0.0 {
+                    let share = joined[other] / whole;
+                    inflows[other] += inflows[at] * share;
+                    grounds[other] += grounds[at] * share;
+                    // The node's own place is never read.
+                    row[at + 1..].iter_mut().zip(&joined[at + 1..]).for_each(|(to, by)| *to += share * by);
+                }
+            }
+        }
+        for at in (0..count).rev() {
+            let joined = &self.table[at * count..(at + 1) * count];
+            let others = self.core[at + 1..].iter().zip(&joined[at + 1..]);
+            let around: f64 = others.map(|(other, conductance)| conductance * levels[*other as usize]).sum();
+            levels[self.core[at] as usize] = if wholes[at] > 0.0 { (inflows[at] + around) / wholes[at] } else { 0.0 };
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
 
+use super::STEPS_MAX;
 use super::descent::Descent;
 use super::flows::{Flow, Lines};
 use crate::market::Market;
@@ -15,6 +16,12 @@ use crate::pool::Way;
 const SHRINKS: [f64; 4] = [1.0, 1.0 - 1e-12, 1.0 - 1e-9, 1.0 - 1e-6];
 /// Times that the amounts are made, each with a little more of what lacked, or without a trade that could not be made.
 const PASSES_MAX: usize = 100;
+/// Part of an amount that floats do not tell apart from it, and a little more.
+const FLOAT: f64 = 1e-15;
+/// Each so many passes prices are moved.
+const LEAN_PASSES: usize = 4;
+/// Times that trades are left out for being too small, before the rest is tried as it is.
+const DUST_PASSES: usize = 12;
 /// How much more than what lacked is seen to, as a part of it.
 const MARGIN: f64 = 1.1;
 
@@ -28,7 +35,7 @@ pub struct JointPlan {
     pub token: TokenId,
     /// The trades.
     pub trades: Vec<Hop>,
-    /// Least that must be held before the first trade, and is there again after the last: raw units by token, each token once.
+    /// What must be held before the first trade, and is there again after the last: raw units by token, each token once, the plan's own first.
     pub borrowed: Vec<(TokenId, U256)>,
     /// Raw units of the token, before gas; above zero.
     pub profit: U256,
@@ -39,6 +46,8 @@ pub struct JointPlan {
 /// A trade as prices have it.
 #[derive(Debug, Clone, Copy)]
 struct Wanted {
+    /// Of its line among the market's.
+    place: usize,
     pool: PoolId,
     way: Way,
     token_in: TokenId,
@@ -63,56 +72,81 @@ struct Turn {
 /// Why amounts could not be made.
 #[derive(Debug, Clone)]
 enum Fault {
-    /// The pool does not take it.
-    Refused(usize),
+    /// The pools do not take these.
+    Refused(Vec<usize>),
     /// Of tokens that were spent before they were there, so much was not there at the end.
     Short(Vec<(TokenId, f64)>),
 }
 
-/// `descent` stands where its trades balance; prices are moved a little where whole units do not come out even.
-pub(super) fn make(market: &Market, token: TokenId, descent: &mut Descent<'_>, pools: &[Lines]) -> Option<JointPlan> {
-    let mut refused: Vec<PoolId> = Vec::new();
-    let mut more: BTreeMap<TokenId, f64> = BTreeMap::new();
-    for _ in 0..PASSES_MAX {
-        let wanted = wanted(market, token, descent, &refused);
+/// `descent` stands where the trades of `pools` balance; pools whose trade is too small for whole units are left out, and prices are moved a
+/// little where these do not come out even.
+pub(super) fn make(
+    market: &Market,
+    token: TokenId,
+    descent: &mut Descent<'_>,
+    mut pools: Vec<Lines>,
+) -> Option<JointPlan> {
+    let mut less: BTreeMap<TokenId, f64> = BTreeMap::new();
+    for pass in 0..PASSES_MAX {
+        let (mut wanted, mut dust) = wanted(market, token, descent);
+        if pass < DUST_PASSES && !dust.is_empty() {
+            leave_out(&mut pools, &dust, descent);
+            continue;
+        }
         if wanted.is_empty() {
             return None;
         }
+        less.iter().for_each(|(token, less)| spend_less(&mut wanted, *token, *less));
         match run(market, token, &wanted, &order(&wanted, token)) {
-            Ok(plan) => return Some(plan).filter(|plan| !plan.profit.is_zero()),
-            Err(Fault::Refused(trade)) => refused.push(wanted[trade].pool),
+            Ok(plan) => return JointPlan::of(token, in_order(token, plan.trades)),
+            Err(Fault::Refused(refused)) => {
+                dust.extend(refused.into_iter().map(|at| wanted[at].place));
+                leave_out(&mut pools, &dust, descent);
+                less.clear();
+            }
             Err(Fault::Short(lacks)) => {
-                for (token, lack) in lacks {
-                    *more.entry(token).or_default() += MARGIN * (lack + 1.0);
+                // Less of one token brings less of the next: where they go in a circle prices see further, but not where no pool gives way.
+                if pass % LEAN_PASSES == LEAN_PASSES - 1 {
+                    descent.lean(&pools, lacks.iter().map(|(token, lack)| (*token, MARGIN * (lack + 1.0))));
                 }
-                descent.lean(pools, more.iter().map(|(token, more)| (*token, *more)));
+                for (token, lack) in lacks {
+                    *less.entry(token).or_default() += MARGIN * (lack + 1.0);
+                }
             }
         }
     }
     None
 }
 
-/// The trades as prices have them, less what was refused and what then leads nowhere.
-fn wanted(market: &Market, token: TokenId, descent: &Descent<'_>, refused: &[PoolId]) -> Vec<Wanted> {
+/// Plans to spend so many raw units less of a token.
+fn spend_less(wanted: &mut [Wanted], token: TokenId, less: f64) {
+    let is_of_it = |trade: &&Wanted| trade.token_in == token;
+    let all: f64 = wanted.iter().filter(is_of_it).map(|trade| trade.input).sum();
+    let share = Share::new(wanted.iter().filter(is_of_it), all - less.max(FLOAT * all));
+    wanted.iter_mut().filter(|trade| trade.token_in == token).for_each(|trade| trade.input = share.of(trade));
+}
+
+/// Goes on without the pools of these lines.
+fn leave_out(pools: &mut Vec<Lines>, places: &[usize], descent: &mut Descent<'_>) {
+    pools.retain(|lines| !places.iter().any(|place| lines.contains(place)));
+    descent.settle(pools, STEPS_MAX);
+}
+
+/// The trades as prices have them, less those that lead nowhere; and the places of those whose gain rounding may take.
+fn wanted(market: &Market, token: TokenId, descent: &Descent<'_>) -> (Vec<Wanted>, Vec<usize>) {
     let price = |token: TokenId| descent.prices().get(token.index()).copied().unwrap_or(0.0);
+    let is_dust = |flow: &Flow| flow.trade.input < 1.0 || flow.trade.made < price(flow.token_out);
     let of_flow = |flow: &Flow| {
-        let line = market.all_lines().get(flow.place).filter(|line| !refused.contains(&line.pool))?;
-        let (Flow { token_in, token_out, trade, .. }, pool, way) = (*flow, line.pool, line.way);
-        let (value, stretch) = (trade.input * price(token_in), trade.stiffness / price(token_in));
-        let input = trade.input;
-        (input >= 1.0 && trade.output >= 1.0).then_some(Wanted {
-            pool,
-            way,
-            token_in,
-            token_out,
-            input,
-            value,
-            stretch,
-        })
+        let line = market.all_lines().get(flow.place)?;
+        let (Flow { place, token_in, token_out, trade }, pool, way) = (*flow, line.pool, line.way);
+        let (input, value, stretch) = (trade.input, trade.input * price(token_in), trade.stiffness / price(token_in));
+        Some(Wanted { place, pool, way, token_in, token_out, input, value, stretch })
     };
-    let mut wanted: Vec<Wanted> = descent.flows().all.iter().filter_map(of_flow).collect();
+    let flows = &descent.flows().all;
+    let dust = flows.iter().filter(|flow| is_dust(flow)).map(|flow| flow.place).collect();
+    let mut wanted: Vec<Wanted> = flows.iter().filter(|flow| !is_dust(flow)).filter_map(of_flow).collect();
     prune(&mut wanted, token);
-    wanted
+    (wanted, dust)
 }
 
 /// How what there is of a token is divided where it is not quite what was planned: what is more or less goes where it moves prices least.
@@ -222,10 +256,11 @@ impl Purse {
     }
 
     /// The plan, once all is made and what was borrowed given back; else of which other tokens how much is missing for that.
-    fn close(self, token: TokenId, trades: Vec<Hop>) -> Result<JointPlan, Vec<(TokenId, f64)>> {
+    fn close(mut self, token: TokenId, trades: Vec<Hop>) -> Result<JointPlan, Vec<(TokenId, f64)>> {
+        let own = self.0.remove(&token);
         let mut plan = JointPlan { token, trades, borrowed: Vec::new(), profit: U256::ZERO, left: Vec::new() };
         let mut lacks = Vec::new();
-        for (of, Holding { held, borrowed }) in self.0 {
+        for (of, Holding { held, borrowed }) in own.map(|own| (token, own)).into_iter().chain(self.0) {
             match held.checked_sub(borrowed) {
                 Some(more) if of == token => plan.profit = more,
                 Some(more) if more.is_zero() => {}
@@ -243,6 +278,12 @@ impl Purse {
 }
 
 impl JointPlan {
+    /// Profit less what the trades cost, each so much; `None` for a loss.
+    #[must_use]
+    pub fn net(&self, trade_cost: U256) -> Option<U256> {
+        self.profit.checked_sub(trade_cost.checked_mul(U256::from(self.trades.len()))?)
+    }
+
     /// Of trades in their order; `None` where they do not gain, or owe another token.
     pub(super) fn of(token: TokenId, trades: Vec<Hop>) -> Option<Self> {
         let mut purse = Purse::default();
@@ -253,6 +294,7 @@ impl JointPlan {
 
 fn run(market: &Market, token: TokenId, wanted: &[Wanted], turns: &[Turn]) -> Result<JointPlan, Fault> {
     let (mut purse, mut trades) = (Purse::default(), Vec::with_capacity(wanted.len()));
+    let mut refused = Vec::new();
     for turn in turns {
         let mut left = purse.of(turn.token).held;
         let share = Share::new(turn.trades.iter().map(|at| &wanted[*at]), f64::from(left));
@@ -264,7 +306,10 @@ fn run(market: &Market, token: TokenId, wanted: &[Wanted], turns: &[Turn]) -> Re
                 (false, true) => left,
                 (false, false) => whole(share.of(trade)).min(left),
             };
-            let (amount_in, amount_out) = swap(market, trade, amount).ok_or(Fault::Refused(*at))?;
+            let Some((amount_in, amount_out)) = swap(market, trade, amount) else {
+                refused.push(*at);
+                continue;
+            };
             left = left.saturating_sub(amount_in);
             let (pool, token_in, token_out) = (trade.pool, trade.token_in, trade.token_out);
             let hop = Hop { pool, token_in, token_out, amount_in, amount_out };
@@ -272,7 +317,46 @@ fn run(market: &Market, token: TokenId, wanted: &[Wanted], turns: &[Turn]) -> Re
             trades.push(hop);
         }
     }
-    purse.close(token, trades).map_err(Fault::Short)
+    if refused.is_empty() { purse.close(token, trades).map_err(Fault::Short) } else { Err(Fault::Refused(refused)) }
+}
+
+/// The same trades in an order that needs little of what is not the plan's own token: each as soon as it can be paid with what is there.
+fn in_order(token: TokenId, mut trades: Vec<Hop>) -> Vec<Hop> {
+    // The smallest of each token last, to be taken from there.
+    trades.sort_by(|a, b| b.amount_in.cmp(&a.amount_in).then(a.pool.cmp(&b.pool)));
+    let mut waiting: BTreeMap<TokenId, Vec<Hop>> = BTreeMap::new();
+    let mut ordered = Vec::with_capacity(trades.len());
+    let mut held: BTreeMap<TokenId, U256> = BTreeMap::new();
+    trades.into_iter().for_each(|trade| waiting.entry(trade.token_in).or_default().push(trade));
+    let mut open = vec![token];
+    loop {
+        while let Some(of) = open.pop() {
+            let Some(list) = waiting.get_mut(&of) else { continue };
+            while let Some(next) = list.last().copied() {
+                let there = held.entry(of).or_default();
+                if of != token && *there < next.amount_in {
+                    break;
+                }
+                *there = there.saturating_sub(next.amount_in);
+                list.pop();
+                *held.entry(next.token_out).or_default() += next.amount_out;
+                open.push(next.token_out);
+                ordered.push(next);
+            }
+        }
+        // What is left waits in a circle: one of it must be borrowed, the one of which most is there already.
+        let lack = |(of, list): (&TokenId, &Vec<Hop>)| {
+            let there = held.get(of).map_or(0.0, |there| f64::from(*there));
+            list.last().map(|next| (there / f64::from(next.amount_in), *of))
+        };
+        let Some((_, next)) = waiting.iter().filter_map(lack).max_by(|a, b| a.0.total_cmp(&b.0)) else {
+            return ordered;
+        };
+        if let Some(trade) = waiting.get(&next).and_then(|list| list.last()) {
+            held.insert(next, trade.amount_in);
+            open.push(next);
+        }
+    }
 }
 
 /// Rounded down.

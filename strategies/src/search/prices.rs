@@ -5,21 +5,15 @@
 
 use std::collections::BinaryHeap;
 
-use alphapulse_protocol::TokenId;
+use alphapulse_protocol::{PoolId, TokenId};
 
 use super::worth::likely_trade;
+use crate::joint::Descent;
 use crate::market::{HotLine, Market};
 use crate::pool::Mobius;
 
-/// Rounds over all tokens. Worse prices cost a looser bound and no more.
-const ROUNDS_MAX: usize = 16;
-/// Part by which the sum must still fall for another round.
-const PROGRESS_MIN: f64 = 1e-3;
-/// First step of a price, as a part of it, and the factor by which a price is given up to move.
-const STEP: f64 = 1e-5;
-const STEP_MAX: f64 = 1e3;
-/// Halvings of a step: a billionth of it is left.
-const HALVINGS: usize = 30;
+/// Steps of all prices. Worse prices cost a looser bound and no more.
+const STEPS_MAX: usize = 100;
 
 /// What a raw unit of each token is worth, in raw units of the first one that was asked for; where pools do not connect the two, of the
 /// first one that they connect it to, its unit.
@@ -34,13 +28,12 @@ pub struct Prices {
 impl Prices {
     /// Prices of the tokens that pools connect to one of `bases`, of which the first is worth 1.
     ///
-    /// Each token is priced along the deepest pools first, then moved to where what its pools are worth is least. The result depends
-    /// on the market's state alone. Cost: a token whose pools disagree is tried at up to sixty prices in each of up to 16 rounds, each of
-    /// them a look at every pool that it has; not for the path of a message.
+    /// Each token is priced along the deepest pools first; then all are moved to where what the pools are worth together is least. The result
+    /// depends on the market's state alone. Cost: mostly less than a hundred looks at every pool; not for the path of a message.
     #[must_use]
     pub fn fit(market: &Market, bases: &[TokenId]) -> Self {
         let (mut prices, units) = Self::spread_out(market, bases);
-        prices.settle(market, &units);
+        units.into_iter().for_each(|unit| prices.settle(market, unit));
         prices
     }
 
@@ -87,7 +80,7 @@ impl Prices {
 
     /// Prices what has no price, along the deepest pools, and leaves all others as they are. Whether any got one that pools were read
     /// without.
-    pub(super) fn extend(&mut self, market: &Market, bases: &[TokenId]) -> bool {
+    pub(crate) fn extend(&mut self, market: &Market, bases: &[TokenId]) -> bool {
         let count = market.replica().tokens().len();
         self.units.truncate(count);
         self.values.resize(count, 0.0);
@@ -163,77 +156,17 @@ impl Prices {
         }
     }
 
-    /// Moves each token's price to where its pools are worth least, until that changes little.
-    fn settle(&mut self, market: &Market, units: &[TokenId]) {
-        let tokens: Vec<TokenId> =
-            (0..).map(TokenId).take(self.values.len()).filter(|id| !units.contains(id)).collect();
-        let mut sum = self.sum(market);
-        for _ in 0..ROUNDS_MAX {
-            for token in &tokens {
-                self.settle_one(market, *token);
-            }
-            let now = self.sum(market);
-            if now >= sum * (1.0 - PROGRESS_MIN) {
-                return;
-            }
-            sum = now;
+    /// Moves the prices of one unit to where its pools are worth least, by an estimate of each.
+    fn settle(&mut self, market: &Market, unit: TokenId) {
+        let is_of_it = |(value, of): (&f64, &TokenId)| if *of == unit { *value } else { 0.0 };
+        let values: Vec<f64> = self.values.iter().zip(&self.units).map(is_of_it).collect();
+        let pools = (0..).map(PoolId).take(market.replica().pools().len());
+        let traded = pools.filter(|pool| market.is_admitted(*pool)).map(|pool| market.line_places(pool));
+        let mut descent = Descent::new(market, unit, values, likely_trade);
+        descent.settle(&traded.collect::<Vec<_>>(), STEPS_MAX);
+        for (value, settled) in self.values.iter_mut().zip(descent.prices()).filter(|(_, settled)| **settled > 0.0) {
+            *value = *settled;
         }
-    }
-
-    /// What all pools are worth at these prices.
-    fn sum(&self, market: &Market) -> f64 {
-        let trades = market.all_lines().iter().filter_map(|line| likely_trade(market, line, self.of_line(line)));
-        trades.map(|trade| trade.gain).sum()
-    }
-
-    /// The sum is convex in a price, and its slope is how much of the token the best trades would bring or take.
-    fn settle_one(&mut self, market: &Market, token: TokenId) {
-        let start = self.values[token.index()];
-        if start == 0.0 {
-            return;
-        }
-        let slope = self.surplus(market, token, start);
-        if slope == 0.0 {
-            return;
-        }
-        // Too dear where the pools would bring it, too cheap where they would take it.
-        let is_dear = slope > 0.0;
-        let moved = |step: f64| if is_dear { start / (1.0 + step) } else { start * (1.0 + step) };
-        let is_still = |slope: f64| if is_dear { slope > 0.0 } else { slope < 0.0 };
-        let (mut near, mut far) = (0.0, STEP);
-        while is_still(self.surplus(market, token, moved(far))) {
-            (near, far) = (far, 2.0 * far);
-            if far > STEP_MAX {
-                return;
-            }
-        }
-        for _ in 0..HALVINGS {
-            let middle = f64::midpoint(near, far);
-            let slope = self.surplus(market, token, moved(middle));
-            if is_still(slope) {
-                near = middle;
-            } else {
-                far = middle;
-            }
-            if slope == 0.0 {
-                break;
-            }
-        }
-        self.values[token.index()] = moved(far);
-    }
-
-    /// Raw units of the token that the best trades of its pools bring, less those that they take, at this price of it.
-    fn surplus(&self, market: &Market, token: TokenId, value: f64) -> f64 {
-        let price = |other: TokenId| self.values[other.index()];
-        let mut surplus = 0.0;
-        for edge in market.graph().edges(token) {
-            let other = price(edge.token_out);
-            let [out, back] = [edge.way, edge.way.reversed()].map(|way| market.line(edge.pool, way));
-            let trade = |line: Option<&HotLine>, prices| likely_trade(market, line?, prices);
-            surplus -= trade(out, [value, other]).map_or(0.0, |trade| trade.input);
-            surplus += trade(back, [other, value]).map_or(0.0, |trade| trade.output);
-        }
-        surplus
     }
 }
 

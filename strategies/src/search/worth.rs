@@ -36,14 +36,21 @@ pub(crate) struct Trade {
 
 impl Trade {
     /// None at all.
+    /// Whether something is made by it, in numbers that can be reckoned with.
+    pub(crate) fn is_good(&self) -> bool {
+        let numbers = [self.input, self.output, self.made, self.volume, self.stiffness];
+        self.made > 0.0 && self.input > 0.0 && numbers.iter().all(|number| number.is_finite())
+    }
+
     const NONE: Self = Self { input: 0.0, output: 0.0, made: 0.0, gain: 0.0, noise: 0.0, volume: 0.0, stiffness: 0.0 };
 }
 
 /// The best trade one way through a pool. None where the pool is in band: its first unit already loses.
 ///
 /// Prices of the tokens in and out, the value of one raw unit each. No trade gains more, but for the rounding of floats: ranges are walked
-/// until the pool's marginal rate has come down to the prices' own; of other curves exact quotes near the best trade bound what is
-/// between them, or where the fee moves what the pool holds does.
+/// until the pool's marginal rate has come down to the prices' own; weighted and StableSwap curves have a formula, beside which contracts round
+/// by less than [`UNITS`]; of other curves exact quotes near the best trade bound what is between them, or where the fee moves what the pool
+/// holds does.
 pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> Option<Trade> {
     let [price_in, price_out] = prices;
     let rate = line.bound().g;
@@ -58,9 +65,17 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
     if rate * price_out <= price_in {
         return None;
     }
+    if line.kind() == PoolKind::UniswapV2 {
+        return over_map(line.rate(), prices);
+    }
     let view = market.pool(line.pool).ok()?;
     if view.is_ranged() {
-        return Some(over_ranges(&view, line, prices));
+        let mut trade = over_ranges(&view, line, prices);
+        if line.kind() == PoolKind::SolidlyVolatile {
+            // Its fee is rounded down: nearly a unit of the input may go in without.
+            trade.gain += price_in;
+        }
+        return Some(trade);
     }
     Some(
         in_closed_form(&view, line, market.timestamp(), prices)
@@ -68,19 +83,25 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
     )
 }
 
-/// The same where an estimate will do: of a curve that is no sequence of ranges, as the map at no input has it.
-pub(super) fn likely_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> Option<Trade> {
-    let is_ranged = |kind| matches!(kind, PoolKind::UniswapV2 | PoolKind::UniswapV3 | PoolKind::UniswapV4);
-    if is_ranged(line.kind()) {
-        return best_trade(market, line, prices);
-    }
-    let map = line.rate();
-    let input = most_at(map, prices)?;
-    let [price_in, price_out] = prices;
-    let (output, volume) = (map.output(input), price_in * input);
-    let stiffness = price_in * (input + 1.0 / map.h) * 0.5;
-    let gain = price_out * output - volume;
-    (output > 0.0).then_some(Trade { input, output, made: gain, gain, noise: 0.0, volume, stiffness })
+/// The same where an estimate will do: of a curve whose slope has no formula, as the map at no input has it.
+pub(crate) fn likely_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> Option<Trade> {
+    let has_formula = |kind| {
+        use PoolKind::{BalancerStable, BalancerWeighted, UniswapV2, UniswapV3, UniswapV4};
+        matches!(kind, UniswapV2 | UniswapV3 | UniswapV4 | BalancerWeighted | BalancerStable)
+    };
+    if has_formula(line.kind()) { best_trade(market, line, prices) } else { over_map(line.rate(), prices) }
+}
+
+/// Over one map that goes on for ever.
+fn over_map(map: Mobius, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
+    let root = (map.g * price_out / price_in).sqrt();
+    let input = (root - 1.0) / map.h;
+    let output = map.output(input);
+    // (sqrt(g) - 1)^2 / h, which loses no digits where g is nearly 1.
+    let gain = price_in * input * (root - 1.0);
+    let (volume, stiffness) = (price_in * input + price_out * output, 0.5 * price_in * root / map.h);
+    let is_any = root > 1.0 && input.is_finite() && output > 0.0;
+    is_any.then_some(Trade { input, output, made: gain, gain, noise: 0.0, volume, stiffness })
 }
 
 /// Input at which a map's marginal rate has come down to the prices'.

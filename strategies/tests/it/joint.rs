@@ -10,7 +10,6 @@ use std::collections::HashMap;
 
 use alphapulse_protocol::{PoolId, TokenId, U256};
 use alphapulse_strategies::joint::{JointOptimum, JointPlan, JointTerms};
-use alphapulse_strategies::pool::Way;
 use alphapulse_strategies::search::{Prices, best_cycles};
 use alphapulse_strategies::{After, Market};
 use rand::rngs::StdRng;
@@ -171,8 +170,8 @@ fn where_pools_agree_nothing_is_planned() {
     }
     let market = sketch.market();
     let optimum = optimum(&market);
-    assert_eq!((optimum.bound(), optimum.plan()), (0.0, None));
-    assert_eq!(market.way(PoolId(0), BASE, TokenId(1)), Ok(Way::of_pair(true)));
+    assert!(optimum.bound() < 1.0);
+    assert_eq!(optimum.plan(), None);
 }
 
 /// What a trade costs where it costs something: a millionth of what a pool holds.
@@ -207,6 +206,8 @@ fn plans_earn_nearly_all_that_is_there_block_by_block() {
         for (at, ((plan, bound), cost)) in found.iter().zip([U256::ZERO, COST]).enumerate() {
             bounds[at] += bound;
             let Some(plan) = plan else { continue };
+            let net = plan.net(cost).expect("more than it costs");
+            assert!(f64::from(net) <= *bound, "{net} of {bound}");
             earned[at] += f64::from(plan.profit) - f64::from(cost) * plan.trades.len() as f64;
         }
     });

@@ -1,7 +1,7 @@
 //! Marginal rate and curvature of every kind of pool, by which search ranks hops.
 //!
 //! **No amount comes from here.** What decides a trade is the integer quote of the same pool; a wrong digit here costs a
-//! look at a route or hides one, never a unit of a token. These are the only files of the pool maths, beside
+//! look at a route or hides one, and a plan of trades a little of its profit, never a unit of a token that it states. These are the only files of the pool maths, beside
 //! [`mobius`](super::mobius) and [`ladder`](super::ladder), that know floats.
 //!
 //! Each function gives the osculating Möbius map at no input: `g` is the slope there, fee included, and
