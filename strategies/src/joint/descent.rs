@@ -12,8 +12,6 @@ use crate::market::Market;
 
 /// Most that a price moves in a step, as a power of e.
 const STEP_MAX: f64 = 0.5;
-/// The same of prices that only lean.
-const LEAN_MAX: f64 = 1e-7;
 /// Places tried along a step.
 const TRIES_MAX: usize = 40;
 /// A step that brings the slope down to this part of what it was goes far enough.
@@ -179,17 +177,19 @@ impl<'a> Descent<'a> {
         self.step.iter_mut().for_each(|step| *step = step.clamp(-STEP_MAX, STEP_MAX));
     }
 
-    /// Moves prices by so little that the trades bring so many raw units more of some tokens than they take.
-    pub(super) fn lean(&mut self, pools: &[Lines], more: impl Iterator<Item = (TokenId, f64)>) {
+    /// Moves prices by so little that the trades bring so many raw units more of some tokens than they take; each by a part of itself of `most`
+    /// at most.
+    pub(super) fn lean(&mut self, pools: &[Lines], more: impl Iterator<Item = (TokenId, f64)>, most: f64) {
         self.join();
         for (token, surplus) in self.surpluses() {
             self.network.feed(token.0, -surplus);
+            self.network.ground(token.0, DAMPING_BOUNDS.0 * self.now.flows.volume[token.index()]);
         }
         for (token, more) in more {
             self.network.feed(token.0, more * self.now.prices[token.index()]);
         }
         self.solve();
-        self.step.iter_mut().for_each(|step| *step = step.clamp(-LEAN_MAX, LEAN_MAX));
+        self.step.iter_mut().for_each(|step| *step = step.clamp(-most, most));
         self.try_part(pools, 1.0);
         core::mem::swap(&mut self.now, &mut self.tried);
     }

@@ -15,11 +15,14 @@ use crate::pool::Way;
 /// Parts of an amount tried in turn where a pool cannot take the whole: it may lie a rounding beyond what the pool holds.
 const SHRINKS: [f64; 4] = [1.0, 1.0 - 1e-12, 1.0 - 1e-9, 1.0 - 1e-6];
 /// Times that the amounts are made, each with a little more of what lacked, or without a trade that could not be made.
-const PASSES_MAX: usize = 100;
+const PASSES_MAX: usize = 260;
 /// Part of an amount that floats do not tell apart from it, and a little more.
 const FLOAT: f64 = 1e-15;
-/// Each so many passes prices are moved.
-const LEAN_PASSES: usize = 4;
+/// Times that each way of seeing to what lacks is tried.
+const MODE_PASSES: usize = 40;
+/// Part by which a price leans at most, where prices alone do it, and where less is spent as well, each so many times.
+const LEAN_MAX: [f64; 2] = [1e-3, 1e-7];
+const LEAN_EVERY: usize = 4;
 /// Times that trades are left out for being too small, before the rest is tried as it is.
 const DUST_PASSES: usize = 12;
 /// How much more than what lacked is seen to, as a part of it.
@@ -86,31 +89,44 @@ pub(super) fn make(
     descent: &mut Descent<'_>,
     mut pools: Vec<Lines>,
 ) -> Option<JointPlan> {
-    let mut less: BTreeMap<TokenId, f64> = BTreeMap::new();
+    // Less is spent of what lacks. That brings less of the next token, and where they go in a circle it has no end: so prices lean now and then,
+    // for more of it to be brought. Where that is not enough they alone do it, which has no end where no pool gives way.
+    let (mut missing, mut shorts): (BTreeMap<TokenId, f64>, _) = (BTreeMap::new(), 0);
     for pass in 0..PASSES_MAX {
-        let (mut wanted, mut dust) = wanted(market, token, descent);
-        if pass < DUST_PASSES && !dust.is_empty() {
-            leave_out(&mut pools, &dust, descent);
+        let (mut wanted, out) = wanted(market, token, descent, pass < DUST_PASSES);
+        if !out.is_empty() {
+            leave_out(&mut pools, &out, descent);
+            missing.clear();
             continue;
         }
         if wanted.is_empty() {
             return None;
         }
-        less.iter().for_each(|(token, less)| spend_less(&mut wanted, *token, *less));
+        if shorts / MODE_PASSES != 1 {
+            missing.iter().for_each(|(token, less)| spend_less(&mut wanted, *token, *less));
+        }
         match run(market, token, &wanted, &order(&wanted, token)) {
             Ok(plan) => return JointPlan::of(token, in_order(token, plan.trades)),
             Err(Fault::Refused(refused)) => {
-                dust.extend(refused.into_iter().map(|at| wanted[at].place));
-                leave_out(&mut pools, &dust, descent);
-                less.clear();
+                let out: Vec<usize> = refused.into_iter().map(|at| wanted[at].place).collect();
+                leave_out(&mut pools, &out, descent);
+                missing.clear();
             }
             Err(Fault::Short(lacks)) => {
-                // Less of one token brings less of the next: where they go in a circle prices see further, but not where no pool gives way.
-                if pass % LEAN_PASSES == LEAN_PASSES - 1 {
-                    descent.lean(&pools, lacks.iter().map(|(token, lack)| (*token, MARGIN * (lack + 1.0))));
+                shorts += 1;
+                if shorts % MODE_PASSES == 0 {
+                    missing.clear();
+                    descent.settle(&pools, STEPS_MAX);
+                    continue;
                 }
-                for (token, lack) in lacks {
-                    *less.entry(token).or_default() += MARGIN * (lack + 1.0);
+                let now: Vec<_> = lacks.into_iter().map(|(token, lack)| (token, MARGIN * (lack + 1.0))).collect();
+                for (token, lack) in &now {
+                    *missing.entry(*token).or_default() += lack;
+                }
+                match shorts / MODE_PASSES {
+                    0 if shorts % LEAN_EVERY == 0 => descent.lean(&pools, now.into_iter(), LEAN_MAX[1]),
+                    1 => descent.lean(&pools, missing.iter().map(|(token, more)| (*token, *more)), LEAN_MAX[0]),
+                    _ => {}
                 }
             }
         }
@@ -132,10 +148,10 @@ fn leave_out(pools: &mut Vec<Lines>, places: &[usize], descent: &mut Descent<'_>
     descent.settle(pools, STEPS_MAX);
 }
 
-/// The trades as prices have them, less those that lead nowhere; and the places of those whose gain rounding may take.
-fn wanted(market: &Market, token: TokenId, descent: &Descent<'_>) -> (Vec<Wanted>, Vec<usize>) {
+/// The trades as prices have them, and the places of those to leave out: that lead nowhere, or, where `is_strict`, whose gain rounding may take.
+fn wanted(market: &Market, token: TokenId, descent: &Descent<'_>, is_strict: bool) -> (Vec<Wanted>, Vec<usize>) {
     let price = |token: TokenId| descent.prices().get(token.index()).copied().unwrap_or(0.0);
-    let is_dust = |flow: &Flow| flow.trade.input < 1.0 || flow.trade.made < price(flow.token_out);
+    let is_dust = |flow: &&Flow| flow.trade.input < 1.0 || is_strict && flow.trade.made < price(flow.token_out);
     let of_flow = |flow: &Flow| {
         let line = market.all_lines().get(flow.place)?;
         let (Flow { place, token_in, token_out, trade }, pool, way) = (*flow, line.pool, line.way);
@@ -143,10 +159,11 @@ fn wanted(market: &Market, token: TokenId, descent: &Descent<'_>) -> (Vec<Wanted
         Some(Wanted { place, pool, way, token_in, token_out, input, value, stretch })
     };
     let flows = &descent.flows().all;
-    let dust = flows.iter().filter(|flow| is_dust(flow)).map(|flow| flow.place).collect();
     let mut wanted: Vec<Wanted> = flows.iter().filter(|flow| !is_dust(flow)).filter_map(of_flow).collect();
     prune(&mut wanted, token);
-    (wanted, dust)
+    let is_wanted = |flow: &&Flow| wanted.iter().any(|wanted| wanted.place == flow.place);
+    let out = flows.iter().filter(|flow| !is_wanted(flow)).map(|flow| flow.place).collect();
+    (wanted, out)
 }
 
 /// How what there is of a token is divided where it is not quite what was planned: what is more or less goes where it moves prices least.
