@@ -192,7 +192,7 @@ impl Fanout {
     /// Brings what is shown of the subscribers up to now; `told` as in [`Stream::told`].
     pub(crate) fn refresh(&self, told: u64) {
         for subscriber in &self.subscribers {
-            subscriber.entry.waiting_bytes.set(subscriber.lane.waiting_bytes() as u64);
+            subscriber.entry.waiting_bytes.set(subscriber.lane.waiting_bytes());
             subscriber.entry.set_lag(subscriber.lane.taken().map(|taken| told.saturating_sub(taken)));
         }
     }

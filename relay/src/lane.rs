@@ -1,10 +1,13 @@
 //! One subscriber's bounded queue, between the single writer and whoever reads.
 //!
-//! What lies in a slot are the frames of a whole event, shared by all lanes: a message is written once, however many read
-//! it. A lane that is full takes nothing more; what that means for the reader is the fan-out's to say. What was queued is
-//! read before any [`Ending`]; nothing is dropped in between.
+//! What is handed over are the frames of a whole event: few of them in the lane's own cache lines, more of them where all
+//! lanes share them, written once, however many read them. A lane that is full takes nothing more; what that means for the
+//! reader is the fan-out's to say. What was queued is read before any [`Ending`]; nothing is dropped in between.
 //!
 //! Beside the stream runs a small ring of side messages, which nothing depends on: when it is full the oldest goes.
+
+mod lines;
+mod parcel;
 
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -14,18 +17,22 @@ use alphapulse_protocol::message::CloseReason;
 use bytes::Bytes;
 use crossbeam::queue::ArrayQueue;
 use crossbeam::sync::Unparker;
+use crossbeam::utils::CachePadded;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
+use self::lines::{LINE_BYTES, LineReader, LineWriter};
+use self::parcel::Head;
+pub(crate) use self::parcel::Parcel;
 use crate::side::SLOTS_BYTES;
 
-/// Bytes of a small event, by which the slots of a lane follow from its bytes.
+/// Bytes of an event that is shared, by which the slots of a lane follow from its bytes.
 const EVENT_BYTES: usize = 256;
 /// Fewest and most slots: a greeting, a gap and a snapshot must fit, and empty slots cost memory too.
 const SLOTS: (usize, usize) = (16, 8192);
+/// Lines to a slot: what most events take that travel in them.
+const SLOT_LINES: usize = 2;
 
-/// What lies in a slot: whole frames, and their mark.
-type Parcel = (Bytes, u64);
 /// What a side message takes in its ring beside its bytes: the handle and the ring's own number of the turn.
 pub(crate) const SIDE_SLOT_BYTES: usize = size_of::<Bytes>() + size_of::<usize>();
 
@@ -49,13 +56,20 @@ pub(crate) enum Wake {
     Task(Arc<Notify>),
 }
 
+/// What the reader says of what it took. It alone writes here, and the writer looks only where it must.
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: AtomicU64,
+    /// Of the last frames taken; 0 before any with one.
+    mark: AtomicU64,
+}
+
 /// What both ends see.
 #[derive(Debug)]
 struct Shared {
-    /// Bytes queued and not yet taken.
-    waiting: AtomicUsize,
-    /// Mark of the last frames taken; 0 before any with a mark.
-    taken: AtomicU64,
+    taken: CachePadded<Taken>,
+    /// Bytes ever queued. The writer alone writes here.
+    queued_bytes: CachePadded<AtomicU64>,
     side: Option<ArrayQueue<Bytes>>,
     /// Bytes in `side`, or more by those that are being put in or taken out.
     side_waiting: AtomicUsize,
@@ -66,23 +80,31 @@ struct Shared {
 
 /// A new lane in which at most about `bytes_max` bytes wait, or one event, however large; and `side_slots` side messages.
 pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWriter, LaneReader) {
-    let (producer, consumer) = RingBuffer::<Parcel>::new(slots(bytes_max));
+    let (lines_in, lines_out) = lines::lines(slots(bytes_max) * SLOT_LINES);
+    let (beside_in, beside_out) = RingBuffer::new(slots(bytes_max));
     let shared = Arc::new(Shared {
-        waiting: AtomicUsize::new(0),
-        taken: AtomicU64::new(0),
+        taken: CachePadded::default(),
+        queued_bytes: CachePadded::default(),
         side: (side_slots > 0).then(|| ArrayQueue::new(side_slots)),
         side_waiting: AtomicUsize::new(0),
         ending: OnceLock::new(),
         is_abandoned: AtomicBool::new(false),
         wake,
     });
-    let writer = LaneWriter { queue: producer, bytes_max, shared: Arc::clone(&shared) };
-    (writer, LaneReader { queue: consumer, shared })
+    let writer = LaneWriter {
+        lines: lines_in,
+        beside: beside_in,
+        bytes_max: bytes_max as u64,
+        queued_bytes: 0,
+        taken_bytes: 0,
+        shared: Arc::clone(&shared),
+    };
+    (writer, LaneReader { lines: lines_out, beside: beside_out, taken_bytes: 0, shared })
 }
 
 /// Most memory of a lane in which at most `bytes_max` bytes wait.
 pub(crate) const fn memory_max(bytes_max: usize) -> usize {
-    bytes_max.saturating_add(slots(bytes_max) * size_of::<Parcel>())
+    bytes_max.saturating_add(slots(bytes_max) * (size_of::<Bytes>() + SLOT_LINES * LINE_BYTES))
 }
 
 const fn slots(bytes_max: usize) -> usize {
@@ -96,9 +118,35 @@ const fn slots(bytes_max: usize) -> usize {
 /// The writer's end. Dropped without an ending, it leaves one: its reader must not wait for ever.
 #[derive(Debug)]
 pub(crate) struct LaneWriter {
-    queue: Producer<Parcel>,
-    bytes_max: usize,
+    lines: LineWriter,
+    /// Frames that are too many for lines.
+    beside: Producer<Bytes>,
+    bytes_max: u64,
+    queued_bytes: u64,
+    /// What the reader had taken when it was last looked at.
+    taken_bytes: u64,
     shared: Arc<Shared>,
+}
+
+/// What frames take of a lane.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    bytes: u64,
+    lines: usize,
+    beside: usize,
+}
+
+impl Size {
+    fn of<'b>(parcels: impl Iterator<Item = &'b Bytes>) -> Self {
+        parcels.fold(Self::default(), |size, frames| {
+            let (lines, is_beside) = parcel::shape(frames.len());
+            Self {
+                bytes: size.bytes + frames.len() as u64,
+                lines: size.lines + lines,
+                beside: size.beside + usize::from(is_beside),
+            }
+        })
+    }
 }
 
 impl LaneWriter {
@@ -113,18 +161,30 @@ impl LaneWriter {
     where
         I: IntoIterator<Item = &'b Bytes> + Clone,
     {
-        let sizes = parcels.clone().into_iter().fold((0, 0), |(count, bytes), next| (count + 1, bytes + next.len()));
-        if !self.has_room_for(sizes) {
+        let size = Size::of(parcels.clone().into_iter());
+        if !self.has_room_for(size) {
             return false;
         }
-        self.shared.waiting.fetch_add(sizes.1, Ordering::Relaxed);
+        self.queued_bytes += size.bytes;
+        // Stands alone, and comes first: what is shown as waiting is never less than what waits.
+        self.shared.queued_bytes.store(self.queued_bytes, Ordering::Relaxed);
         for frames in parcels {
-            if self.queue.push((frames.clone(), mark)).is_err() {
-                unreachable!("only this end fills slots, and enough were free");
-            }
+            self.hand_over(frames, mark);
         }
         self.shared.wake_reader();
         true
+    }
+
+    fn hand_over(&mut self, frames: &Bytes, mark: u64) {
+        let (lines, count) = parcel::to_lines(frames, mark);
+        let (_, is_beside) = parcel::shape(frames.len());
+        // Before its line: who sees the line finds the frames.
+        if is_beside && self.beside.push(frames.clone()).is_err() {
+            unreachable!("only this end fills slots, and enough were free");
+        }
+        if !self.lines.try_write(&lines[..count]) {
+            unreachable!("only this end fills lines, and enough were free");
+        }
     }
 
     /// Queues a side message, in the place of the oldest where there is no room. Says how many had to go.
@@ -147,15 +207,22 @@ impl LaneWriter {
         dropped
     }
 
-    /// Whether so many parcels and bytes find room now. An empty lane takes any size: a snapshot is not bounded by it.
-    fn has_room_for(&self, (parcels, bytes): (usize, usize)) -> bool {
-        let waiting = self.waiting_bytes();
-        self.queue.slots() >= parcels && (waiting == 0 || waiting.saturating_add(bytes) <= self.bytes_max)
+    /// Whether so much finds room now. An empty lane takes any size: a snapshot is not bounded by it.
+    fn has_room_for(&mut self, size: Size) -> bool {
+        if self.queued_bytes - self.taken_bytes + size.bytes > self.bytes_max {
+            self.taken_bytes = self.shared.taken.bytes.load(Ordering::Relaxed);
+        }
+        let waiting = self.queued_bytes - self.taken_bytes;
+        (waiting == 0 || waiting + size.bytes <= self.bytes_max)
+            && self.lines.has_room_for(size.lines)
+            && self.beside.slots() >= size.beside
     }
 
     /// Whether a reader that was lapped has caught up far enough to be worth serving again.
     pub(crate) fn is_half_empty(&self) -> bool {
-        self.waiting_bytes() * 2 <= self.bytes_max && self.queue.slots() * 2 >= self.queue.buffer().capacity()
+        self.shared.waiting_bytes() * 2 <= self.bytes_max
+            && self.lines.is_half_empty()
+            && self.beside.slots() * 2 >= self.beside.buffer().capacity()
     }
 
     /// For who waits until there is room, and writes by way of somebody else.
@@ -164,13 +231,13 @@ impl LaneWriter {
     }
 
     /// Bytes queued and not yet taken.
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        self.shared.waiting.load(Ordering::Relaxed)
+    pub(crate) fn waiting_bytes(&self) -> u64 {
+        self.shared.waiting_bytes()
     }
 
     /// Mark of the last frames that the reader took; `None` before any with a mark.
     pub(crate) fn taken(&self) -> Option<u64> {
-        Some(self.shared.taken.load(Ordering::Relaxed)).filter(|mark| *mark > 0)
+        Some(self.shared.taken.mark.load(Ordering::Relaxed)).filter(|mark| *mark > 0)
     }
 
     /// Nothing more will come. The first ending stands.
@@ -193,7 +260,7 @@ impl Drop for LaneWriter {
 /// A look at a lane from the side.
 #[derive(Debug, Clone)]
 pub(crate) struct LaneWatch {
-    bytes_max: usize,
+    bytes_max: u64,
     shared: Weak<Shared>,
 }
 
@@ -213,36 +280,41 @@ impl LaneWatch {
         self.waiting_bytes() * 2 <= self.bytes_max
     }
 
-    fn waiting_bytes(&self) -> usize {
-        self.shared.upgrade().map_or(0, |shared| shared.waiting.load(Ordering::Relaxed))
+    fn waiting_bytes(&self) -> u64 {
+        self.shared.upgrade().map_or(0, |shared| shared.waiting_bytes())
     }
 }
 
 /// The reader's end. Dropping it leaves the lane.
 #[derive(Debug)]
 pub(crate) struct LaneReader {
-    queue: Consumer<Parcel>,
+    lines: LineReader,
+    beside: Consumer<Bytes>,
+    taken_bytes: u64,
     shared: Arc<Shared>,
 }
 
 impl LaneReader {
     /// Next frames; those of the stream first. Never blocks.
-    pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        match self.queue.pop() {
-            Ok((frames, mark)) => {
-                self.shared.waiting.fetch_sub(frames.len(), Ordering::Relaxed);
-                if mark > 0 {
-                    // Stands alone: it is only shown.
-                    self.shared.taken.store(mark, Ordering::Relaxed);
-                }
-                Some(frames)
-            }
-            Err(_) => {
-                let frames = self.shared.side.as_ref()?.pop()?;
-                self.shared.side_waiting.fetch_sub(frames.len(), Ordering::Relaxed);
-                Some(frames)
-            }
+    pub(crate) fn pop(&mut self) -> Option<Parcel> {
+        let Some(first) = self.lines.try_read() else {
+            let frames = self.shared.side.as_ref()?.pop()?;
+            self.shared.side_waiting.fetch_sub(frames.len(), Ordering::Relaxed);
+            return Some(Parcel::Shared(frames));
+        };
+        let head = Head::read(first);
+        let mark = head.mark;
+        let rest =
+            || self.lines.try_read().unwrap_or_else(|| unreachable!("a parcel's lines are there with its first"));
+        let beside = || self.beside.pop().unwrap_or_else(|_| unreachable!("what goes beside is there before its line"));
+        let parcel = head.into_parcel(rest, beside);
+        self.taken_bytes += parcel.len() as u64;
+        // Both stand alone: a writer that sees them late only waits.
+        self.shared.taken.bytes.store(self.taken_bytes, Ordering::Relaxed);
+        if mark > 0 {
+            self.shared.taken.mark.store(mark, Ordering::Relaxed);
         }
+        Some(parcel)
     }
 
     /// The ending, once everything before it was read.
@@ -257,7 +329,7 @@ impl LaneReader {
     }
 
     fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.shared.side.as_ref().is_none_or(ArrayQueue::is_empty)
+        !self.lines.is_there() && self.shared.side.as_ref().is_none_or(ArrayQueue::is_empty)
     }
 
     /// Reader of a task lane: waits until there may be a reason to look.
@@ -276,6 +348,13 @@ impl Drop for LaneReader {
 }
 
 impl Shared {
+    /// Bytes queued and not yet taken, as far as both sides have said.
+    fn waiting_bytes(&self) -> u64 {
+        // Both stand alone: it is shown, and what is written upon it is held against the lines and slots as well.
+        let taken = self.taken.bytes.load(Ordering::Relaxed);
+        self.queued_bytes.load(Ordering::Relaxed).saturating_sub(taken)
+    }
+
     fn end(&self, ending: Ending) {
         // `OnceLock` publishes with Release: a reader that sees the ending also sees every parcel pushed before it.
         if self.ending.set(ending).is_ok() {
@@ -305,7 +384,7 @@ mod tests {
         let dropped = [&b"1"[..], b"2", b"3"].map(|message| writer.push_side(&Bytes::from_static(message)));
         assert_eq!(dropped, [0, 0, 1]);
         assert!(writer.push([&Bytes::from_static(b"stream")]));
-        let read: Vec<Bytes> = core::iter::from_fn(|| reader.pop()).collect();
+        let read: Vec<_> = core::iter::from_fn(|| reader.pop()).map(|frames| frames.to_vec()).collect();
         assert_eq!(read, [&b"stream"[..], b"2", b"3"]);
     }
 
@@ -347,15 +426,29 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_bounded_too() {
-        let (mut writer, mut reader) = task_lane(1);
-        for _ in 0..SLOTS.0 {
-            assert!(writer.push([&Bytes::new()]));
+    fn lines_and_slots_are_bounded_too() {
+        let frames = Bytes::from(vec![7; parcel::SMALL_BYTES_MAX + 1]);
+        for (frames, places) in [(Bytes::new(), SLOTS.0 * SLOT_LINES), (frames, SLOTS.0)] {
+            let (mut writer, mut reader) = task_lane(SLOTS.0 * EVENT_BYTES);
+            (0..places).for_each(|at| assert!(writer.push([&frames]), "{at} of {places}"));
+            assert!(!writer.push([&frames]));
+            assert!(!writer.is_half_empty());
+            (0..places / 2).for_each(|_| assert!(reader.pop().is_some()));
+            assert!(writer.is_half_empty());
         }
-        assert!(!writer.push([&Bytes::new()]));
-        assert!(!writer.is_half_empty());
-        (0..SLOTS.0 / 2).for_each(|_| drop(reader.pop()));
-        assert!(writer.is_half_empty());
+    }
+
+    #[test]
+    fn few_frames_and_many_come_in_their_order() {
+        let (mut writer, mut reader) = task_lane(1 << 16);
+        let lengths = [0, 1, 40, 41, 96, 97, parcel::SMALL_BYTES_MAX, parcel::SMALL_BYTES_MAX + 1, 5_000, 3];
+        let frames = lengths.map(|length| Bytes::from(vec![u8::try_from(length % 251).unwrap_or_default(); length]));
+        for round in 0..100 {
+            assert!(writer.push(&frames));
+            assert_eq!(writer.waiting_bytes(), lengths.iter().sum::<usize>() as u64, "round {round}");
+            frames.iter().for_each(|frames| assert_eq!(reader.pop().as_deref(), Some(&**frames)));
+            assert!(!reader.is_ready());
+        }
     }
 
     #[test]

@@ -89,7 +89,6 @@ impl Subscriber {
         if is_queued {
             self.entry.sent_bytes.add(frames.iter().map(|frames| frames.len() as u64).sum());
         }
-        self.entry.waiting_bytes.set(self.lane.waiting_bytes() as u64);
         is_queued
     }
 

@@ -9,12 +9,11 @@ use std::sync::Arc;
 use alphapulse_protocol::frame::{Frame, FrameBuf};
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::{ChainId, Position};
-use bytes::Bytes;
 
 use crate::access::ClientKey;
 use crate::client::{self, Connection};
 use crate::error::FeedError;
-use crate::lane::{Ending, LaneReader};
+use crate::lane::{Ending, LaneReader, Parcel};
 use crate::roster::Place;
 use crate::selection::Selection;
 use crate::sieve::{PassedOver, check_length};
@@ -46,7 +45,7 @@ pub struct Feed(Origin);
 
 #[derive(Debug)]
 enum Origin {
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
     /// Whether there is more is found out by reading, and looks like a question to the caller.
     Remote(Box<RefCell<Connection>>),
 }
@@ -114,7 +113,7 @@ impl Embedded {
 /// Frames that came in one parcel and are handed out one by one.
 #[derive(Debug, Default)]
 struct Unpacking {
-    frames: Bytes,
+    frames: Parcel,
     at: usize,
 }
 
@@ -143,13 +142,13 @@ impl Unpacking {
 
 impl Feed {
     pub(crate) fn embedded(lane: LaneReader, waiter: Waiter, place: Arc<Place>) -> Self {
-        Self(Origin::Embedded(Embedded {
+        Self(Origin::Embedded(Box::new(Embedded {
             lane,
             waiter,
             unpacking: Unpacking::default(),
             passed_over: PassedOver::default(),
             _place: place,
-        }))
+        })))
     }
 
     pub(crate) fn remote(connection: Connection) -> Self {
