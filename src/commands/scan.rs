@@ -13,7 +13,7 @@ use alphapulse_protocol::{TokenId, U256};
 use alphapulse_strategies::joint::JointTerms;
 use alphapulse_strategies::search::best_cycles;
 use alphapulse_strategies::snapshot::Snapshot;
-use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity};
+use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity, Refusal};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
@@ -32,7 +32,8 @@ One line per route, best first; with several tokens, the first token's routes co
 tokens do not compare. Routes may share a pool: taking one can spoil the next. A route may pass a token twice that
 it does not begin with. Profit is before gas, and as the pools' arithmetic has it: a token that takes a fee when it
 is sent, or changes balances by itself, pays less. Where a route passes only a few raw units of a token, the amount is
-near the best one, not always the best. Without any route nothing is on stdout, and stderr says so. --explain proves
+near the best one, not always the best. Pools of concentrated liquidity in tokens known to change balances by
+themselves (AMPL) are left out, as they may not hold what they state; --without leaves out what else you distrust. Without any route nothing is on stdout, and stderr says so. --explain proves
 a bound: whatever the route, no pool gives more than its best trade at one price for each token, so the dearest pools
 bound what any route earns.
 
@@ -57,6 +58,10 @@ pub(crate) struct ScanArguments {
     /// Least profit to report, in raw units of each token; of a plan, after --trade-cost
     #[arg(long, value_name = "N", default_value = "1", value_parser = raw_amount)]
     min_profit: U256,
+
+    /// Pool that no trade may use, or token that none may touch; may be given more than once
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., value_parser = address)]
+    without: Vec<Address>,
 
     /// Most routes to report for each token
     #[arg(long, value_name = "N", default_value = "1000", value_parser = limit)]
@@ -95,7 +100,7 @@ fn raw_amount(text: &str) -> Result<U256, String> {
 
 pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
     let snapshot = market_file::load(&arguments.snapshot)?;
-    let market = market_of(&snapshot)?;
+    let market = market_of(&snapshot, &arguments.without)?;
     let tokens = token_ids(&market, &arguments.tokens)?;
     if arguments.explain {
         explain::explain(&market, &tokens, arguments.max_hops);
@@ -136,15 +141,33 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
     Ok(Exit::Ok)
 }
 
-fn market_of(snapshot: &Snapshot) -> Result<Market, Failure> {
+fn market_of(snapshot: &Snapshot, without: &[Address]) -> Result<Market, Failure> {
+    let barred = Admission::allow_all().without(without.iter().map(|address| address.into_array()));
     // A file has no history: nothing will be taken back.
-    let mut market = Market::new(Admission::allow_all(), 0);
+    let mut market = Market::new(barred, 0);
     snapshot.describe(|message| market.apply(&message).map(drop)).context("the snapshot does not make a market")?;
+    check_barred(&market, without)?;
     for (pool, reason) in market.refused() {
+        if matches!(reason, Refusal::PoolBarred | Refusal::TokenBarred { .. }) {
+            continue;
+        }
         let address = Address::from(market.replica().pools()[pool.index()].address);
         tracing::warn!("pool {address} is left out: {reason}");
     }
     Ok(market)
+}
+
+/// A name that bars nothing is a slip, and one that would go unseen.
+fn check_barred(market: &Market, without: &[Address]) -> Result<(), Failure> {
+    let replica = market.replica();
+    let is_known = |address: &[u8; 20]| {
+        replica.token_by_address(address).is_some() || replica.pools().iter().any(|pool| pool.address == *address)
+    };
+    match without.iter().find(|address| !is_known(&address.into_array())) {
+        None => Ok(()),
+        Some(unknown) => Err(Failure::usage(format!("--without {unknown} is no pool and no token of the snapshot"))
+            .next("give a pool or a token that the file lists")),
+    }
 }
 
 fn token_ids(market: &Market, tokens: &[Address]) -> Result<Vec<TokenId>, Failure> {

@@ -8,7 +8,16 @@ use thiserror::Error;
 
 use crate::pool::Inconsistency;
 
-/// Allowlists by contract address and by kind. A pool is admitted when it is listed, its kind is, and all its tokens are.
+/// Tokens of Ethereum's mainnet that change every holder's balance by themselves, downwards too: AMPL. A pool that reckons
+/// with what was once paid in, as concentrated liquidity does, may hold less of one than it states, and its price is no
+/// price: its swaps revert. Pairs ask for their balance.
+pub const ELASTIC_TOKENS: [AddressBytes; 1] = [[
+    0xd4, 0x6b, 0xa6, 0xd9, 0x42, 0x05, 0x0d, 0x48, 0x9d, 0xbd, 0x93, 0x8a, 0x2c, 0x90, 0x9a, 0x5d, 0x50, 0x39, 0xa1,
+    0x61,
+]];
+
+/// Allowlists by contract address and by kind. A pool is admitted when it is listed, its kind is, and all its tokens are;
+/// what is barred is not admitted, whatever lists it.
 ///
 /// `None` lists every contract, or kind: for offline tools, whose market the user chose. A node always lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,19 +28,31 @@ pub struct Admission {
     pub pools: Option<BTreeSet<AddressBytes>>,
     /// Kinds of pools that a route may use: those that can be swapped in.
     pub kinds: Option<Vec<PoolKind>>,
+    /// Pools that no route may use, and tokens that none may touch.
+    pub barred: BTreeSet<AddressBytes>,
+    /// Tokens that pools of concentrated liquidity may hold less of than they state: [`ELASTIC_TOKENS`].
+    pub elastic: BTreeSet<AddressBytes>,
 }
 
 impl Admission {
-    /// Admits every token and pool.
+    /// Admits every token and pool that can be believed.
     #[must_use]
-    pub const fn allow_all() -> Self {
-        Self { tokens: None, pools: None, kinds: None }
+    pub fn allow_all() -> Self {
+        let elastic = ELASTIC_TOKENS.into_iter().collect();
+        Self { tokens: None, pools: None, kinds: None, barred: BTreeSet::new(), elastic }
     }
 
     /// Admits these tokens and pools, nothing else, of any kind.
     #[must_use]
     pub fn only(tokens: impl IntoIterator<Item = AddressBytes>, pools: impl IntoIterator<Item = AddressBytes>) -> Self {
-        Self { tokens: Some(tokens.into_iter().collect()), pools: Some(pools.into_iter().collect()), kinds: None }
+        let (tokens, pools) = (tokens.into_iter().collect(), pools.into_iter().collect());
+        Self { tokens: Some(tokens), pools: Some(pools), ..Self::allow_all() }
+    }
+
+    /// The same without these pools and tokens.
+    #[must_use]
+    pub fn without(self, barred: impl IntoIterator<Item = AddressBytes>) -> Self {
+        Self { barred: barred.into_iter().collect(), ..self }
     }
 
     /// The same, of these kinds of pools only.
@@ -40,31 +61,41 @@ impl Admission {
         Self { kinds: Some(kinds.to_vec()), ..self }
     }
 
-    /// Whether routes may go through pools of this kind.
-    ///
-    /// # Errors
-    /// [`Refusal::KindNotTraded`].
-    pub fn check_kind(&self, kind: PoolKind) -> Result<(), Refusal> {
-        let is_traded = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind));
-        if is_traded { Ok(()) } else { Err(Refusal::KindNotTraded { kind }) }
-    }
-
-    /// What the lists say of a pool and its tokens.
+    /// What the lists say of a pool, its kind and its tokens.
     ///
     /// # Errors
     /// The first [`Refusal`]; the pool itself is looked up first.
     pub fn check<'a>(
         &self,
         pool: &AddressBytes,
+        kind: PoolKind,
         tokens: impl IntoIterator<Item = &'a AddressBytes>,
     ) -> Result<(), Refusal> {
         if !is_listed(self.pools.as_ref(), pool) {
             return Err(Refusal::PoolNotListed);
         }
-        match tokens.into_iter().find(|token| !is_listed(self.tokens.as_ref(), token)) {
-            Some(token) => Err(Refusal::TokenNotListed { token: *token }),
-            None => Ok(()),
+        if self.barred.contains(pool) {
+            return Err(Refusal::PoolBarred);
         }
+        for token in tokens {
+            self.check_token(token, kind)?;
+        }
+        let is_traded = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind));
+        if is_traded { Ok(()) } else { Err(Refusal::KindNotTraded { kind }) }
+    }
+
+    fn check_token(&self, token: &AddressBytes, kind: PoolKind) -> Result<(), Refusal> {
+        if !is_listed(self.tokens.as_ref(), token) {
+            return Err(Refusal::TokenNotListed { token: *token });
+        }
+        if self.barred.contains(token) {
+            return Err(Refusal::TokenBarred { token: *token });
+        }
+        let keeps_its_own_account = matches!(kind, PoolKind::UniswapV3 | PoolKind::UniswapV4);
+        if keeps_its_own_account && self.elastic.contains(token) {
+            return Err(Refusal::ElasticToken { token: *token });
+        }
+        Ok(())
     }
 }
 
@@ -85,6 +116,24 @@ pub enum Refusal {
         /// The token's contract.
         token: AddressBytes,
     },
+    /// The pool was barred.
+    #[error("the pool is barred")]
+    PoolBarred,
+    /// A token of the pool was barred.
+    #[error("token {} of the pool is barred", Hex(token))]
+    TokenBarred {
+        /// The token's contract.
+        token: AddressBytes,
+    },
+    /// The pool may hold less than it states: see [`ELASTIC_TOKENS`].
+    #[error(
+        "token {} changes balances by itself, and the pool reckons with what was once paid in: it may not hold what it states",
+        Hex(token)
+    )]
+    ElasticToken {
+        /// The token's contract.
+        token: AddressBytes,
+    },
     /// The pool's parts do not fit each other.
     #[error("the pool's state contradicts itself: {0}")]
     Inconsistent(Inconsistency),
@@ -97,6 +146,20 @@ pub enum Refusal {
         /// The pool's kind.
         kind: PoolKind,
     },
+}
+
+impl Refusal {
+    /// Whether it stands for good, whatever becomes of the pool's state: nothing is even derived of such a pool.
+    pub(crate) const fn is_of_lists(self) -> bool {
+        match self {
+            Self::PoolNotListed
+            | Self::TokenNotListed { .. }
+            | Self::PoolBarred
+            | Self::TokenBarred { .. }
+            | Self::ElasticToken { .. } => true,
+            Self::Inconsistent(_) | Self::Quarantined | Self::KindNotTraded { .. } => false,
+        }
+    }
 }
 
 /// Prints an address as `0x…`.
@@ -116,14 +179,36 @@ mod tests {
     const POOL: AddressBytes = [1; 20];
     const TOKENS: [&AddressBytes; 2] = [&[2; 20], &[3; 20]];
 
+    const PAIR: PoolKind = PoolKind::UniswapV2;
+
     #[test]
     fn a_pool_is_admitted_only_with_both_its_tokens() {
-        assert_eq!(Admission::only([[2; 20], [3; 20]], [POOL]).check(&POOL, TOKENS), Ok(()));
+        assert_eq!(Admission::only([[2; 20], [3; 20]], [POOL]).check(&POOL, PAIR, TOKENS), Ok(()));
         assert_eq!(
-            Admission::only([[2; 20]], [POOL]).check(&POOL, TOKENS),
+            Admission::only([[2; 20]], [POOL]).check(&POOL, PAIR, TOKENS),
             Err(Refusal::TokenNotListed { token: [3; 20] })
         );
-        assert_eq!(Admission::only([[2; 20], [3; 20]], []).check(&POOL, TOKENS), Err(Refusal::PoolNotListed));
+        assert_eq!(Admission::only([[2; 20], [3; 20]], []).check(&POOL, PAIR, TOKENS), Err(Refusal::PoolNotListed));
+    }
+
+    #[test]
+    fn what_is_barred_is_refused_although_it_is_listed() {
+        let listed = || Admission::only([[2; 20], [3; 20]], [POOL]);
+        assert_eq!(listed().without([POOL]).check(&POOL, PAIR, TOKENS), Err(Refusal::PoolBarred));
+        assert_eq!(
+            listed().without([[3; 20]]).check(&POOL, PAIR, TOKENS),
+            Err(Refusal::TokenBarred { token: [3; 20] })
+        );
+    }
+
+    #[test]
+    fn an_elastic_token_is_refused_where_the_pool_keeps_its_own_account() {
+        let tokens = [&[2; 20], &ELASTIC_TOKENS[0]];
+        let check = |kind| Admission::allow_all().check(&POOL, kind, tokens);
+        assert_eq!(check(PAIR), Ok(()));
+        for kind in [PoolKind::UniswapV3, PoolKind::UniswapV4] {
+            assert_eq!(check(kind), Err(Refusal::ElasticToken { token: ELASTIC_TOKENS[0] }));
+        }
     }
 
     #[test]

@@ -63,15 +63,20 @@ pub(crate) fn auction_snapshot() -> Option<Value> {
     auction("special_cases").map(|converted| converted.snapshot)
 }
 
-/// A recording as a snapshot, unpacked by the command `zstd` as the page says.
-pub(crate) fn recording(blocks: &str) -> Option<Converted> {
+/// A recording, unpacked by the command `zstd` as the page says.
+pub(crate) fn unpacked_recording(blocks: &str) -> Option<Vec<u8>> {
     let packed = data_path(&format!("snapshots/tycho-recordings/{blocks}.market_recording.json.zst"))?;
     let Ok(unpacked) = Command::new("zstd").arg("-dc").arg(&packed).output() else {
         eprintln!("ignored: {} needs the command `zstd`", packed.display());
         return None;
     };
+    Some(unpacked.stdout)
+}
+
+/// A recording as a snapshot.
+pub(crate) fn recording(blocks: &str) -> Option<Converted> {
     let folder = folder();
-    let plain = file(&folder, "recording.json", unpacked.stdout);
+    let plain = file(&folder, "recording.json", unpacked_recording(blocks)?);
     let out = folder.path().join("market.json.gz");
     let ran = alphapulse()
         .args(["snapshot", "convert", "--from", "tycho", "-", "--out"])

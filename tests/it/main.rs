@@ -18,6 +18,7 @@ mod quarantine;
 mod quote;
 mod quote_auction;
 mod record;
+mod recorded_blocks;
 mod relay_admin;
 mod relay_status;
 mod run;

@@ -200,8 +200,24 @@ fn what_cannot_be_scanned_for_is_a_usage_error() {
     scan_empty(&["--token", WETH, "--trade-cost", "3"]).must_fail(2, &["--joint"]);
     let other = "0x0000000000000000000000000000000000000001";
     scan_empty(&["--token", other]).must_fail(2, &["is not in the snapshot", "next: "]);
+    scan_empty(&["--token", WETH, "--without", other]).must_fail(2, &["is no pool and no token", "next: "]);
     scan_empty(&["--token", "weth"]).must_fail(2, &["--token"]);
     scan_empty(&["--token", WETH, "--max-hops", "5"]).must_fail(2, &["--max-hops"]);
     scan_empty(&["--token", WETH, "--min-profit", "0.5"]).must_fail(2, &["--min-profit", "whole number"]);
     scan_empty(&[]).must_fail(2, &["--token"]);
+}
+
+#[test]
+fn a_pool_or_a_token_that_is_left_out_is_in_no_route() {
+    let Some((_, found)) = scan(&["--limit", "1"]) else { return };
+    let hop = &found[0]["hops"][0];
+    for (side, barred) in [("pool", &hop["pool"]), ("token_out", &hop["token_out"])] {
+        let barred = barred.as_str().expect("an address");
+        let (_, without) = scan(&["--limit", "100", "--without", barred]).expect("the data was there");
+        assert!(!without.is_empty());
+        let hops = without.iter().flat_map(|route| route["hops"].as_array().expect("a list of hops"));
+        for hop in hops {
+            assert_ne!(hop[side], barred, "{hop}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ Examples:
   alphapulse snapshot convert --from cow-auction auction.json.gz --out market.json.gz
   alphapulse snapshot convert --from cow-auction auction.json --balancer-powers log_exp --out -
   zstd -dc recording.json.zst | alphapulse snapshot convert --from tycho - --out market.json
+  zstd -dc recording.json.zst | alphapulse snapshot convert --from tycho - --block 24721175 --out market.json
 
 The file may be plain or gzip-compressed; of other packings give the unpacked bytes on stdin. What the file does not say and
 was decided here stands in the output as `assumptions`, and every pool that was left out as `left_out`, with the reason; both
@@ -49,9 +50,9 @@ pub(crate) struct ConvertArguments {
     #[arg(long, value_name = "FILE|-")]
     out: PathBuf,
 
-    /// Block of the pools, where the file does not say it (cow-auction)
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    block: u64,
+    /// Block of the pools: of an auction, which does not say it, 0 unless given; of a recorded stream that of its first update
+    #[arg(long, value_name = "NUMBER")]
+    block: Option<u64>,
 
     /// How weighted pools raise to powers, where the file does not say it (cow-auction)
     #[arg(long, value_name = "VARIANT", default_value = "special_cases")]
@@ -66,7 +67,7 @@ pub(crate) struct ConvertArguments {
 enum Source {
     /// An auction as CoW Protocol gives it to solvers
     CowAuction,
-    /// A recorded stream of Tycho: the market of its first update
+    /// A recorded stream of Tycho: the market of its first update, or at --block
     Tycho,
 }
 
@@ -113,10 +114,13 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Outcome {
     let out = (arguments.out != Path::new("-")).then(|| Destination::claim(&arguments.out)).transpose()?;
     let bytes = read(&arguments.file)?;
     let converted = match arguments.from {
-        Source::CowAuction => {
-            cow_auction::convert(&bytes, arguments.block, arguments.balancer_powers, arguments.balancer_invariant)
-        }
-        Source::Tycho => tycho::convert(&bytes),
+        Source::CowAuction => cow_auction::convert(
+            &bytes,
+            arguments.block.unwrap_or_default(),
+            arguments.balancer_powers,
+            arguments.balancer_invariant,
+        ),
+        Source::Tycho => tycho::convert(&bytes, arguments.block),
     };
     let document = converted.with_context(|| format!("{place} is not converted")).map_err(|error| {
         Failure::from(error).next("check --from: the file must be whole, and of the format that is named there")

@@ -194,9 +194,7 @@ impl Market {
         let Derived { standing, sound, .. } = &self.derived[pool.index()];
         // What the lists say was asked when the pool was added; neither they nor a description change.
         let admitted = match *standing {
-            unlisted @ Standing::Refused(Refusal::PoolNotListed | Refusal::TokenNotListed { .. }) => {
-                return (unlisted, false);
-            }
+            unlisted @ Standing::Refused(refusal) if refusal.is_of_lists() => return (unlisted, false),
             untraded @ Standing::Refused(Refusal::KindNotTraded { .. }) => untraded,
             _ => Standing::Admitted,
         };
@@ -230,8 +228,7 @@ impl Market {
     fn check_lists(&self, pool: PoolId) -> Result<(), Refusal> {
         let Some(info) = self.replica.pools().get(pool.index()) else { return Err(Refusal::PoolNotListed) };
         let token = |id: TokenId| &self.replica.tokens()[id.index()].address;
-        self.admission.check(&info.address, info.tokens.iter().map(|id| token(*id)))?;
-        self.admission.check_kind(info.kind)
+        self.admission.check(&info.address, info.kind, info.tokens.iter().map(|id| token(*id)))
     }
 
     /// Keeps `refused` sorted by id and true to the standings.

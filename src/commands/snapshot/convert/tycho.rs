@@ -1,11 +1,11 @@
-//! A recorded stream of Tycho (`updates`, of which the first holds the whole market).
+//! A recorded stream of Tycho: `updates`, of which the first holds the whole market, and the others what changed.
 
 use std::collections::BTreeMap;
 
 use alphapulse_protocol::U256;
 use anyhow::Context as _;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -28,6 +28,20 @@ struct Update<'a> {
     #[serde(borrow)]
     states: BTreeMap<String, State<'a>>,
     new_pairs: BTreeMap<String, Pair>,
+    removed_pairs: BTreeMap<String, IgnoredAny>,
+}
+
+impl Update<'_> {
+    /// The market after `later`, where this is the one before.
+    fn then(mut self, later: Self) -> Self {
+        later.removed_pairs.keys().for_each(|id| {
+            self.states.remove(id);
+            self.new_pairs.remove(id);
+        });
+        self.states.extend(later.states);
+        self.new_pairs.extend(later.new_pairs);
+        Self { states: self.states, new_pairs: self.new_pairs, ..later }
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,9 +100,10 @@ struct Tick {
     net_liquidity: i128,
 }
 
-pub(super) fn convert(bytes: &[u8]) -> anyhow::Result<Document> {
+/// The market at `at`, or that of the first update.
+pub(super) fn convert(bytes: &[u8], at: Option<u64>) -> anyhow::Result<Document> {
     let stream: Stream<'_> = serde_json::from_slice(bytes).context("it is no stream of Tycho")?;
-    let update = stream.updates.first().context("it has no update")?;
+    let update = &market_at(stream.updates, at)?;
     let chain_id = chain_id(update)?;
     let mut document = Document::new(chain_id, block(update)?);
     let (mut pancake, mut tokens) = (0, BTreeMap::new());
@@ -114,6 +129,17 @@ pub(super) fn convert(bytes: &[u8]) -> anyhow::Result<Document> {
         Token { address: address.to_owned(), symbol: token.symbol.clone(), decimals: token.decimals }
     });
     Ok(document)
+}
+
+fn market_at(updates: Vec<Update<'_>>, at: Option<u64>) -> anyhow::Result<Update<'_>> {
+    let numbers: Vec<u64> = updates.iter().map(|update| update.block_number_or_timestamp).collect();
+    let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { anyhow::bail!("it has no update") };
+    let at = at.unwrap_or(*first);
+    let Some(place) = numbers.iter().position(|number| *number == at) else {
+        anyhow::bail!("it has no update of block {at}, but of {first} to {last}");
+    };
+    let market = updates.into_iter().take(place + 1).reduce(Update::then);
+    market.context("it has no update")
 }
 
 fn chain_id(update: &Update<'_>) -> anyhow::Result<u64> {
