@@ -14,6 +14,7 @@ use crate::commands::replay::ReplayArguments;
 use crate::commands::run::RunArguments;
 use crate::commands::scan::ScanArguments;
 use crate::commands::snapshot::SnapshotCommand;
+use crate::commands::strategy::StrategyCommand;
 use crate::commands::testnet::TestnetCommand;
 use crate::commands::wallet::WalletArguments;
 
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Scan(ScanArguments),
     /// Pools of every kind at one block, from a node or out of other people's files, as a market snapshot
     Snapshot(SnapshotCommand),
+    /// Strategies of this program, and a crate to write one's own in
+    Strategy(StrategyCommand),
     /// Keystores of signing accounts
     Wallet(WalletArguments),
     /// Write, check and show configurations

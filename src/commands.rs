@@ -15,6 +15,7 @@ pub(crate) mod run;
 mod run_folder;
 pub(crate) mod scan;
 pub(crate) mod snapshot;
+pub(crate) mod strategy;
 pub(crate) mod testnet;
 pub(crate) mod wallet;
 
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command) -> Outcome {
         Command::Quote(arguments) => quote::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Snapshot(command) => snapshot::run(&command),
+        Command::Strategy(command) => strategy::run(&command),
         Command::Wallet(arguments) => wallet::run(&arguments),
         Command::Config(command) => config::run(command),
         Command::Executor(command) => executor::run(&command),

@@ -96,7 +96,7 @@ impl Ours {
             };
             alphapulse_strategies::build(&config, index)
         };
-        let strategies = vec![strategy(StrategyKind::Cyclic, 0)?, strategy(StrategyKind::TwoVenue, 1)?];
+        let strategies = vec![strategy(StrategyKind::CYCLIC, 0)?, strategy(StrategyKind::TWO_VENUE, 1)?];
         let plan = PlanRules { gas: GAS, priority_fee: PRIORITY_FEE, blocks_valid: BLOCKS_VALID };
         let rules = CoreRules { is_live: true, is_simulation_required: false, plan };
         let policy = SignerPolicy {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use alphapulse_protocol::ReplicaError;
 use alphapulse_protocol::message::Message;
 use alphapulse_relay::journal::{JournalError, JournalReader};
-use alphapulse_strategies::Market;
+use alphapulse_strategies::{Market, Registry};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -72,14 +72,18 @@ pub struct ReplayReport {
     pub seconds: f64,
 }
 
-/// Replays the run in `run_dir`. `on_decision` sees each opportunity and verdict as it is made.
+/// Replays the run in `run_dir`, whose strategies are of `registry`. `on_decision` sees each opportunity and verdict as it is made.
 ///
 /// # Errors
 /// [`ReplayError`] when the folder, its configuration or its journal cannot be used.
-pub fn replay(run_dir: &Path, on_decision: impl FnMut(&Message<'_>)) -> Result<ReplayReport, ReplayError> {
+pub fn replay(
+    run_dir: &Path,
+    registry: &Registry,
+    on_decision: impl FnMut(&Message<'_>),
+) -> Result<ReplayReport, ReplayError> {
     let started = Instant::now();
     let manifest = Manifest::read(run_dir)?;
-    let config = config::from_toml(&manifest.config)?;
+    let config = config::from_toml_with(&manifest.config, registry)?;
     let mut core = assembly::core(&config, manifest.is_live)?;
     let path = run_dir.join(JOURNAL_FOLDER);
     let mut journal = JournalReader::open(&path)?;

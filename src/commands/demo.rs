@@ -13,10 +13,12 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use alphapulse_strategies::StrategyKind;
 use alphapulse_testnet::Kit;
 use clap::Args;
 
 use crate::exit::{Failure, Outcome};
+use crate::settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,6 +54,10 @@ pub(crate) struct DemoArguments {
     #[arg(long, value_name = "NUMBER")]
     block: Option<u64>,
 
+    /// Strategy that trades, in place of all that are built in; may be given more than once
+    #[arg(long = "strategy", value_name = "KIND", value_parser = strategy, conflicts_with = "block")]
+    strategies: Vec<StrategyKind>,
+
     /// Folder to keep the run in: its journal and manifest
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
@@ -63,6 +69,11 @@ pub(crate) struct DemoArguments {
     /// Only the summary, as a JSON object
     #[arg(long)]
     json: bool,
+}
+
+fn strategy(name: &str) -> Result<StrategyKind, String> {
+    let registry = settings::registry();
+    registry.find(name).ok_or_else(|| format!("expected {}", registry.names()))
 }
 
 /// How a run is shown.

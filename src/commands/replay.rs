@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::Output;
+use crate::settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,7 +40,7 @@ pub(crate) struct ReplayArguments {
 pub(crate) fn run(arguments: &ReplayArguments) -> Outcome {
     let mut output = Output::new();
     let mut unwritten = None;
-    let report = replay(&arguments.run, |decision| {
+    let report = replay(&arguments.run, &settings::registry(), |decision| {
         if arguments.decisions && unwritten.is_none() {
             unwritten = output.line(decision_line(decision, arguments.json)).err();
         }

@@ -5,7 +5,7 @@
 //!
 //! let config = StrategyConfig {
 //!     name: "triangles".to_owned(),
-//!     kind: StrategyKind::Cyclic,
+//!     kind: StrategyKind::CYCLIC,
 //!     tokens: vec![conformance::token_address(0)],
 //!     hops_max: 3,
 //!     profit_min: alphapulse_protocol::U256::from(1),

@@ -13,7 +13,7 @@
 //!
 //! let config = StrategyConfig {
 //!     name: "spatial".to_owned(),
-//!     kind: StrategyKind::TwoVenue,
+//!     kind: StrategyKind::TWO_VENUE,
 //!     tokens: vec![[0xee; 20]],
 //!     hops_max: 2,
 //!     profit_min: alphapulse_protocol::U256::from(1),
@@ -79,5 +79,5 @@ pub use crate::admission::{Admission, Refusal};
 pub use crate::market::{After, Market, MarketEvent, PoolView};
 pub use crate::opportunity::{HOPS_MAX, Hop, Opportunity, OpportunitySink};
 pub use crate::pool::QuoteError;
-pub use crate::registry::build;
-pub use crate::strategy::{Strategy, StrategyConfig, StrategyError, StrategyKind};
+pub use crate::registry::{Registry, StrategyKind, build};
+pub use crate::strategy::{Strategy, StrategyConfig, StrategyError};

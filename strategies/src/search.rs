@@ -122,6 +122,31 @@ impl Best {
     }
 }
 
+/// The trade of a closed route that earns most, or `None` when there is none that earns `profit_min` (at least one unit).
+///
+/// Units: raw units of the route's first token; before gas. Shape: `route` is pool, token paid and token received of each of
+/// `2..=HOPS_MAX` hops. None is given of a route that is not closed, passes a pool twice, pools of which one trades in another, or one
+/// that is not admitted. The amounts are the pools' own quotes, and the profit is within 1e-9 of the greatest possible, save
+/// what one unit of the route's coarsest token is worth. Latency: no allocation.
+#[must_use]
+pub fn size_route(
+    market: &Market,
+    strategy: u16,
+    route: &[(PoolId, TokenId, TokenId)],
+    profit_min: U256,
+) -> Option<Opportunity> {
+    let mut legs = [Leg::UNUSED; HOPS_MAX];
+    let legs = legs.get_mut(..route.len()).filter(|legs| legs.len() >= 2)?;
+    for ((leg, (pool, token_in, token_out)), at) in legs.iter_mut().zip(route).zip(0..) {
+        let is_apart = |(before, ..): &(PoolId, TokenId, TokenId)| market.are_apart(*before, *pool);
+        if !market.is_admitted(*pool) || !route[..at].iter().all(is_apart) {
+            return None;
+        }
+        *leg = Leg { pool: *pool, way: market.way(*pool, *token_in, *token_out).ok()? };
+    }
+    evaluate(market, legs, profit_min, strategy)
+}
+
 /// Order of reports within one token: profit, then fewer hops, then lower pool ids. No two routes are equal in it.
 fn best_first(a: &Opportunity, b: &Opportunity) -> Ordering {
     let key = |found: &Opportunity| (Reverse(found.profit()), found.hops().len());

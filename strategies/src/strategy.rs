@@ -1,14 +1,12 @@
-//! The trait that every strategy implements, and what configures the built-in ones.
-
-use core::fmt;
-use core::str::FromStr;
+//! The trait that every strategy implements, and what configures one.
 
 use alphapulse_protocol::AddressBytes;
 use ruint::aliases::U256;
 use thiserror::Error;
 
 use crate::market::{Market, MarketEvent};
-use crate::opportunity::{HOPS_MAX, OpportunitySink};
+use crate::opportunity::OpportunitySink;
+use crate::registry::StrategyKind;
 
 /// Events in, opportunities out.
 ///
@@ -29,46 +27,7 @@ pub trait Strategy: Send {
     }
 }
 
-/// Built-in strategies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StrategyKind {
-    /// Buy in one pool, sell in another of the same pair.
-    TwoVenue,
-    /// Closed routes of 2 to `hops_max` hops.
-    Cyclic,
-}
-
-impl StrategyKind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::TwoVenue, Self::Cyclic];
-
-    /// Name as in configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TwoVenue => "two_venue",
-            Self::Cyclic => "cyclic",
-        }
-    }
-}
-
-impl fmt::Display for StrategyKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for StrategyKind {
-    type Err = StrategyError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
-        found.ok_or_else(|| StrategyError::UnknownKind(name.to_owned()))
-    }
-}
-
-/// What a built-in strategy looks for.
+/// What a strategy looks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrategyConfig {
     /// The operator's name for this instance.
@@ -78,7 +37,7 @@ pub struct StrategyConfig {
     /// Tokens in which routes start, end and profit, most wanted first: profits in different tokens do not compare, so
     /// when routes of two tokens share a pool, the token named first has it.
     pub tokens: Vec<AddressBytes>,
-    /// Most hops of a route, `2..=4`. Not read by [`StrategyKind::TwoVenue`], whose routes have two.
+    /// Most hops of a route, within [`StrategyKind::hops`].
     pub hops_max: u8,
     /// Least profit worth reporting, raw units of the token, before gas. Zero means one unit.
     pub profit_min: U256,
@@ -98,8 +57,9 @@ impl StrategyConfig {
         if self.per_block_max == 0 {
             return Err(StrategyError::NothingPerBlock);
         }
-        if self.kind == StrategyKind::Cyclic && !(2..=HOPS_MAX).contains(&usize::from(self.hops_max)) {
-            return Err(StrategyError::HopsMax(self.hops_max));
+        let (least, most) = self.kind.hops();
+        if !(least..=most).contains(&self.hops_max) {
+            return Err(StrategyError::HopsMax { stated: self.hops_max, least, most });
         }
         Ok(())
     }
@@ -109,15 +69,25 @@ impl StrategyConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StrategyError {
-    /// No built-in strategy has this name.
-    #[error("no strategy is called `{0}`; there are two_venue and cyclic")]
-    UnknownKind(String),
+    /// A kind's name is no word that a configuration can hold.
+    #[error("`{0}` is no name of a strategy: small letters, digits and underscores, a letter first")]
+    Name(&'static str),
+    /// Two kinds of one name could not be told apart.
+    #[error("there is a strategy called `{0}` already")]
+    NameTaken(&'static str),
     /// No token to profit in.
     #[error("`tokens` is empty: name at least one token to profit in")]
     NoTokens,
     /// Routes would have no or too many hops.
-    #[error("`hops_max` is {0}, outside 2..={HOPS_MAX}")]
-    HopsMax(u8),
+    #[error("`hops_max` is {stated}, outside {least}..={most}")]
+    HopsMax {
+        /// What was configured.
+        stated: u8,
+        /// Least that the kind takes.
+        least: u8,
+        /// Most that the kind takes.
+        most: u8,
+    },
     /// Nothing could ever be reported.
     #[error("`per_block_max` is 0: nothing could ever be reported")]
     NothingPerBlock,

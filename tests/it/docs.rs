@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::command::run;
 
-const PAGES: [&str; 4] = ["README.md", "docs/OPERATING.md", "docs/SNAPSHOT.md", "CONTRIBUTING.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "docs/OPERATING.md", "docs/SNAPSHOT.md", "docs/STRATEGIES.md", "CONTRIBUTING.md"];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()

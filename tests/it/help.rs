@@ -34,8 +34,8 @@ fn every_noun_has_help_with_examples() {
     }
 }
 
-const EXPECTED: [&str; 11] =
-    ["demo", "testnet", "run", "relay", "replay", "quote", "scan", "snapshot", "wallet", "config", "kill"];
+const EXPECTED: [&str; 12] =
+    ["demo", "testnet", "run", "relay", "replay", "quote", "scan", "snapshot", "strategy", "wallet", "config", "kill"];
 
 fn check_help(path: &[&str]) {
     let ran = run(path.iter().copied().chain(["--help"]));

@@ -26,5 +26,6 @@ mod running;
 mod scan;
 mod scan_joint;
 mod snapshot;
+mod strategy;
 mod testnet;
 mod wallet;

@@ -36,7 +36,6 @@ fn check(blocks: &str) {
                 run(["--log", "error", "scan", "--snapshot", market, "--token", WETH, "--json"].iter().chain(way));
             assert_eq!(ran.code, Some(0), "{ran:?}");
             let best = ran.lines().iter().map(|line| ether(line)).fold(0.0, f64::max);
-            println!("block {block} {way:?}: {best} of {bound} WETH");
             assert!(best <= bound * (1.0 + BOUND_TOLERANCE), "block {block}, {way:?}: {best} above {bound}");
             assert!(!ran.stdout.contains(PHANTOM), "block {block}, {way:?}");
         }

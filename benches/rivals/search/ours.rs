@@ -37,7 +37,7 @@ impl Contender {
         let profit_min = U256::from((PROFIT_MIN * DOLLAR) as u128);
         let config = StrategyConfig {
             name: "bench".to_owned(),
-            kind: StrategyKind::Cyclic,
+            kind: StrategyKind::CYCLIC,
             tokens: vec![token_address(0)],
             hops_max,
             profit_min,

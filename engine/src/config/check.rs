@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use alloy::primitives::{Address, B256};
 use alphapulse_relay::source::read::parse_address;
+use alphapulse_strategies::Registry;
 
 use super::layers::Layered;
 use super::units::UnitError;
@@ -19,8 +20,8 @@ use super::validated::{NodeConfig, Setting};
 use super::{Origin, Problem};
 
 /// Checks everything.
-pub(super) fn validate(layered: &Layered) -> Result<NodeConfig, Vec<Problem>> {
-    let mut checker = Checker { layered, problems: Vec::new(), settings: Vec::new() };
+pub(super) fn validate(layered: &Layered, registry: &Registry) -> Result<NodeConfig, Vec<Problem>> {
+    let mut checker = Checker { layered, registry, problems: Vec::new(), settings: Vec::new() };
     let config = checker.node();
     let Checker { problems, settings, .. } = checker;
     match config {
@@ -54,6 +55,7 @@ fn effective_toml(layered: &Layered, config: &NodeConfig) -> String {
 /// Collects problems and effective values while sections are checked.
 struct Checker<'a> {
     layered: &'a Layered,
+    registry: &'a Registry,
     problems: Vec<Problem>,
     settings: Vec<Setting>,
 }

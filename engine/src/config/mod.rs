@@ -26,6 +26,8 @@ mod words;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use alphapulse_strategies::Registry;
+
 pub use self::error::{ConfigError, Problem};
 pub use self::layers::ENVIRONMENT_PREFIX;
 pub use self::origin::Origin;
@@ -47,6 +49,8 @@ pub struct Environment {
     pub profile: Option<String>,
     /// Variables; only those that start with [`ENVIRONMENT_PREFIX`] are looked at.
     pub variables: Vec<(String, String)>,
+    /// Strategies that can be configured.
+    pub registry: Registry,
 }
 
 impl Environment {
@@ -55,13 +59,13 @@ impl Environment {
     /// Variables that are not Unicode are passed over unless they are ours; then they are kept with replacement
     /// characters, so that they are refused as values.
     #[must_use]
-    pub fn of_process(profile: Option<String>) -> Self {
+    pub fn of_process(profile: Option<String>, registry: Registry) -> Self {
         let variables: Vec<(String, String)> = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
             .collect();
         let profile = profile.or_else(|| std::env::var(PROFILE_VARIABLE).ok().filter(|name| !name.is_empty()));
-        Self { profile, variables }
+        Self { profile, variables, registry }
     }
 }
 
@@ -80,14 +84,25 @@ pub fn load(path: &Path, environment: &Environment) -> Result<NodeConfig, Config
 /// # Errors
 /// [`ConfigError`] with every problem found.
 pub fn from_toml(text: &str) -> Result<NodeConfig, ConfigError> {
-    parse(PathBuf::from("config"), text, &Environment::default())
+    from_toml_with(text, &Registry::built_in())
+}
+
+/// As [`from_toml`], where a program has strategies of its own.
+///
+/// # Errors
+/// As [`from_toml`].
+pub fn from_toml_with(text: &str, registry: &Registry) -> Result<NodeConfig, ConfigError> {
+    let environment = Environment { registry: registry.clone(), ..Environment::default() };
+    parse(PathBuf::from("config"), text, &environment)
 }
 
 fn parse(path: PathBuf, text: &str, environment: &Environment) -> Result<NodeConfig, ConfigError> {
     let mut variables = environment.variables.clone();
     variables.sort();
     let layered = layers::read(path.clone(), text, environment.profile.as_deref(), &variables);
-    layered.and_then(|layered| check::validate(&layered)).map_err(|problems| ConfigError::Invalid { path, problems })
+    layered
+        .and_then(|layered| check::validate(&layered, &environment.registry))
+        .map_err(|problems| ConfigError::Invalid { path, problems })
 }
 
 #[cfg(test)]

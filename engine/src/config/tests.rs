@@ -35,7 +35,7 @@ fn refused(from: &str, to: &str, key: &str, says: &str) {
 
 fn in_environment(profile: Option<&str>, variables: &[(&str, &str)]) -> Result<NodeConfig, ConfigError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let environment = Environment { profile: profile.map(str::to_owned), variables };
+    let environment = Environment { profile: profile.map(str::to_owned), variables, ..Environment::default() };
     parse(PathBuf::from("/etc/ap/node.toml"), RawConfig::example(), &environment)
 }
 

@@ -104,7 +104,7 @@ impl Bench {
                 blocks_valid: 2,
             },
         };
-        let strategies = vec![strategy(StrategyKind::TwoVenue, 0), strategy(StrategyKind::Cyclic, 1)];
+        let strategies = vec![strategy(StrategyKind::TWO_VENUE, 0), strategy(StrategyKind::CYCLIC, 1)];
         let market = Market::new(Admission::allow_all(), 8);
         let core = Core::new(market, strategies, RiskManager::new(limits, kill.clone()), kill, rules);
         let mut bench = Self { core, given: Given::default(), sequence: 0, block: 100 };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use alphapulse_testnet::Kit;
 use alphapulse_testnet::session::{Round, Session, SessionError, SessionOptions};
-use alphapulse_testnet::{Kit, Layout};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::draw::Pace;
@@ -16,6 +16,7 @@ use super::{DemoArguments, Show, notice};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
+use crate::settings;
 
 /// Blocks without traders at the end, at most: until the engine has nothing in flight and finds nothing more.
 const CLOSING_BLOCKS_MAX: u32 = 32;
@@ -24,8 +25,11 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(kit: &Kit, arguments: &DemoArguments) -> Outcome {
     let mut interrupt = Interrupt::watch()?;
-    let options =
-        SessionOptions { seed: arguments.seed, run_dir: arguments.journal.clone(), layout: Layout::standard() };
+    let mut options = SessionOptions::standard(arguments.seed, arguments.journal.clone());
+    options.registry = settings::registry();
+    if !arguments.strategies.is_empty() {
+        options.strategies.clone_from(&arguments.strategies);
+    }
     let mut progress = notice;
     let mut session = tokio::select! {
         session = Session::start(kit, options, &mut progress) => session.map_err(failure)?,

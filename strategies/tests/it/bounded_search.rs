@@ -18,7 +18,7 @@ const REPORTS: usize = 4_096;
 fn config(tokens: &[u32], hops_max: u8, profit_min: U256) -> StrategyConfig {
     StrategyConfig {
         name: "under test".to_owned(),
-        kind: StrategyKind::Cyclic,
+        kind: StrategyKind::CYCLIC,
         tokens: tokens.iter().copied().map(token_address).collect(),
         hops_max,
         profit_min,

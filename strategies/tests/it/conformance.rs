@@ -22,7 +22,7 @@ pub(crate) fn config(kind: StrategyKind, hops_max: u8) -> StrategyConfig {
 #[test]
 fn built_in_strategies_keep_their_contract() {
     let first = data::seed("conformance", 1);
-    for (kind, hops_max) in [(StrategyKind::TwoVenue, 2), (StrategyKind::Cyclic, 3), (StrategyKind::Cyclic, 4)] {
+    for (kind, hops_max) in [(StrategyKind::TWO_VENUE, 2), (StrategyKind::CYCLIC, 3), (StrategyKind::CYCLIC, 4)] {
         let mut total = (0, 0, 0);
         for seed in first..first + 12 {
             let build = || registry::build(&config(kind, hops_max), 3).expect("the configuration is valid");
@@ -82,7 +82,7 @@ impl Strategy for Faulty {
 fn the_suite_catches_a_strategy_that_breaks_its_contract() {
     let verdict = |fault| {
         let build = || -> Box<dyn Strategy> {
-            let inner = registry::build(&config(StrategyKind::Cyclic, 3), 0).expect("the configuration is valid");
+            let inner = registry::build(&config(StrategyKind::CYCLIC, 3), 0).expect("the configuration is valid");
             Box::new(Faulty { inner, fault, held: None, events: 0 })
         };
         conformance::check(build, 5, 300)

@@ -47,7 +47,7 @@ fn newcomer(stream: &MarketStream, config: &StrategyConfig) -> Follower {
 /// One that tries every route, which is another search.
 fn by_index(stream: &MarketStream, config: &StrategyConfig) -> Follower {
     // Two hops at most are what the strategy of two venues looks for.
-    let config = StrategyConfig { kind: StrategyKind::Cyclic, ..config.clone() };
+    let config = StrategyConfig { kind: StrategyKind::CYCLIC, ..config.clone() };
     joined(stream, Follower::of(Box::new(Cyclic::indexed(&config, 0).expect("the configuration is valid"))))
 }
 
@@ -104,7 +104,7 @@ fn reports_from_updates_equal_those_of_a_newcomer() {
     let mut compared = Compared::default();
     // Reserves are around 10^21: some markets have nothing that earns a thousandth of that, then something again.
     for profit_min in [U256::from(1), U256::from(10).pow(U256::from(18))] {
-        for (kind, hops_max) in [(StrategyKind::TwoVenue, 2), (StrategyKind::Cyclic, 3), (StrategyKind::Cyclic, 4)] {
+        for (kind, hops_max) in [(StrategyKind::TWO_VENUE, 2), (StrategyKind::CYCLIC, 3), (StrategyKind::CYCLIC, 4)] {
             for seed in first..first + 4 {
                 let config = StrategyConfig { profit_min, ..config(kind, hops_max) };
                 compare(&config, seed, &mut compared);
@@ -127,7 +127,7 @@ fn a_reorg_brings_back_what_was_there_before() {
     let mut reorgs = 0;
     for seed in first..first + 8 {
         let mut stream = MarketStream::new(seed);
-        let mut follower = newcomer(&stream, &config(StrategyKind::Cyclic, 3));
+        let mut follower = newcomer(&stream, &config(StrategyKind::CYCLIC, 3));
         let mut seen: HashMap<[u8; 32], (Vec<Opportunity>, u64)> = HashMap::new();
         for _ in 0..40 {
             let messages = if seen.len() % 5 == 4 { stream.reorg_step() } else { stream.block_step() };

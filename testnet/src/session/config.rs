@@ -4,26 +4,12 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use alphapulse_engine::execution::calldata::VenueKind;
+use alphapulse_strategies::StrategyKind;
 
 use crate::deploy::Deployment;
 
 /// Everything that does not follow from the deployment.
 const RULES: &str = r#"
-[[strategies]]
-name = "two venues"
-kind = "two_venue"
-tokens = ["WETH"]
-profit_min = "0.0001 WETH"
-per_block_max = 16
-
-[[strategies]]
-name = "cycles"
-kind = "cyclic"
-tokens = ["WETH"]
-hops_max = 3
-profit_min = "0.0001 WETH"
-per_block_max = 16
-
 [risk]
 notional_max = { WETH = "1000" }
 in_flight_max = 16
@@ -100,8 +86,26 @@ impl Market {
 /// New pools of a factory that are followed.
 const FACTORY_POOLS_MAX: u32 = 100;
 
-/// Configuration of a live node at `endpoint`. Paths in it are relative to the folder that holds it.
-pub(super) fn text(chain_id: u64, endpoint: &str, deployment: &Deployment, market: Market) -> String {
+/// Most hops of a route, where the strategy leaves a choice.
+const HOPS_MAX: u8 = 3;
+
+fn strategy(kind: StrategyKind) -> String {
+    let (least, most) = kind.hops();
+    let hops_max = HOPS_MAX.clamp(least, most);
+    format!(
+        "\n[[strategies]]\nname = \"{kind}\"\nkind = \"{kind}\"\ntokens = [\"WETH\"]\nhops_max = {hops_max}\n\
+         profit_min = \"0.0001 WETH\"\nper_block_max = 16\n"
+    )
+}
+
+/// Configuration of a live node at `endpoint` with these strategies. Paths in it are relative to the folder that holds it.
+pub(super) fn text(
+    chain_id: u64,
+    endpoint: &str,
+    deployment: &Deployment,
+    strategies: &[StrategyKind],
+    market: Market,
+) -> String {
     let mut text = market.heading().to_owned();
     text += &format!("[chain]\nid = {chain_id}\nendpoint = \"{endpoint}\"\nnative_token = \"WETH\"\n");
     // Writing to a string cannot fail.
@@ -124,6 +128,7 @@ pub(super) fn text(chain_id: u64, endpoint: &str, deployment: &Deployment, marke
         let venue = venue_name(pool.venue.into());
         let _ = write!(text, "\n[[pools]]\naddress = \"{}\"\nvenue = \"{venue}\"\n", pool.address);
     }
+    text.extend(strategies.iter().map(|kind| strategy(*kind)));
     text.push_str(RULES);
     let _ = writeln!(text, "executor = \"{}\"", deployment.executor);
     let _ = writeln!(text, "profit_address = \"{}\"", deployment.profit_recipient);

@@ -16,6 +16,7 @@ use alphapulse_engine::execution::keystore::KeystoreError;
 use alphapulse_engine::node::{Node, NodeError, NodeEvent, NodeStatus};
 use alphapulse_engine::secret::SecretError;
 use alphapulse_protocol::BlockRef;
+use alphapulse_strategies::{Registry, StrategyKind};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
@@ -88,6 +89,20 @@ pub struct SessionOptions {
     pub run_dir: Option<PathBuf>,
     /// Tokens and pools.
     pub layout: Layout,
+    /// Strategies that can be configured.
+    pub registry: Registry,
+    /// Those that trade.
+    pub strategies: Vec<StrategyKind>,
+}
+
+impl SessionOptions {
+    /// The standard market, traded by the built-in strategies.
+    #[must_use]
+    pub fn standard(seed: u64, run_dir: Option<PathBuf>) -> Self {
+        let registry = Registry::built_in();
+        let strategies = registry.kinds().to_vec();
+        Self { seed, run_dir, layout: Layout::standard(), registry, strategies }
+    }
 }
 
 /// What happened in one round.
@@ -122,7 +137,9 @@ impl Session {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Self, SessionError> {
         progress("starting the chain and deploying tokens, pools and the executor");
-        let mut testnet = Testnet::start(kit, DevNodeConfig::default(), &options.layout, options.seed).await?;
+        let mut testnet = Testnet::start(kit, DevNodeConfig::default(), &options.layout, options.seed)
+            .await?
+            .with_strategies(options.registry, options.strategies);
         progress("starting the node");
         let config = testnet.config(&testnet.node.ws_url())?;
         let node_options = testnet.options(options.run_dir, options.seed)?;

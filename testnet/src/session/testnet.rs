@@ -15,6 +15,7 @@ use alphapulse_engine::execution::keystore::{self, Cost, PrivateKey};
 use alphapulse_engine::node::{FeedSource, NodeOptions};
 use alphapulse_engine::secret::Secret;
 use alphapulse_protocol::{BlockNumber, BlockRef};
+use alphapulse_strategies::{Registry, StrategyKind};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use tempfile::TempDir;
@@ -72,6 +73,9 @@ pub struct Testnet {
     reader: StateReader,
     config: DevNodeConfig,
     folder: Folder,
+    registry: Registry,
+    /// Those that are configured.
+    strategies: Vec<StrategyKind>,
 }
 
 /// Where a testnet keeps its configuration and key.
@@ -136,7 +140,15 @@ impl Testnet {
         node.mine().await?;
         let reader = StateReader::of(&node, &deployment);
         write_key(folder.path(), &deployment)?;
-        Ok(Self { node, deployment, actors, reader, config, folder })
+        let registry = Registry::built_in();
+        let strategies = registry.kinds().to_vec();
+        Ok(Self { node, deployment, actors, reader, config, folder, registry, strategies })
+    }
+
+    /// The same with these strategies configured, and those of `registry` known.
+    #[must_use]
+    pub fn with_strategies(self, registry: Registry, strategies: Vec<StrategyKind>) -> Self {
+        Self { registry, strategies, ..self }
     }
 
     /// Ends the chain's process in good order and starts it again from the state that it wrote, at the same port.
@@ -186,8 +198,12 @@ impl Testnet {
 
     fn write_config(&self, endpoint: &str, market: Market) -> Result<NodeConfig, SessionError> {
         let path = self.config_path();
-        fs::write(&path, super::config::text(self.config.chain_id, endpoint, &self.deployment, market))?;
-        Ok(config::load(&path, &Environment::default())?)
+        fs::write(
+            &path,
+            super::config::text(self.config.chain_id, endpoint, &self.deployment, &self.strategies, market),
+        )?;
+        let environment = Environment { registry: self.registry.clone(), ..Environment::default() };
+        Ok(config::load(&path, &environment)?)
     }
 
     /// File that the configuration is written to.

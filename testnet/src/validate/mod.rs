@@ -26,7 +26,6 @@ use self::attainable::{Floor, Yardstick};
 use self::books::{Books, Measure};
 use crate::dev_node::DevNodeError;
 use crate::kit::Kit;
-use crate::layout::Layout;
 use crate::session::{Accounts, Round, Session, SessionError, SessionOptions};
 
 /// Least part of the attainable profit that the engine must realise.
@@ -91,8 +90,7 @@ pub async fn validate(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<ValidationReport, ValidateError> {
     let started = Instant::now();
-    let session_options =
-        SessionOptions { seed: options.seed, run_dir: options.journal.clone(), layout: Layout::standard() };
+    let session_options = SessionOptions::standard(options.seed, options.journal.clone());
     let mut session = Session::start(kit, session_options, &mut |line| progress(Progress::Setup(line))).await?;
     let before = session.testnet().accounts().await?;
     let mut yardstick = Yardstick::new(floor_of(&session), session.testnet().deployment.weth());

@@ -8,8 +8,8 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::Provider;
 use alloy::rpc::types::TransactionRequest;
 use alphapulse_engine::node::{Node, NodeError, NodeStatus};
+use alphapulse_testnet::DevNode;
 use alphapulse_testnet::session::{Session, SessionOptions, Testnet};
-use alphapulse_testnet::{DevNode, Layout};
 
 use crate::kit::kit;
 
@@ -17,7 +17,7 @@ const SEED: u64 = 5;
 const ROUNDS: usize = 6;
 
 async fn start(folder: &Path) -> Session {
-    let options = SessionOptions { seed: SEED, run_dir: Some(folder.join("1")), layout: Layout::standard() };
+    let options = SessionOptions::standard(SEED, Some(folder.join("1")));
     Session::start(&kit(), options, &mut |_| {}).await.expect("a session starts")
 }
 

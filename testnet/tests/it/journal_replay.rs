@@ -4,6 +4,7 @@ use alphapulse_engine::ledger::JOURNAL_FOLDER;
 use alphapulse_engine::replay::replay;
 use alphapulse_protocol::message::Message;
 use alphapulse_relay::journal::JournalReader;
+use alphapulse_strategies::Registry;
 use alphapulse_testnet::validate::{ValidateOptions, validate};
 
 use crate::kit::kit;
@@ -32,8 +33,9 @@ async fn two_replays_of_a_live_run_decide_as_it_did() {
     assert_eq!(live.len() as u64, report.opportunities);
 
     let mut found = Vec::new();
-    let first = replay(&run_dir, |decision| found.extend(body(decision))).expect("the run replays");
-    let second = replay(&run_dir, |_| {}).expect("the run replays again");
+    let first =
+        replay(&run_dir, &Registry::built_in(), |decision| found.extend(body(decision))).expect("the run replays");
+    let second = replay(&run_dir, &Registry::built_in(), |_| {}).expect("the run replays again");
     assert_eq!(found, live, "a replay finds what the live run found, byte for byte");
     assert_eq!(first.decision_hash, second.decision_hash);
     assert_eq!(first.decision_hash, first.recorded_decision_hash);

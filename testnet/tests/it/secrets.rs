@@ -109,7 +109,7 @@ async fn a_whole_run_leaves_no_key_material_behind() {
     tracing::subscriber::set_global_default(builder.finish()).expect("this test alone sets it");
     let folder = tempfile::tempdir().expect("temporary folder");
     let run_dir = folder.path().join("run");
-    let options = SessionOptions { seed: 9, run_dir: Some(run_dir.clone()), layout: Layout::standard() };
+    let options = SessionOptions::standard(9, Some(run_dir.clone()));
     let mut session = Session::start(&kit(), options, &mut |_| {}).await.expect("session starts");
     for _ in 0..ROUNDS {
         session.round().await.expect("the round is settled");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::Address;
 use alphapulse_protocol::{FeePerGas, Gas, U256, Wei};
 use alphapulse_relay::PoolSpec;
-use alphapulse_strategies::{StrategyConfig, StrategyKind};
+use alphapulse_strategies::StrategyConfig;
 
 use super::Checker;
 use crate::config::raw::{RawRisk, RawStrategy};
@@ -17,8 +17,6 @@ use crate::risk::Limits;
 const IN_FLIGHT_MAX: u64 = 64;
 /// Most opportunities that one strategy may report per block.
 const PER_BLOCK_MAX: u64 = 256;
-/// Hops of a two-venue route.
-const TWO_VENUE_HOPS: u64 = 2;
 
 impl Checker<'_> {
     pub(super) fn strategies(&mut self, tokens: &[TokenSpec], native: Option<Address>) -> Vec<StrategyConfig> {
@@ -49,18 +47,19 @@ impl Checker<'_> {
         let name = name.map(|name| self.set(&key("name"), name.clone(), name));
         let kind = self.required(&key("kind"), raw.kind.as_ref(), "\"cyclic\"");
         let kind = kind.and_then(|text| {
-            let how = "\"two_venue\" or \"cyclic\"";
-            let kind = self.parse(&key("kind"), &text, how, |text| text.parse::<StrategyKind>().ok())?;
+            let (registry, how) = (self.registry, self.registry.names());
+            let kind = self.parse(&key("kind"), &text, &how, |text| registry.find(text))?;
             Some(self.set(&key("kind"), kind, kind))
         });
         let starts = self.start_tokens(&key("tokens"), raw, tokens, native);
         let per_block_max = self.number(&key("per_block_max"), raw.per_block_max.as_ref(), (1, PER_BLOCK_MAX));
-        let hops_max = match kind? {
-            StrategyKind::TwoVenue => {
-                let hops_max = raw.hops_max.unwrap_or(TWO_VENUE_HOPS);
-                self.within(&key("hops_max"), hops_max, (TWO_VENUE_HOPS, TWO_VENUE_HOPS))
-            }
-            _ => self.number(&key("hops_max"), raw.hops_max.as_ref(), (2, alphapulse_strategies::HOPS_MAX as u64)),
+        let (least, most) = kind?.hops();
+        let range = (u64::from(least), u64::from(most));
+        let hops_max = if least == most {
+            // There is one value that it can have.
+            self.within(&key("hops_max"), raw.hops_max.unwrap_or(range.0), range)
+        } else {
+            self.number(&key("hops_max"), raw.hops_max.as_ref(), range)
         };
         let starts = starts?;
         let profit_min = self.strategy_profit(&key("profit_min"), raw, &starts, native);

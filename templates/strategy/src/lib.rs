@@ -1,0 +1,126 @@
+//! Buy in one pool, sell in another: a strategy to begin with.
+//!
+//! Latency: the pools of one pair with each pool that changed, so it grows with the pools of a pair.
+//! Needs: state of the pools at the end of each block. Risks: those of every trade of two pools; another may be faster.
+
+use alphapulse_protocol::{AddressBytes, PoolId, TokenId, U256};
+use alphapulse_strategies::search::size_route;
+use alphapulse_strategies::{
+    Market, MarketEvent, Opportunity, OpportunitySink, Strategy, StrategyConfig, StrategyError, StrategyKind,
+};
+
+/// The strategy's name in a configuration (`kind = "own_strategy"`), and how it is made.
+pub const KIND: StrategyKind =
+    StrategyKind::new("own_strategy", |config, index| Ok(Box::new(OwnStrategy::new(config, index)?))).of_two_hops();
+
+/// Routes over two pools of one pair.
+#[derive(Debug)]
+pub struct OwnStrategy {
+    /// Position in the node's configuration: marks what is reported.
+    index: u16,
+    /// Tokens to profit in.
+    tokens: Vec<AddressBytes>,
+    profit_min: U256,
+    per_block_max: usize,
+    /// Pools that changed since the last search.
+    changed: Vec<PoolId>,
+    /// Found in this search, and the pools of what was reported. Kept, so that a search allocates nothing once they have grown.
+    found: Vec<Opportunity>,
+    used: Vec<PoolId>,
+}
+
+impl OwnStrategy {
+    /// A strategy as configured.
+    ///
+    /// # Errors
+    /// [`StrategyError`] when the configuration names no token or allows no report.
+    pub fn new(config: &StrategyConfig, index: u16) -> Result<Self, StrategyError> {
+        config.check()?;
+        Ok(Self {
+            index,
+            tokens: config.tokens.clone(),
+            profit_min: config.profit_min,
+            per_block_max: config.per_block_max,
+            changed: Vec::new(),
+            found: Vec::new(),
+            used: Vec::new(),
+        })
+    }
+
+    fn note(&mut self, pool: PoolId) {
+        if !self.changed.contains(&pool) {
+            self.changed.push(pool);
+        }
+    }
+
+    fn note_all(&mut self, market: &Market) {
+        let count = u32::try_from(market.replica().pools().len()).unwrap_or(u32::MAX);
+        self.changed.clear();
+        self.changed.extend((0..count).map(PoolId));
+    }
+
+    /// Looks at every pair of pools of which one changed, and reports what earns most first. Two reports share no pool: the
+    /// first trade would change what the second one gets.
+    fn search(&mut self, market: &Market, out: &mut OpportunitySink) {
+        // Inside a block, behind the head or in doubt of the nodes nothing may be traded.
+        if !market.replica().is_tradable() {
+            return;
+        }
+        self.found.clear();
+        while let Some(pool) = self.changed.pop() {
+            self.search_through(market, pool);
+        }
+        let by_profit =
+            |found: &Opportunity| (core::cmp::Reverse(found.profit()), found.hops().first().map(|hop| hop.pool));
+        self.found.sort_unstable_by_key(by_profit);
+        self.used.clear();
+        for found in &self.found {
+            if self.used.len() == 2 * self.per_block_max {
+                break;
+            }
+            if !self.used.iter().any(|pool| found.uses(*pool)) {
+                self.used.extend(found.hops().iter().map(|hop| hop.pool));
+                out.push(*found);
+            }
+        }
+    }
+
+    fn search_through(&mut self, market: &Market, pool: PoolId) {
+        for address in &self.tokens {
+            let Some(base) = market.replica().token_by_address(address) else { continue };
+            for way_out in market.graph().edges(base).iter().filter(|edge| edge.pool == pool) {
+                let other = way_out.token_out;
+                for way_back in market.graph().edges_between(other, base) {
+                    let forth = [(pool, base, other), (way_back.pool, other, base)];
+                    let back = [(way_back.pool, base, other), (pool, other, base)];
+                    let sized =
+                        |route: &[(PoolId, TokenId, TokenId)]| size_route(market, self.index, route, self.profit_min);
+                    self.found.extend([sized(&forth), sized(&back)].into_iter().flatten());
+                }
+            }
+        }
+    }
+}
+
+impl Strategy for OwnStrategy {
+    fn name(&self) -> &'static str {
+        "own_strategy"
+    }
+
+    fn on_event(&mut self, market: &Market, event: &MarketEvent, out: &mut OpportunitySink) {
+        match event {
+            MarketEvent::PoolChanged(pool) | MarketEvent::PoolAdded(pool) | MarketEvent::PoolStanding(pool) => {
+                self.note(*pool)
+            }
+            MarketEvent::BlockEnded => self.search(market, out),
+            MarketEvent::SnapshotReady => {
+                self.note_all(market);
+                self.search(market, out);
+            }
+            // Blocks that replace the abandoned ones follow; what changed since is not told pool by pool.
+            MarketEvent::Reorged => self.note_all(market),
+            MarketEvent::Reset => self.changed.clear(),
+            MarketEvent::BlockBegun | MarketEvent::None => {}
+        }
+    }
+}
