@@ -70,11 +70,17 @@ impl Ring {
         Ok((Self { world, ours, bounded, indexed }, first))
     }
 
-    /// An update and its taking back, both looked at; the first is a sample.
-    fn turn(&mut self, pool: usize, part: f64, samples: &mut [Samples; 2]) -> Result<bool> {
+    /// An update and its taking back, both looked at; the first is a sample: of ours, of the index, and of what ours does when the next
+    /// block begins.
+    fn turn(&mut self, pool: usize, part: f64, samples: &mut [Samples; 3]) -> Result<bool> {
         let pair = self.world.pairs[pool];
         let mut is_found = false;
         for (reserves, is_sample) in [(moved(pair, part), true), (pair.reserves, false)] {
+            let begun = self.ours.begin()?;
+            let between = self.bounded.look(&self.ours.market, &begun);
+            if !is_sample {
+                samples[2].add(between);
+            }
             let event = self.ours.update(pool, reserves)?;
             let took = self.bounded.look(&self.ours.market, &event);
             let found = self.bounded.found.as_slice();
@@ -93,9 +99,9 @@ impl Ring {
         Ok(is_found)
     }
 
-    fn measure(&mut self, shock: &Shock, updates: usize) -> Result<([Samples; 2], usize)> {
+    fn measure(&mut self, shock: &Shock, updates: usize) -> Result<([Samples; 3], usize)> {
         let deepest = self.world.deepest(200);
-        let (mut samples, mut found) = (<[Samples; 2]>::default(), 0);
+        let (mut samples, mut found) = (<[Samples; 3]>::default(), 0);
         let random = &mut Random::new(11);
         for at in 0..updates {
             let pool =
@@ -119,7 +125,7 @@ fn print(pools: usize, hops_max: u8, updates: usize) -> Result<()> {
     );
     println!("{:<28}{:>9}{:>9}{:>9}{:>11}{:>11}{:>8}", "", "samples", "p50", "p90", "p99", "max", "found");
     for shock in &SHOCKS {
-        let ([bounded, indexed], found) = ring.measure(shock, updates)?;
+        let ([bounded, indexed, between], found) = ring.measure(shock, updates)?;
         let summary = bounded.summary();
         println!(
             "{:<28}{:>9}{:>9}{:>9}{:>11}{:>11}{found:>8}",
@@ -127,6 +133,16 @@ fn print(pools: usize, hops_max: u8, updates: usize) -> Result<()> {
             summary.count,
             summary.p50,
             bounded.at(0.9),
+            summary.p99,
+            summary.max
+        );
+        let summary = between.summary();
+        println!(
+            "{:<28}{:>9}{:>9}{:>9}{:>11}{:>11}",
+            "  when the next one begins",
+            "",
+            summary.p50,
+            between.at(0.9),
             summary.p99,
             summary.max
         );

@@ -88,21 +88,19 @@ impl Ours {
         Ok(Self { market, number, sequence: 0 })
     }
 
-    /// A block in which one pool gets these reserves.
-    pub(crate) fn update(&mut self, pool: usize, [reserve_0, reserve_1]: [u128; 2]) -> Result<MarketEvent> {
+    /// Begins a block.
+    pub(crate) fn begin(&mut self) -> Result<MarketEvent> {
         self.number += 1;
-        let context = context(self.number);
-        let message = V2Reserves::new(PoolId(id(pool)), reserve_0, reserve_1);
-        let block = [
-            self.next(Block::new(context, BlockNumber(self.number))),
-            self.next(message),
-            self.next(BlockEnd::new(context.block(), 1)),
-        ];
-        let mut event = MarketEvent::None;
-        for message in &block {
-            event = self.market.apply(&Message::decode(message)?)?;
-        }
-        Ok(event)
+        let block = self.next(Block::new(context(self.number), BlockNumber(self.number)));
+        Ok(self.market.apply(&Message::decode(&block)?)?)
+    }
+
+    /// Ends the block, in which one pool gets these reserves.
+    pub(crate) fn update(&mut self, pool: usize, [reserve_0, reserve_1]: [u128; 2]) -> Result<MarketEvent> {
+        let message = self.next(V2Reserves::new(PoolId(id(pool)), reserve_0, reserve_1));
+        self.market.apply(&Message::decode(&message)?)?;
+        let end = self.next(BlockEnd::new(context(self.number).block(), 1));
+        Ok(self.market.apply(&Message::decode(&end)?)?)
     }
 
     fn next<T: WireMessage>(&mut self, message: T) -> Vec<u8>

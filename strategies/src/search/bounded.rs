@@ -46,6 +46,9 @@ pub(super) struct BoundedRoutes {
     /// Pools that no route may go through, until they are released.
     barred: StampSet,
     barred_pools: Vec<PoolId>,
+    /// Pools whose ways are not yet written as their lines are: what proves that nothing is there needs only what they gain.
+    unwritten: Vec<PoolId>,
+    is_unwritten: StampSet,
     /// Room for the lines that a search begins with.
     seeds: Vec<u32>,
     /// Lines looked at since prices were fitted.
@@ -64,6 +67,8 @@ impl BoundedRoutes {
             visited: StampSet::default(),
             barred: StampSet::default(),
             barred_pools: Vec::new(),
+            unwritten: Vec::new(),
+            is_unwritten: StampSet::default(),
             seeds: Vec::new(),
             work: 0,
         }
@@ -77,6 +82,7 @@ impl BoundedRoutes {
         self.gains.clear();
         self.shelves.clear();
         self.pairs.clear();
+        self.forget_unwritten();
         self.extend(market, bases);
         self.read(market, 0..market.all_lines().len());
     }
@@ -109,6 +115,7 @@ impl BoundedRoutes {
         self.pairs.grow(lines);
         self.visited.grow(lines);
         self.barred.grow(market.replica().pools().len());
+        self.is_unwritten.grow(market.replica().pools().len());
     }
 
     /// Reads pools again whose lines were written. Whether that lets routes go where none went before: a pool sells for the first time, to or
@@ -117,7 +124,10 @@ impl BoundedRoutes {
         self.grow(market);
         let mut is_new = false;
         for pool in pools {
-            self.read(market, market.line_places(*pool));
+            self.read_gains(market, market.line_places(*pool));
+            if self.is_unwritten.insert(pool.index()) {
+                self.unwritten.push(*pool);
+            }
             let is_half_priced = |line: &HotLine| {
                 let [price_in, price_out] = self.prices.of_line(line);
                 line.bound().g > 0.0 && (price_in > 0.0) != (price_out > 0.0)
@@ -127,18 +137,45 @@ impl BoundedRoutes {
         is_new && self.extend(market, bases)
     }
 
+    /// Brings what only a walk reads up to now. A look that finds nothing leaves it to who has time.
+    pub(super) fn write(&mut self, market: &Market) {
+        for at in 0..self.unwritten.len() {
+            self.write_ways(market, market.line_places(self.unwritten[at]));
+        }
+        self.forget_unwritten();
+    }
+
+    fn forget_unwritten(&mut self) {
+        self.unwritten.clear();
+        self.is_unwritten.clear();
+    }
+
     fn read(&mut self, market: &Market, places: Range<usize>) {
+        self.read_gains(market, places.clone());
+        self.write_ways(market, places);
+    }
+
+    fn read_gains(&mut self, market: &Market, places: Range<usize>) {
         for (line, place) in market.all_lines()[places.clone()].iter().zip((0_u32..).skip(places.start)) {
-            let prices = self.prices.of_line(line);
-            // Without prices no route goes over it, and one from a token to itself is no way at all.
-            let is_way = !prices.contains(&0.0) && line.token_in != line.token_out;
-            let trade = best_trade(market, line, prices).filter(|_| is_way);
+            let trade = self.prices_of_way(line).and_then(|prices| best_trade(market, line, prices));
             let gain = trade.map_or(0.0, |trade| trade.gain + trade.volume * ROUNDING);
-            let prices = if is_way { prices } else { [0.0; 2] };
             self.gains.set(place, line, gain);
+        }
+    }
+
+    fn write_ways(&mut self, market: &Market, places: Range<usize>) {
+        for (line, place) in market.all_lines()[places.clone()].iter().zip((0_u32..).skip(places.start)) {
+            let prices = self.prices_of_way(line).unwrap_or([0.0; 2]);
             self.shelves.put(place, line, prices);
             self.pairs.put(place, line, prices);
         }
+    }
+
+    /// Without prices no route goes over a line, and one from a token to itself is no way at all.
+    #[inline]
+    fn prices_of_way(&self, line: &HotLine) -> Option<[f64; 2]> {
+        let prices = self.prices.of_line(line);
+        (!prices.contains(&0.0) && line.token_in != line.token_out).then_some(prices)
     }
 
     /// Whether no route through the pool earns `profit_min` raw units of one of these tokens.
@@ -197,6 +234,7 @@ impl BoundedRoutes {
         if value == 0.0 {
             return false;
         }
+        self.write(market);
         let mut work_left = WORK_MAX;
         for hops in 2..=self.hops_max {
             let threshold = f64::from(best.profit_min) * value;

@@ -49,7 +49,13 @@ impl BoundedSearch {
 
     pub(crate) fn on_event(&mut self, market: &Market, event: &MarketEvent, out: &mut OpportunitySink) {
         match self.touched.note(market, event) {
-            Due::Nothing => return,
+            Due::Nothing => {
+                // Between a block that was looked at and the next one there is time.
+                if matches!(event, MarketEvent::BlockBegun) {
+                    self.routes.write(market);
+                }
+                return;
+            }
             Due::Everything => {
                 known_tokens(market, &self.token_addresses, &mut self.tokens);
                 self.routes.rebuild(market, &self.tokens);

@@ -4,37 +4,41 @@ use alphapulse_protocol::TokenId;
 
 use crate::market::HotLine;
 
-/// The lines out of band on one side of a token.
-#[derive(Debug, Default)]
-struct Side {
-    /// Places of the lines.
-    lines: Vec<u32>,
-    most: f64,
-}
+/// Places of the lines out of band on one side of a token, and of all.
+type Lines = Vec<u32>;
 
-impl Side {
-    fn add(&mut self, place: u32, gain: f64) {
-        self.lines.push(place);
-        self.most = self.most.max(gain);
-    }
-
-    fn remove(&mut self, gains: &[f64], place: u32) {
-        if let Some(at) = self.lines.iter().position(|known| *known == place) {
-            self.lines.swap_remove(at);
-            if gains[place as usize] >= self.most {
-                self.most = self.lines.iter().map(|line| gains[*line as usize]).fold(0.0, f64::max);
-            }
-        }
-    }
+/// Most that a line out of a token gains, and most that one into it does: beside each other, for both are asked for at once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Most {
+    out: f64,
+    into: f64,
 }
 
 /// Gains by line; 0 for a line in band. In the prices' unit.
 #[derive(Debug, Default)]
 pub(super) struct Gains {
     of_line: Vec<f64>,
-    out: Vec<Side>,
-    into: Vec<Side>,
-    all: Side,
+    most: Vec<Most>,
+    most_of_all: f64,
+    out: Vec<Lines>,
+    into: Vec<Lines>,
+    all: Lines,
+}
+
+/// Adds a line that gains so much.
+fn add(lines: &mut Lines, most: &mut f64, place: u32, gain: f64) {
+    lines.push(place);
+    *most = most.max(gain);
+}
+
+/// Takes a line out, whose gain is the one noted.
+fn remove(lines: &mut Lines, most: &mut f64, gains: &[f64], place: u32) {
+    if let Some(at) = lines.iter().position(|known| *known == place) {
+        lines.swap_remove(at);
+        if gains[place as usize] >= *most {
+            *most = lines.iter().map(|line| gains[*line as usize]).fold(0.0, f64::max);
+        }
+    }
 }
 
 impl Gains {
@@ -44,8 +48,9 @@ impl Gains {
 
     pub(super) fn grow(&mut self, lines: usize, tokens: usize) {
         self.of_line.resize(lines, 0.0);
-        self.out.resize_with(tokens, Side::default);
-        self.into.resize_with(tokens, Side::default);
+        self.most.resize(tokens, Most::default());
+        self.out.resize_with(tokens, Lines::new);
+        self.into.resize_with(tokens, Lines::new);
     }
 
     /// Notes what a line gains.
@@ -61,9 +66,10 @@ impl Gains {
     /// Leaves a line out of what is said of tokens, and of all lines, until it is shown again: for as long as no route can go over it.
     pub(super) fn hide(&mut self, place: u32, line: &HotLine) {
         if self.of(place) > 0.0 {
-            self.out[line.token_in.index()].remove(&self.of_line, place);
-            self.into[line.token_out.index()].remove(&self.of_line, place);
-            self.all.remove(&self.of_line, place);
+            let (token_in, token_out) = (line.token_in.index(), line.token_out.index());
+            remove(&mut self.out[token_in], &mut self.most[token_in].out, &self.of_line, place);
+            remove(&mut self.into[token_out], &mut self.most[token_out].into, &self.of_line, place);
+            remove(&mut self.all, &mut self.most_of_all, &self.of_line, place);
         }
     }
 
@@ -71,9 +77,10 @@ impl Gains {
     pub(super) fn show(&mut self, place: u32, line: &HotLine) {
         let gain = self.of(place);
         if gain > 0.0 {
-            self.out[line.token_in.index()].add(place, gain);
-            self.into[line.token_out.index()].add(place, gain);
-            self.all.add(place, gain);
+            let (token_in, token_out) = (line.token_in.index(), line.token_out.index());
+            add(&mut self.out[token_in], &mut self.most[token_in].out, place, gain);
+            add(&mut self.into[token_out], &mut self.most[token_out].into, place, gain);
+            add(&mut self.all, &mut self.most_of_all, place, gain);
         }
     }
 
@@ -85,12 +92,12 @@ impl Gains {
     /// Most that one to `hops` hops from a token to another gain, each alone.
     #[inline]
     pub(super) fn rest(&self, from: TokenId, to: TokenId, hops: usize) -> f64 {
-        let (out, into) = (self.out[from.index()].most, self.into[to.index()].most);
+        let (out, into) = (self.most[from.index()].out, self.most[to.index()].into);
         match hops {
             0 => 0.0,
             1 => out.min(into),
             2 => out + into,
-            more => out + into + (more - 2) as f64 * self.all.most,
+            more => out + into + (more - 2) as f64 * self.most_of_all,
         }
     }
 
@@ -98,19 +105,19 @@ impl Gains {
     pub(super) fn rest_from_any(&self, to: TokenId, hops: usize) -> f64 {
         match hops {
             0 => 0.0,
-            more => self.into[to.index()].most + (more - 1) as f64 * self.all.most,
+            more => self.most[to.index()].into + (more - 1) as f64 * self.most_of_all,
         }
     }
 
     /// The lines out of a token that are out of band, in no order.
     pub(super) fn out_of_band(&self, token: TokenId) -> &[u32] {
-        &self.out[token.index()].lines
+        &self.out[token.index()]
     }
 
     /// The lines that gain so much at least, dearest first.
     pub(super) fn worth_a_look(&self, gain_min: f64, lines: &mut Vec<u32>) {
         lines.clear();
-        lines.extend(self.all.lines.iter().filter(|line| self.of(**line) >= gain_min));
+        lines.extend(self.all.iter().filter(|line| self.of(**line) >= gain_min));
         lines.sort_unstable_by(|a, b| self.of(*b).total_cmp(&self.of(*a)).then(a.cmp(b)));
     }
 }
