@@ -37,7 +37,7 @@ pub struct StrategyConfig {
     /// Tokens in which routes start, end and profit, most wanted first: profits in different tokens do not compare, so
     /// when routes of two tokens share a pool, the token named first has it.
     pub tokens: Vec<AddressBytes>,
-    /// Most hops of a route, within [`StrategyKind::hops`].
+    /// Most hops of a route, within [`StrategyKind::hops`]; not read where that is one number.
     pub hops_max: u8,
     /// Least profit worth reporting, raw units of the token, before gas. Zero means one unit.
     pub profit_min: U256,
@@ -58,7 +58,8 @@ impl StrategyConfig {
             return Err(StrategyError::NothingPerBlock);
         }
         let (least, most) = self.kind.hops();
-        if !(least..=most).contains(&self.hops_max) {
+        // Where there is one number of hops, it is not read.
+        if least < most && !(least..=most).contains(&self.hops_max) {
             return Err(StrategyError::HopsMax { stated: self.hops_max, least, most });
         }
         Ok(())

@@ -63,7 +63,7 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
     }
     // Most pools are in band, which their line tells, at the least fee that they may take.
     if rate * price_out <= price_in {
-        return None;
+        return unit_without_fee(line, prices);
     }
     if line.kind() == PoolKind::UniswapV2 {
         return over_map(line.rate(), prices);
@@ -72,8 +72,7 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
     if view.is_ranged() {
         let mut trade = over_ranges(&view, line, prices);
         if line.kind() == PoolKind::SolidlyVolatile {
-            // Its fee is rounded down: nearly a unit of the input may go in without.
-            trade.gain += price_in;
+            trade.gain += price_in * FREE_UNIT;
         }
         return Some(trade);
     }
@@ -81,6 +80,20 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
         in_closed_form(&view, line, market.timestamp(), prices)
             .unwrap_or_else(|| over_curve(market, &view, line, prices)),
     )
+}
+
+/// A Solidly pool rounds its fee down: nearly a unit of the input goes in without. With that unit a pool gives what its map gives for so many
+/// units more; above one, because the map's have paid their fee, and no fee is half of what goes in.
+const FREE_UNIT: f64 = 2.0;
+
+/// What that may gain where the pool is in band: its first unit loses by the map, and each more loses more.
+#[inline]
+fn unit_without_fee(line: &HotLine, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
+    if !matches!(line.kind(), PoolKind::SolidlyVolatile | PoolKind::SolidlyStable) {
+        return None;
+    }
+    let gain = line.bound().g * price_out * (1.0 + FREE_UNIT) - price_in;
+    (gain > 0.0).then_some(Trade { gain, ..Trade::NONE })
 }
 
 /// The same where an estimate will do: of a curve whose slope has no formula, as the map at no input has it.
@@ -203,8 +216,9 @@ fn over_curve(market: &Market, view: &PoolView<'_>, line: &HotLine, prices: [f64
     let Some((found, (input, output))) = found.and_then(|found| Some((found, quote(found.top.at)?))) else {
         return Trade { gain: most, ..Trade::NONE };
     };
-    // A unit may be rounded away on either side.
-    let unit = price_in + price_out;
+    // A unit may be rounded away on either side, and one go in without a fee.
+    let free = if line.kind() == PoolKind::SolidlyStable { FREE_UNIT * price_in } else { 0.0 };
+    let unit = price_in + price_out + free;
     let gain = if is_concave { found.bound(2.0 * unit).max(0.0).min(most) } else { most };
     let stiffness = found.bend().map_or(0.0, |bend| price_in * price_in / bend);
     let made = price_out * output - price_in * input;

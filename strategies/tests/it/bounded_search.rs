@@ -2,8 +2,8 @@
 
 use alphapulse_protocol::message::{Block, BlockEnd, Message, V2Reserves, WireMessage};
 use alphapulse_protocol::{BlockNumber, PoolId, Sequence, TokenId, U256, UnixNanos};
-use alphapulse_strategies::conformance::token_address;
-use alphapulse_strategies::search::{best_cycles, enumerate_cycles};
+use alphapulse_strategies::conformance::{check_certificate, token_address};
+use alphapulse_strategies::search::{Certificate, Prices, best_cycles, enumerate_cycles};
 use alphapulse_strategies::{
     HOPS_MAX, Market, MarketEvent, Opportunity, OpportunitySink, StrategyConfig, StrategyKind, registry,
 };
@@ -114,6 +114,57 @@ fn nothing_that_trying_every_route_finds_is_missed() {
     ));
     assert!(tally.routes > 1_000 && tally.curved > 50, "{tally:?}");
     assert!(tally.empty > 10, "a search with nothing to find was not seen: {tally:?}");
+}
+
+/// The same over a great many updates of small markets, several to a block; of a part of them
+/// the certificate is held against the pools' own quotes, and its bound against the best of all routes. A million updates in a nightly run.
+#[test]
+fn nothing_is_missed_update_after_update() {
+    const UPDATES: u64 = 4_000;
+    const BLOCKS: usize = 100;
+    const SWAPS: usize = 8;
+    let mut tally = Tally::default();
+    let (mut certified, mut quotes) = (0, 0);
+    let updates_min = UPDATES * data::cases_factor() as u64;
+    for seed in data::seed("updates", 5_000).. {
+        if tally.updates >= updates_min {
+            break;
+        }
+        let (curved, hops_max) = (1 + usize::from(seed % 3 == 0), if seed % 4 == 0 { 4 } else { 3 });
+        let profit_min = U256::from(10).pow(U256::from(17 + seed % 6));
+        let mut universe = Universe::new(seed, curved, 8);
+        let (mut market, events) = universe.market();
+        let mut strategy = registry::build(&config(&[0], hops_max, profit_min), 0).expect("a valid configuration");
+        let mut sink = OpportunitySink::new(REPORTS);
+        for event in &events {
+            strategy.on_event(&market, event, &mut sink);
+        }
+        for block in 0..BLOCKS {
+            sink.clear();
+            for message in universe.block(SWAPS) {
+                let event = apply(&mut market, &message);
+                strategy.on_event(&market, &event, &mut sink);
+            }
+            tally.updates += SWAPS as u64;
+            tally.compare(&market, &sink, &[0], hops_max, profit_min, &format!("seed {seed} block {block}"));
+            if block % 20 == 0 {
+                let certificate = Certificate::new(&market, Prices::fit(&market, &[TokenId(0)]));
+                quotes +=
+                    check_certificate(&market, &certificate).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                let bound = certificate.bound(TokenId(0), hops_max.into()).expect("the first token has a price");
+                let best = enumerate_cycles(&market, TokenId(0), hops_max, U256::ONE, 1);
+                let best = best.first().map_or(0.0, |route| f64::from(route.profit()));
+                assert!(best <= bound, "seed {seed} block {block}: {best} above {bound}");
+                certified += 1;
+            }
+        }
+        assert_eq!(strategy.cuts(), 0, "seed {seed}");
+    }
+    data::report(&format!(
+        "{} updates, {} routes, {} through curves reported, {} reports empty; {certified} certificates held against {quotes} quotes",
+        tally.updates, tally.routes, tally.curved, tally.empty
+    ));
+    assert!(tally.routes > 1_000 && tally.empty > 10 && certified > 10, "{tally:?}");
 }
 
 /// The best few, by a threshold that rises as they are found.
