@@ -21,7 +21,7 @@ use crossbeam::utils::CachePadded;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::sync::Notify;
 
-use self::lines::{LINE_BYTES, LineReader, LineWriter};
+use self::lines::{LineReader, LineWriter};
 use self::parcel::Head;
 pub(crate) use self::parcel::Parcel;
 use crate::side::SLOTS_BYTES;
@@ -30,7 +30,7 @@ use crate::side::SLOTS_BYTES;
 const EVENT_BYTES: usize = 256;
 /// Fewest and most slots: a greeting, a gap and a snapshot must fit, and empty slots cost memory too.
 const SLOTS: (usize, usize) = (16, 8192);
-/// Lines to a slot: what most events take that travel in them.
+/// Lines to a slot: an event in lines takes from two to six, one beside them a single one.
 const SLOT_LINES: usize = 2;
 
 /// What a side message takes in its ring beside its bytes: the handle and the ring's own number of the turn.
@@ -104,7 +104,7 @@ pub(crate) fn lane(bytes_max: usize, side_slots: usize, wake: Wake) -> (LaneWrit
 
 /// Most memory of a lane in which at most `bytes_max` bytes wait.
 pub(crate) const fn memory_max(bytes_max: usize) -> usize {
-    bytes_max.saturating_add(slots(bytes_max) * (size_of::<Bytes>() + SLOT_LINES * LINE_BYTES))
+    bytes_max.saturating_add(slots(bytes_max) * size_of::<Bytes>() + lines::memory(slots(bytes_max) * SLOT_LINES))
 }
 
 const fn slots(bytes_max: usize) -> usize {
@@ -166,7 +166,7 @@ impl LaneWriter {
             return false;
         }
         self.queued_bytes += size.bytes;
-        // Stands alone, and comes first: what is shown as waiting is never less than what waits.
+        // Stands alone: it is shown.
         self.shared.queued_bytes.store(self.queued_bytes, Ordering::Relaxed);
         for frames in parcels {
             self.hand_over(frames, mark);
@@ -215,7 +215,7 @@ impl LaneWriter {
         let waiting = self.queued_bytes - self.taken_bytes;
         (waiting == 0 || waiting + size.bytes <= self.bytes_max)
             && self.lines.has_room_for(size.lines)
-            && self.beside.slots() >= size.beside
+            && (size.beside == 0 || self.beside.slots() >= size.beside)
     }
 
     /// Whether a reader that was lapped has caught up far enough to be worth serving again.
@@ -350,7 +350,7 @@ impl Drop for LaneReader {
 impl Shared {
     /// Bytes queued and not yet taken, as far as both sides have said.
     fn waiting_bytes(&self) -> u64 {
-        // Both stand alone: it is shown, and what is written upon it is held against the lines and slots as well.
+        // Both stand alone: who is about to write holds it against the lines and slots as well; others only look.
         let taken = self.taken.bytes.load(Ordering::Relaxed);
         self.queued_bytes.load(Ordering::Relaxed).saturating_sub(taken)
     }
@@ -426,16 +426,24 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_slots_are_bounded_too() {
+    fn lines_are_bounded_too() {
+        let places = SLOTS.0 * SLOT_LINES;
+        let (mut writer, mut reader) = task_lane(1);
+        (0..places).for_each(|at| assert!(writer.push([&Bytes::new()]), "{at} of {places}"));
+        assert!(!writer.push([&Bytes::new()]));
+        assert!(!writer.is_half_empty());
+        (0..places / 2).for_each(|_| assert!(reader.pop().is_some()));
+        assert!(writer.is_half_empty());
+    }
+
+    #[test]
+    fn slots_of_a_wide_lane_are_bounded_too() {
         let frames = Bytes::from(vec![7; parcel::SMALL_BYTES_MAX + 1]);
-        for (frames, places) in [(Bytes::new(), SLOTS.0 * SLOT_LINES), (frames, SLOTS.0)] {
-            let (mut writer, mut reader) = task_lane(SLOTS.0 * EVENT_BYTES);
-            (0..places).for_each(|at| assert!(writer.push([&frames]), "{at} of {places}"));
-            assert!(!writer.push([&frames]));
-            assert!(!writer.is_half_empty());
-            (0..places / 2).for_each(|_| assert!(reader.pop().is_some()));
-            assert!(writer.is_half_empty());
-        }
+        let (mut writer, mut reader) = task_lane(1 << 30);
+        (0..SLOTS.1).for_each(|at| assert!(writer.push([&frames]), "{at} of {}", SLOTS.1));
+        assert!(!writer.push([&frames]));
+        (0..SLOTS.1 / 2).for_each(|_| assert!(reader.pop().is_some()));
+        assert!(writer.is_half_empty() && writer.push([&frames]));
     }
 
     #[test]
@@ -448,6 +456,48 @@ mod tests {
             assert_eq!(writer.waiting_bytes(), lengths.iter().sum::<usize>() as u64, "round {round}");
             frames.iter().for_each(|frames| assert_eq!(reader.pop().as_deref(), Some(&**frames)));
             assert!(!reader.is_ready());
+        }
+    }
+
+    /// Parcels of all sizes, marked, from thread to thread through lanes of several capacities, and an ending behind them.
+    #[test]
+    fn what_goes_in_comes_out_between_threads() {
+        const PARCELS: usize = 50_000;
+        let frames = |at: usize| Bytes::from(vec![u8::try_from(at % 251).unwrap_or_default(); at * 37 % 500]);
+        for bytes_max in [1, 5_000, 1 << 20] {
+            let (mut writer, mut reader) = lane(bytes_max, 0, Wake::Task(Arc::default()));
+            let producer = std::thread::spawn(move || {
+                for at in 0..PARCELS {
+                    while !writer.push_marked([&frames(at), &frames(at + 1)], at as u64 + 1) {
+                        std::thread::yield_now();
+                    }
+                }
+                writer.end(Ending::Closed(CloseReason::Evicted));
+                writer.taken()
+            });
+            for at in 0..PARCELS {
+                for expected in [frames(at), frames(at + 1)] {
+                    let parcel = loop {
+                        match reader.pop() {
+                            Some(parcel) => break parcel,
+                            None => std::thread::yield_now(),
+                        }
+                    };
+                    assert_eq!(*parcel, expected, "parcel {at} of a lane of {bytes_max} bytes");
+                }
+            }
+            assert!(producer.join().is_ok_and(|taken| taken.is_some_and(|mark| mark <= PARCELS as u64)));
+            assert!(reader.pop().is_none());
+            assert_eq!(reader.ended(), Some(Ending::Closed(CloseReason::Evicted)));
+        }
+    }
+
+    #[test]
+    fn memory_is_what_the_ring_takes() {
+        for bytes_max in [1, 300_000, 1 << 20, (1 << 20) + 256, 1_100_000, 1 << 30] {
+            let (_, reader) = task_lane(bytes_max);
+            let beside = reader.beside.buffer().capacity() * size_of::<Bytes>();
+            assert_eq!(memory_max(bytes_max), bytes_max + beside + reader.lines.memory(), "{bytes_max} bytes");
         }
     }
 

@@ -73,7 +73,9 @@ pub(crate) struct DemoArguments {
 
 fn strategy(name: &str) -> Result<StrategyKind, String> {
     let registry = settings::registry();
-    registry.find(name).ok_or_else(|| format!("expected {}", registry.names()))
+    registry.find(name).ok_or_else(|| {
+        format!("expected {}; a strategy of one's own is known to its own program alone", registry.names())
+    })
 }
 
 /// How a run is shown.
@@ -104,6 +106,10 @@ impl DemoArguments {
 }
 
 pub(crate) fn run(arguments: &DemoArguments) -> Outcome {
+    let strategies = &arguments.strategies;
+    if let Some(twice) = strategies.iter().enumerate().find(|(at, kind)| strategies[..*at].contains(kind)) {
+        return Err(Failure::usage(format!("--strategy {} is given twice", twice.1)).next("give each once"));
+    }
     let kit = kit()?;
     match arguments.block {
         Some(number) => super::block_on(block::run(&kit, number, arguments)),

@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Outcome {
         let next = match &error {
             ReplayError::Manifest(_) => "give the folder of a run, one that holds manifest.json and journal",
             ReplayError::Config(_) | ReplayError::Assembly(_) => {
-                "replay it with the version that its manifest.json names"
+                "replay it with the program that made it: of the version that its manifest.json names, and with its strategies"
             }
             _ => "the journal is damaged: restore it from a copy",
         };
@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> Outcome {
     .next(if report.torn_bytes > 0 {
         "the journal is cut short, so the last decisions may be missing from it: restore it from a copy"
     } else {
-        "replay it with the version that the run's manifest.json names"
+        "replay it with the program that made it: of the version that its manifest.json names, and with its strategies as they were"
     }))
 }
 

@@ -32,8 +32,8 @@ One line per route, best first; with several tokens, the first token's routes co
 tokens do not compare. Routes may share a pool: taking one can spoil the next. A route may pass a token twice that
 it does not begin with. Profit is before gas, and as the pools' arithmetic has it: a token that takes a fee when it
 is sent, or changes balances by itself, pays less. Where a route passes only a few raw units of a token, the amount is
-near the best one, not always the best. Pools of concentrated liquidity in tokens known to change balances by
-themselves (AMPL) are left out, as they may not hold what they state; --without leaves out what else you distrust. Without any route nothing is on stdout, and stderr says so. --explain proves
+near the best one, not always the best. Pools other than pairs in tokens known to change balances by themselves
+(AMPL) are left out, as they may not hold what they state; --without leaves out what else you distrust. Without any route nothing is on stdout, and stderr says so. --explain proves
 a bound: whatever the route, no pool gives more than its best trade at one price for each token, so the dearest pools
 bound what any route earns.
 
@@ -102,6 +102,11 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
     let snapshot = market_file::load(&arguments.snapshot)?;
     let market = market_of(&snapshot, &arguments.without)?;
     let tokens = token_ids(&market, &arguments.tokens)?;
+    if let Some(both) = arguments.tokens.iter().find(|token| arguments.without.contains(token)) {
+        return Err(
+            Failure::usage(format!("--without {both} leaves no route from it")).next("leave one of the two out")
+        );
+    }
     if arguments.explain {
         explain::explain(&market, &tokens, arguments.max_hops);
     }

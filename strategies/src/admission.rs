@@ -10,7 +10,7 @@ use crate::pool::Inconsistency;
 
 /// Tokens of Ethereum's mainnet that change every holder's balance by themselves, downwards too: AMPL. A pool that reckons
 /// with what was once paid in, as concentrated liquidity does, may hold less of one than it states, and its price is no
-/// price: its swaps revert. Pairs ask for their balance.
+/// price: its swaps revert. So does every kind but pairs, which ask for their balance.
 pub const ELASTIC_TOKENS: [AddressBytes; 1] = [[
     0xd4, 0x6b, 0xa6, 0xd9, 0x42, 0x05, 0x0d, 0x48, 0x9d, 0xbd, 0x93, 0x8a, 0x2c, 0x90, 0x9a, 0x5d, 0x50, 0x39, 0xa1,
     0x61,
@@ -30,7 +30,7 @@ pub struct Admission {
     pub kinds: Option<Vec<PoolKind>>,
     /// Pools that no route may use, and tokens that none may touch.
     pub barred: BTreeSet<AddressBytes>,
-    /// Tokens that pools of concentrated liquidity may hold less of than they state: [`ELASTIC_TOKENS`].
+    /// Tokens that pools other than pairs may hold less of than they state: [`ELASTIC_TOKENS`].
     pub elastic: BTreeSet<AddressBytes>,
 }
 
@@ -51,8 +51,9 @@ impl Admission {
 
     /// The same without these pools and tokens.
     #[must_use]
-    pub fn without(self, barred: impl IntoIterator<Item = AddressBytes>) -> Self {
-        Self { barred: barred.into_iter().collect(), ..self }
+    pub fn without(mut self, barred: impl IntoIterator<Item = AddressBytes>) -> Self {
+        self.barred.extend(barred);
+        self
     }
 
     /// The same, of these kinds of pools only.
@@ -91,8 +92,9 @@ impl Admission {
         if self.barred.contains(token) {
             return Err(Refusal::TokenBarred { token: *token });
         }
-        let keeps_its_own_account = matches!(kind, PoolKind::UniswapV3 | PoolKind::UniswapV4);
-        if keeps_its_own_account && self.elastic.contains(token) {
+        // A pair that was not yet told of its loss quotes too much as well, until somebody calls `sync`; then its swap reverts.
+        let is_pair = matches!(kind, PoolKind::UniswapV2 | PoolKind::SolidlyVolatile | PoolKind::SolidlyStable);
+        if !is_pair && self.elastic.contains(token) {
             return Err(Refusal::ElasticToken { token: *token });
         }
         Ok(())
@@ -195,6 +197,7 @@ mod tests {
     fn what_is_barred_is_refused_although_it_is_listed() {
         let listed = || Admission::only([[2; 20], [3; 20]], [POOL]);
         assert_eq!(listed().without([POOL]).check(&POOL, PAIR, TOKENS), Err(Refusal::PoolBarred));
+        assert_eq!(listed().without([POOL]).without([]).check(&POOL, PAIR, TOKENS), Err(Refusal::PoolBarred));
         assert_eq!(
             listed().without([[3; 20]]).check(&POOL, PAIR, TOKENS),
             Err(Refusal::TokenBarred { token: [3; 20] })
@@ -206,7 +209,7 @@ mod tests {
         let tokens = [&[2; 20], &ELASTIC_TOKENS[0]];
         let check = |kind| Admission::allow_all().check(&POOL, kind, tokens);
         assert_eq!(check(PAIR), Ok(()));
-        for kind in [PoolKind::UniswapV3, PoolKind::UniswapV4] {
+        for kind in [PoolKind::UniswapV3, PoolKind::UniswapV4, PoolKind::CurveStable, PoolKind::BalancerWeighted] {
             assert_eq!(check(kind), Err(Refusal::ElasticToken { token: ELASTIC_TOKENS[0] }));
         }
     }

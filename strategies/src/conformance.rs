@@ -33,7 +33,7 @@ use self::random::Random;
 pub use self::stream::{MarketStream, MessageBytes, pool_address, token_address};
 use crate::admission::Admission;
 use crate::market::Market;
-use crate::opportunity::{Opportunity, OpportunitySink};
+use crate::opportunity::{Flaw, Opportunity, OpportunitySink};
 use crate::strategy::Strategy;
 
 /// Room for the reports of one event.
@@ -82,6 +82,12 @@ pub enum Violation {
         step: u64,
         /// The pool.
         pool: PoolId,
+    },
+    /// Of two reports in one token the better comes later, or both go through one pool: the first would spoil the second.
+    #[error("message {step}: reports are not best first, or two of them go through one pool")]
+    NotInOrder {
+        /// Message at which it happened.
+        step: u64,
     },
     /// Its amounts are not what the pools would give.
     #[error("message {step}: the amounts of an opportunity are not the pools' quotes in pool {pool}")]
@@ -165,30 +171,25 @@ impl Trial {
         if !found.as_slice().is_empty() && !self.market.replica().is_tradable() {
             return Err(Violation::NotTradable { step });
         }
+        if !is_in_order(found.as_slice()) {
+            return Err(Violation::NotInOrder { step });
+        }
         for opportunity in found.as_slice() {
-            check_opportunity(&self.market, opportunity, step)?;
+            opportunity.check(&self.market).map_err(|flaw| match flaw {
+                Flaw::NotAdmitted { pool } => Violation::NotAdmitted { step, pool },
+                Flaw::NotReproducible { pool } => Violation::NotReproducible { step, pool },
+            })?;
             self.account.opportunities += 1;
         }
         Ok(true)
     }
 }
 
-/// That an opportunity's pools are admitted and its amounts are their quotes, one after the other. Shape and profit
-/// hold by construction of [`Opportunity`].
-///
-/// # Errors
-/// The [`Violation`] of the first hop that has one; `step` is copied into it.
-pub fn check_opportunity(market: &Market, opportunity: &Opportunity, step: u64) -> Result<(), Violation> {
-    for hop in opportunity.hops() {
-        let pool = hop.pool;
-        if !market.is_admitted(pool) {
-            return Err(Violation::NotAdmitted { step, pool });
-        }
-        let way = market.way(pool, hop.token_in, hop.token_out);
-        let output = way.and_then(|way| market.pool(pool)?.hop_output(way, hop.amount_in, market.timestamp()));
-        if output != Ok(hop.amount_out) {
-            return Err(Violation::NotReproducible { step, pool });
-        }
-    }
-    Ok(())
+/// Best first within each token, and no pool twice.
+fn is_in_order(found: &[Opportunity]) -> bool {
+    let are_fine = |before: &Opportunity, later: &Opportunity| {
+        let is_free = later.hops().iter().all(|hop| !before.uses(hop.pool));
+        is_free && (before.token != later.token || before.profit() >= later.profit())
+    };
+    found.iter().enumerate().all(|(at, later)| found[..at].iter().all(|before| are_fine(before, later)))
 }

@@ -3,6 +3,9 @@
 use alphapulse_protocol::message::{self, HopRecord, OPPORTUNITY_HOPS_MAX};
 use alphapulse_protocol::{BlockRef, OpportunityId, PoolId, TokenId};
 use ruint::aliases::U256;
+use thiserror::Error;
+
+use crate::market::Market;
 
 /// Most hops of a route.
 pub const HOPS_MAX: usize = OPPORTUNITY_HOPS_MAX;
@@ -32,11 +35,29 @@ impl Hop {
     };
 }
 
+/// What is wrong with an opportunity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// A pool of the route may not be traded.
+    #[error("pool {pool} is not admitted", pool = pool.0)]
+    NotAdmitted {
+        /// The pool.
+        pool: PoolId,
+    },
+    /// The pool does not give that for that.
+    #[error("the amounts are not the quotes of pool {pool}", pool = pool.0)]
+    NotReproducible {
+        /// The pool.
+        pool: PoolId,
+    },
+}
+
 /// A closed route that gives back more than it takes, before gas.
 ///
 /// Holds by construction: `2..=HOPS_MAX` hops, each paying what the one before received, the first paying and the last
 /// receiving the same token, no pool twice, profit above zero. That the amounts are the pools' quotes is the maker's
-/// part, which [`crate::conformance`] checks.
+/// part, which [`Opportunity::check`] holds against a market.
 #[derive(Debug, Clone, Copy)]
 pub struct Opportunity {
     /// Index of the strategy in the node's configuration.
@@ -88,6 +109,25 @@ impl Opportunity {
     #[must_use]
     pub const fn profit(&self) -> U256 {
         self.amount_out().wrapping_sub(self.amount_in())
+    }
+
+    /// Holds it against a market: that every pool is admitted and every amount is the pool's own quote. Shape and profit hold by construction.
+    ///
+    /// # Errors
+    /// The [`Flaw`] of the first hop that has one.
+    pub fn check(&self, market: &Market) -> Result<(), Flaw> {
+        for hop in self.hops() {
+            let pool = hop.pool;
+            if !market.is_admitted(pool) {
+                return Err(Flaw::NotAdmitted { pool });
+            }
+            let way = market.way(pool, hop.token_in, hop.token_out);
+            let output = way.and_then(|way| market.pool(pool)?.hop_output(way, hop.amount_in, market.timestamp()));
+            if output != Ok(hop.amount_out) {
+                return Err(Flaw::NotReproducible { pool });
+            }
+        }
+        Ok(())
     }
 
     /// Whether the route uses the pool.

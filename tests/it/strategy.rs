@@ -42,7 +42,7 @@ fn what_cannot_be_written_is_refused_and_nothing_is_left_behind() {
     for name in ["", "Mine", "my-strategy", "1st", "../up"] {
         run(["strategy", "new", name, "--dir", &dir("a")]).must_fail(2, &["is no name", "next: "]);
     }
-    for name in ["cyclic", "match", "alphapulse_engine", "anyhow", "core"] {
+    for name in ["cyclic", "match", "struct", "deps", "market_event", "alphapulse_engine", "anyhow", "core"] {
         run(["strategy", "new", name, "--dir", &dir("a")]).must_fail(2, &["is taken", "next: "]);
     }
     let here = parent.path().display().to_string();
@@ -70,7 +70,8 @@ fn a_program_with_a_strategy_of_its_own_knows_it_everywhere() {
     let listed = Command::new(own()).args(["strategy", "list", "--json"]).output().expect("it starts");
     let listed = String::from_utf8(listed.stdout).expect("UTF-8");
     assert_eq!(names(&listed), ["\"two_venue\"", "\"cyclic\"", "\"own_strategy\""]);
-    run(["demo", "--strategy", "own_strategy"]).must_fail(2, &["two_venue", "cyclic"]);
+    run(["demo", "--strategy", "own_strategy"]).must_fail(2, &["two_venue", "cyclic", "known to its own program"]);
+    run(["demo", "--strategy", "cyclic", "--strategy", "cyclic"]).must_fail(2, &["twice"]);
 }
 
 #[test]
@@ -101,5 +102,5 @@ fn a_strategy_of_ones_own_trades_in_the_demo_and_is_replayed_by_its_program() {
     let replayed = Command::new(own()).args(["replay", "--json"]).arg(&journal).output().expect("it starts");
     assert_eq!(replayed.status.code(), Some(0), "{}", String::from_utf8_lossy(&replayed.stderr));
     // A program without it says what it lacks.
-    run(["replay", &journal.display().to_string()]).must_fail(1, &["own_strategy"]);
+    run(["replay", &journal.display().to_string()]).must_fail(1, &["own_strategy", "the program that made it"]);
 }

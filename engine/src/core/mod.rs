@@ -8,20 +8,22 @@
 mod awaiting;
 mod judge;
 mod plan;
+mod seat;
 
 use alphapulse_protocol::message::{self, BlockContext, Message, WireMessage};
 use alphapulse_protocol::{OpportunityId, PoolId, ReplicaError, Sequence, UnixNanos};
-use alphapulse_strategies::{Market, MarketEvent, Opportunity, OpportunitySink, Strategy};
+use alphapulse_strategies::{Flaw, Market, MarketEvent, Opportunity, Strategy};
 
 use serde::Serialize;
 
 pub use self::plan::{GasModel, PlanRules};
 
 use self::awaiting::Awaiting;
+use self::seat::Seat;
 use crate::risk::{Approved, KillSwitch, Reject, RiskManager};
 use crate::trade::Trade;
 
-/// Opportunities that all strategies together may report on one block; more are refused and counted.
+/// Opportunities that a strategy may report of one event; more are refused and counted.
 pub const OPPORTUNITIES_PER_BLOCK_MAX: usize = 256;
 
 /// Where decisions go. Calls come in the order of the decisions.
@@ -54,8 +56,12 @@ pub struct CoreCounters {
     pub duplicates: u64,
     /// Results that fit no trade that waits for one.
     pub orphans: u64,
-    /// Opportunities refused because a block had too many.
+    /// Opportunities refused because a strategy reported too many.
     pub opportunities_refused: u64,
+    /// Opportunities that were not what they said: pools that are not admitted, or amounts that the pools do not give.
+    pub opportunities_flawed: u64,
+    /// Strategies that panicked, and are asked no more.
+    pub strategies_out: u64,
     /// Searches that a bound cut short: routes may have been missed.
     pub search_cuts: u64,
 }
@@ -63,11 +69,12 @@ pub struct CoreCounters {
 /// The state machine.
 pub struct Core {
     market: Market,
-    strategies: Vec<Box<dyn Strategy>>,
+    seats: Vec<Seat>,
     risk: RiskManager,
     halt: KillSwitch,
     rules: CoreRules,
-    found: OpportunitySink,
+    /// What was reported of the present event.
+    found: Vec<Opportunity>,
     awaiting: Awaiting,
     /// Approved on this block, and not sent.
     on_paper: Vec<OpportunityId>,
@@ -91,11 +98,11 @@ impl Core {
     ) -> Self {
         Self {
             market,
-            strategies,
+            seats: strategies.into_iter().map(|strategy| Seat::new(strategy, OPPORTUNITIES_PER_BLOCK_MAX)).collect(),
             risk,
             halt,
             rules,
-            found: OpportunitySink::new(OPPORTUNITIES_PER_BLOCK_MAX),
+            found: Vec::new(),
             awaiting: Awaiting::default(),
             on_paper: Vec::new(),
             now: UnixNanos(0),
@@ -137,8 +144,13 @@ impl Core {
     /// What was done so far.
     #[must_use]
     pub fn counters(&self) -> CoreCounters {
-        let search_cuts = self.strategies.iter().map(|strategy| u64::from(strategy.cuts())).sum();
-        CoreCounters { opportunities_refused: self.found.refused(), search_cuts, ..self.counters }
+        let of_seats = |count: fn(&Seat) -> u64| self.seats.iter().map(count).sum();
+        CoreCounters {
+            opportunities_refused: of_seats(Seat::refused),
+            search_cuts: of_seats(Seat::cuts),
+            strategies_out: of_seats(|seat| u64::from(seat.is_out())),
+            ..self.counters
+        }
     }
 
     /// Trades that wait for a simulation.
@@ -187,10 +199,11 @@ impl Core {
             MarketEvent::BlockEnded | MarketEvent::SnapshotReady => self.head_received = self.now,
             _ => {}
         }
-        for strategy in &mut self.strategies {
-            strategy.on_event(&self.market, &event, &mut self.found);
+        for seat in &mut self.seats {
+            seat.tell(&self.market, &event);
+            seat.take(&mut self.found);
         }
-        if !self.found.as_slice().is_empty() {
+        if !self.found.is_empty() {
             self.consider_found(effects);
         }
         if event == MarketEvent::BlockEnded {
@@ -231,8 +244,7 @@ impl Core {
     /// Judges what the strategies found, best first. Of opportunities that share a pool only the best is pursued: its
     /// trade changes the prices that the others were computed from.
     fn consider_found(&mut self, effects: &mut impl Effects) {
-        let mut found = self.found.as_slice().to_vec();
-        self.found.clear();
+        let mut found = core::mem::take(&mut self.found);
         let Some(context) = self.market.replica().context().copied() else { return };
         found.sort_by(rank);
         let before = found.len();
@@ -241,7 +253,13 @@ impl Core {
         let mut claimed: Vec<PoolId> = Vec::new();
         for opportunity in &found {
             let record = self.record_opportunity(opportunity, &context, effects);
-            match self.rules.plan.trade(&record, &self.market, &context) {
+            // A strategy's word is taken for nothing.
+            let checked = opportunity.check(&self.market).map_err(|flaw| match flaw {
+                Flaw::NotAdmitted { .. } => Reject::PoolNotAdmitted,
+                _ => Reject::NotReproducible,
+            });
+            self.counters.opportunities_flawed += u64::from(checked.is_err());
+            match checked.and_then(|()| self.rules.plan.trade(&record, &self.market, &context)) {
                 Err(reject) => self.refuse_unplanned(&record, reject, effects),
                 Ok(trade) if claimed.iter().any(|pool| opportunity.uses(*pool)) => {
                     self.refuse(&trade, Reject::Outranked, effects);
@@ -278,3 +296,5 @@ fn rank(a: &Opportunity, b: &Opportunity) -> core::cmp::Ordering {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_own;

@@ -16,16 +16,16 @@ use crate::risk::Limits;
 
 const WETH: [u8; 20] = [0xee; 20];
 const DAI: [u8; 20] = [0xdd; 20];
-const POOLS: [[u8; 20]; 4] = [[1; 20], [2; 20], [3; 20], [4; 20]];
-const ETHER: u128 = 1_000_000_000_000_000_000;
+pub(super) const POOLS: [[u8; 20]; 4] = [[1; 20], [2; 20], [3; 20], [4; 20]];
+pub(super) const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// What the core gave, in order.
 #[derive(Debug, Default)]
-struct Given {
+pub(super) struct Given {
     opportunities: Vec<message::Opportunity>,
     verdicts: Vec<Verdict>,
     simulated: Vec<OpportunityId>,
-    executed: Vec<Approved<Trade>>,
+    pub(super) executed: Vec<Approved<Trade>>,
     bytes: Vec<u8>,
 }
 
@@ -49,7 +49,7 @@ impl Effects for Given {
 }
 
 impl Given {
-    fn rejects(&self) -> Vec<u16> {
+    pub(super) fn rejects(&self) -> Vec<u16> {
         self.verdicts.iter().map(|verdict| verdict.reject.get()).collect()
     }
 
@@ -59,15 +59,15 @@ impl Given {
 }
 
 /// A core and the feed that drives it.
-struct Bench {
-    core: Core,
-    given: Given,
+pub(super) struct Bench {
+    pub(super) core: Core,
+    pub(super) given: Given,
     sequence: u64,
     block: u64,
 }
 
 impl Bench {
-    fn new(is_live: bool, is_simulation_required: bool, in_flight_max: u32) -> Self {
+    pub(super) fn new(is_live: bool, is_simulation_required: bool, in_flight_max: u32) -> Self {
         let kill = KillSwitch::new();
         let addresses = |all: &[[u8; 20]]| all.iter().copied().map(Address::from).collect::<BTreeSet<_>>();
         let limits = Limits {
@@ -139,7 +139,7 @@ impl Bench {
         }
     }
 
-    fn snapshot(&mut self) {
+    pub(super) fn snapshot(&mut self) {
         let tokens = [TokenId(0), TokenId(1)];
         self.input(&SnapshotBegin::new(Self::context(self.block), ChainId(1), Epoch(1), 2, 4));
         self.input(&Token::new(tokens[0], WETH, "WETH", 18));
@@ -156,7 +156,7 @@ impl Bench {
     }
 
     /// A block in which these pools' token-1 reserves, in whole units, became these.
-    fn block(&mut self, changes: &[(u32, u128)]) {
+    pub(super) fn block(&mut self, changes: &[(u32, u128)]) {
         self.block += 1;
         let context = Self::context(self.block);
         self.tell_time(self.block);

@@ -104,6 +104,10 @@ rejects! {
     Outranked = 29, "outranked", "a better opportunity uses one of the pools";
     /// The relay found a pool of the route to differ from the chain.
     PoolQuarantined = 30, "pool_quarantined", "a pool of the route differed from the chain";
+    /// A pool of the route is not one that this market trades: it contradicts itself, or is known not to hold what it states.
+    PoolNotAdmitted = 31, "pool_not_admitted", "a pool of the route is not one that may be traded";
+    /// The strategy's amounts are not what the pools give.
+    NotReproducible = 32, "not_reproducible", "the amounts are not the pools' quotes";
 }
 
 impl Reject {

@@ -1,7 +1,7 @@
 //! Cache lines from one thread to another: a bounded ring with one writer and one reader.
 //!
 //! A line carries [`WORDS`] words and its own number, by which the reader sees that it is there. Nothing else is written for
-//! a message, so one cache line changes cores for it, where a queue with an index beside its slots moves two or more. How far
+//! a line, so that it alone changes cores, where a queue with an index beside its slots moves two or more. How far
 //! the reader is goes the other way only now and then, and the writer looks only where it would find no room.
 
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -25,9 +25,6 @@ struct Slot {
     number: AtomicU64,
 }
 
-/// Memory of one line, bytes.
-pub(crate) const LINE_BYTES: usize = size_of::<Slot>();
-
 #[derive(Debug)]
 struct Ring {
     /// A power of two of them.
@@ -49,9 +46,20 @@ impl Ring {
     }
 }
 
+/// Memory of a ring of at least so many lines, bytes.
+pub(crate) const fn memory(capacity: usize) -> usize {
+    slot_count(capacity) * size_of::<Slot>()
+}
+
+/// A power of two: a place is found by its low bits.
+const fn slot_count(capacity: usize) -> usize {
+    let at_least = if capacity < LINES_MIN { LINES_MIN } else { capacity };
+    at_least.next_power_of_two()
+}
+
 /// A ring of at least so many lines.
 pub(crate) fn lines(capacity: usize) -> (LineWriter, LineReader) {
-    let slots = (0..capacity.max(LINES_MIN).next_power_of_two()).map(|_| Slot::default()).collect();
+    let slots = (0..slot_count(capacity)).map(|_| Slot::default()).collect();
     let ring = Arc::new(Ring { slots, given_back: CachePadded::default() });
     let writer = LineWriter { ring: Arc::clone(&ring), written: 0, given_back: 0 };
     (writer, LineReader { ring, taken: 0, given_back: 0 })
@@ -113,6 +121,12 @@ pub(crate) struct LineReader {
 }
 
 impl LineReader {
+    /// Memory of the ring, bytes.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        size_of_val(&*self.ring.slots)
+    }
+
     /// Whether a line waits.
     pub(crate) fn is_there(&self) -> bool {
         // Pairs with the Release store in `try_write`: who sees the number sees the words, and the lines of the same parcel.

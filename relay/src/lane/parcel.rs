@@ -1,7 +1,7 @@
 //! What a lane hands over at once: whole frames.
 //!
-//! The few of one event travel in the lane's own lines, which saves the reader a fetch of them and both sides a shared count.
-//! More than that lies where all lanes share it.
+//! Those of a small event travel in the lane's own lines, a block of one or two changes among them, which saves the reader a fetch of
+//! them and both sides a shared count. More than that lies where all lanes share it.
 
 use core::ops::Deref;
 
@@ -9,8 +9,8 @@ use bytes::Bytes;
 
 use super::lines::WORDS;
 
-/// Most lines of frames that travel in them.
-const SMALL_LINES_MAX: usize = 4;
+/// Most lines of frames that travel in them: 320 bytes, a block with its end and one swap.
+const SMALL_LINES_MAX: usize = 6;
 /// Before the bytes: their number, and the mark.
 const HEAD_WORDS: usize = 2;
 const WORD_BYTES: usize = size_of::<u64>();
@@ -21,6 +21,7 @@ const BESIDE: u64 = u64::MAX;
 
 /// Whole frames.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each event")]
 pub(crate) enum Parcel {
     /// Those that all lanes share.
     Shared(Bytes),
@@ -95,7 +96,8 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn read(words: [u64; WORDS]) -> Self {
-        let length = (words[0] != BESIDE).then(|| usize::try_from(words[0]).unwrap_or(SMALL_BYTES_MAX));
+        let in_lines = |bytes: u64| usize::try_from(bytes).ok().filter(|bytes| *bytes <= SMALL_BYTES_MAX);
+        let length = (words[0] != BESIDE).then(|| in_lines(words[0]).expect("the writer's end wrote it"));
         Self { mark: words[1], length, words }
     }
 
@@ -117,7 +119,7 @@ mod tests {
 
     #[test]
     fn frames_of_every_length_come_out_as_they_went_in() {
-        for length in 0..=300 {
+        for length in 0..=400 {
             let frames: Vec<u8> = (0..length).map(|at| u8::try_from(at * 7 % 251).unwrap_or_default()).collect();
             let (lines, count) = to_lines(&frames, 5);
             assert_eq!((count, length > SMALL_BYTES_MAX), shape(length), "{length} bytes");

@@ -103,6 +103,8 @@ pub(crate) fn print_summary(
     let (core, feed) = (&status.core, &status.feed);
     let lost = [
         ("opportunities above the block's bound", core.opportunities_refused),
+        ("opportunities that were not what they said", core.opportunities_flawed),
+        ("strategies that panicked, and are asked no more", core.strategies_out),
         ("searches cut short", core.search_cuts),
         ("malformed frames", feed.malformed),
         ("breaks in the feed", feed.discontinuities),

@@ -123,7 +123,8 @@ pub(crate) fn run(arguments: &ConvertArguments) -> Outcome {
         Source::Tycho => tycho::convert(&bytes, arguments.block),
     };
     let document = converted.with_context(|| format!("{place} is not converted")).map_err(|error| {
-        Failure::from(error).next("check --from: the file must be whole, and of the format that is named there")
+        Failure::from(error)
+            .next("check --from and --block: the file must be whole, of the format that is named, and hold that block")
     })?;
     let written = document.to_bytes();
     let snapshot = Snapshot::from_bytes(&written).context("what was converted is no snapshot").map_err(|error| {

@@ -27,8 +27,10 @@ const TYPE: &str = "OwnStrategy";
 const PLACE: &str = "ALPHAPULSE";
 
 /// The template's files, of which the first names the crate.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("Cargo.toml", include_str!("../../../templates/strategy/Cargo.toml.in")),
+    (".gitignore", include_str!("../../../templates/strategy/gitignore")),
+    ("rustfmt.toml", include_str!("../../../rustfmt.toml")),
     ("README.md", include_str!("../../../templates/strategy/README.md")),
     ("src/lib.rs", include_str!("../../../templates/strategy/src/lib.rs")),
     ("src/main.rs", include_str!("../../../templates/strategy/src/main.rs")),
@@ -61,14 +63,19 @@ pub(super) fn run(arguments: &NewArguments) -> Outcome {
     if folder.symlink_metadata().is_ok() {
         return Err(Failure::usage(format!("{} is there already", folder.display())).next("name another with --dir"));
     }
+    // Whoever made it meanwhile keeps it.
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let made = parent.map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::create_dir(&folder));
+    made.with_context(|| format!("cannot make {}", folder.display()))
+        .map_err(|error| Failure::from(error).next("choose a folder that can be written to with --dir"))?;
     write(&folder, name, &source).with_context(|| format!("cannot write {}", folder.display())).map_err(|error| {
-        // Half a crate helps nobody, and would be in the way of the next attempt. What was there before was nothing.
+        // Half a crate helps nobody, and would be in the way of the next attempt.
         let _ = fs::remove_dir_all(&folder);
         Failure::from(error).next("choose a folder that can be written to with --dir")
     })?;
     let mut output = Output::new();
     output.line(format!("wrote {}", folder.display()))?;
-    output.line(format!("next: cd {} && cargo test", folder.display()))?;
+    output.line(format!("next: cd '{}' && cargo test", folder.display()))?;
     output.line(format!("then: cargo run -- demo --strategy {name}"))?;
     output.finish()?;
     Ok(Exit::Ok)
@@ -76,20 +83,22 @@ pub(super) fn run(arguments: &NewArguments) -> Outcome {
 
 /// What a crate and a strategy can be called.
 fn check_name(name: &str) -> Result<(), Failure> {
-    let is_word = name.starts_with(|first: char| first.is_ascii_lowercase())
+    let is_word = name.len() <= NAME_MAX
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if !is_word {
         return Err(Failure::usage(format!("`{name}` is no name for a strategy"))
-            .next("take small letters, digits and underscores, a letter first, such as my_strategy"));
+            .next("take at most 64 small letters, digits and underscores, a letter first, such as my_strategy"));
     }
-    let is_taken = settings::registry().find(name).is_some() || name.starts_with("alphapulse") || WORDS.contains(&name);
-    if is_taken {
-        return Err(Failure::usage(format!("`{name}` is taken")).next("take another name, such as my_strategy"));
+    let is_taken = settings::registry().find(name).is_some() || name.starts_with("alphapulse");
+    if is_taken || WORDS.contains(&name) || TYPES.contains(&type_name(name).as_str()) {
+        return Err(Failure::usage(format!("`{name}` is taken: by a strategy, by Rust, or by what the crate uses"))
+            .next("take another name, such as my_strategy"));
     }
     Ok(())
 }
 
-/// Names that a crate cannot have: Rust's words, and what is linked to every crate or is a dependency here.
+/// Names that a crate cannot have: Rust's words, Cargo's folders, and what is linked to every crate or is a dependency here.
 const WORDS: &[&str] = &[
     "abstract",
     "alloc",
@@ -100,14 +109,17 @@ const WORDS: &[&str] = &[
     "become",
     "box",
     "break",
+    "build",
     "const",
     "continue",
     "core",
     "crate",
+    "deps",
     "do",
     "dyn",
     "else",
     "enum",
+    "examples",
     "extern",
     "false",
     "final",
@@ -117,6 +129,7 @@ const WORDS: &[&str] = &[
     "if",
     "impl",
     "in",
+    "incremental",
     "let",
     "loop",
     "macro",
@@ -124,6 +137,7 @@ const WORDS: &[&str] = &[
     "mod",
     "move",
     "mut",
+    "override",
     "priv",
     "proc_macro",
     "pub",
@@ -132,13 +146,44 @@ const WORDS: &[&str] = &[
     "self",
     "static",
     "std",
+    "struct",
     "super",
     "test",
     "trait",
     "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
     "use",
+    "virtual",
+    "where",
     "while",
+    "yield",
 ];
+/// Types that the template names beside its own.
+const TYPES: &[&str] = &[
+    "AddressBytes",
+    "Market",
+    "MarketEvent",
+    "Opportunity",
+    "OpportunitySink",
+    "Option",
+    "PoolId",
+    "Result",
+    "Reverse",
+    "Some",
+    "Strategy",
+    "StrategyConfig",
+    "StrategyError",
+    "StrategyKind",
+    "TokenId",
+    "U256",
+    "Vec",
+];
+/// Longest name that is taken: a binary's, too.
+const NAME_MAX: usize = 64;
 
 /// The folder of the sources, by its whole name: the new crate may lie anywhere.
 fn source(folder: &Path) -> Result<PathBuf, Failure> {

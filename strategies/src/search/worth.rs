@@ -197,6 +197,9 @@ fn in_closed_form(view: &PoolView<'_>, line: &HotLine, at: u64, [price_in, price
     Some(Trade { input, output, made: got - paid, gain, noise: 0.0, volume: paid + got, stiffness: price_in * growth })
 }
 
+/// Raw units of either token that a pool must hold for its quotes to lie on a curve.
+const UNITS_HELD_MIN: f64 = 1e6;
+
 fn over_curve(market: &Market, view: &PoolView<'_>, line: &HotLine, prices: [f64; 2]) -> Trade {
     let [price_in, price_out] = prices;
     let at = market.timestamp();
@@ -204,8 +207,10 @@ fn over_curve(market: &Market, view: &PoolView<'_>, line: &HotLine, prices: [f64
         [line.way.token_in, line.way.token_out].map(|token| view.held(token).map(|held| held as f64));
     // It gives no more than it holds, and no better than at its first unit and its least fee.
     let most = held_out.map_or(f64::INFINITY, |held| held * (price_out - price_in / line.bound().g).max(0.0));
-    // Its fee may fall on the way, and then what lies between two quotes is not known.
-    let is_concave = line.bound().g <= line.g * (1.0 + 2.0 * CURVE_ROUNDING);
+    // Its fee may fall on the way, and then what lies between two quotes is not known; nor is it of a pool that holds so few units that the
+    // contract's own rounding bends its curve.
+    let is_fine = |held: Option<f64>| held.is_some_and(|held| held >= UNITS_HELD_MIN);
+    let is_concave = line.bound().g <= line.g * (1.0 + 2.0 * CURVE_ROUNDING) && is_fine(held_in) && is_fine(held_out);
     let start = most_at(line.rate(), prices).or(held_in.map(|held| held * START_PART)).unwrap_or(1.0);
     let quote = |input: f64| {
         let amount_in = U256::try_from(input.floor()).ok().filter(|amount| !amount.is_zero())?;

@@ -1,7 +1,9 @@
 //! Buy in one pool, sell in another: a strategy to begin with.
 //!
-//! Latency: the pools of one pair with each pool that changed, so it grows with the pools of a pair.
+//! Latency: grows with the pools that changed, and with those of their pairs.
 //! Needs: state of the pools at the end of each block. Risks: those of every trade of two pools; another may be faster.
+
+use std::cmp::Reverse;
 
 use alphapulse_protocol::{AddressBytes, PoolId, TokenId, U256};
 use alphapulse_strategies::search::size_route;
@@ -47,9 +49,11 @@ impl OwnStrategy {
         })
     }
 
-    fn note(&mut self, pool: PoolId) {
-        if !self.changed.contains(&pool) {
-            self.changed.push(pool);
+    fn note_written(&mut self, market: &Market) {
+        for pool in market.written() {
+            if !self.changed.contains(pool) {
+                self.changed.push(*pool);
+            }
         }
     }
 
@@ -70,9 +74,15 @@ impl OwnStrategy {
         while let Some(pool) = self.changed.pop() {
             self.search_through(market, pool);
         }
-        let by_profit =
-            |found: &Opportunity| (core::cmp::Reverse(found.profit()), found.hops().first().map(|hop| hop.pool));
-        self.found.sort_unstable_by_key(by_profit);
+        // Profits in different tokens do not compare: the token that is configured first has the pools that two would share.
+        let place = |found: &Opportunity| {
+            let address = market.replica().tokens().get(found.token.index()).map(|token| token.address);
+            self.tokens.iter().position(|token| Some(*token) == address)
+        };
+        self.found.sort_unstable_by_key(|found| {
+            let pools = found.hops().iter().map(|hop| (hop.pool, hop.token_in));
+            (place(found), Reverse(found.profit()), pools.min(), found.hops().first().map(|hop| hop.pool))
+        });
         self.used.clear();
         for found in &self.found {
             if self.used.len() == 2 * self.per_block_max {
@@ -86,10 +96,12 @@ impl OwnStrategy {
     }
 
     fn search_through(&mut self, market: &Market, pool: PoolId) {
+        let tokens: &[TokenId] = market.replica().pools().get(pool.index()).map_or(&[], |info| &info.tokens);
         for address in &self.tokens {
-            let Some(base) = market.replica().token_by_address(address) else { continue };
-            for way_out in market.graph().edges(base).iter().filter(|edge| edge.pool == pool) {
-                let other = way_out.token_out;
+            let Some(base) = market.replica().token_by_address(address).filter(|base| tokens.contains(base)) else {
+                continue;
+            };
+            for &other in tokens.iter().filter(|other| **other != base) {
                 for way_back in market.graph().edges_between(other, base) {
                     let forth = [(pool, base, other), (way_back.pool, other, base)];
                     let back = [(way_back.pool, base, other), (pool, other, base)];
@@ -104,15 +116,17 @@ impl OwnStrategy {
 
 impl Strategy for OwnStrategy {
     fn name(&self) -> &'static str {
-        "own_strategy"
+        KIND.name()
     }
 
     fn on_event(&mut self, market: &Market, event: &MarketEvent, out: &mut OpportunitySink) {
         match event {
-            MarketEvent::PoolChanged(pool) | MarketEvent::PoolAdded(pool) | MarketEvent::PoolStanding(pool) => {
-                self.note(*pool)
+            // Not only what messages were about: a fee or a curve may move with time, and a pool stand on another.
+            MarketEvent::BlockEnded => {
+                self.note_written(market);
+                self.search(market, out);
             }
-            MarketEvent::BlockEnded => self.search(market, out),
+            MarketEvent::PoolStanding(_) if market.replica().is_whole() => self.note_written(market),
             MarketEvent::SnapshotReady => {
                 self.note_all(market);
                 self.search(market, out);
@@ -120,7 +134,7 @@ impl Strategy for OwnStrategy {
             // Blocks that replace the abandoned ones follow; what changed since is not told pool by pool.
             MarketEvent::Reorged => self.note_all(market),
             MarketEvent::Reset => self.changed.clear(),
-            MarketEvent::BlockBegun | MarketEvent::None => {}
+            _ => {}
         }
     }
 }

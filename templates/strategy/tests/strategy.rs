@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use alphapulse_protocol::message::Message;
 use alphapulse_protocol::{TokenId, U256};
+use alphapulse_strategies::conformance::{self, MarketStream};
 use alphapulse_strategies::search::enumerate_cycles;
 use alphapulse_strategies::snapshot::Snapshot;
-use alphapulse_strategies::{Admission, Market, Opportunity, OpportunitySink, StrategyConfig, conformance};
+use alphapulse_strategies::{Admission, Market, MarketEvent, Opportunity, OpportunitySink, StrategyConfig};
 use own_strategy::KIND;
 
 fn config(tokens: Vec<[u8; 20]>) -> StrategyConfig {
@@ -30,6 +32,45 @@ fn it_keeps_the_contract() {
         opportunities += account.opportunities;
     }
     assert!(opportunities > 0, "nothing was found, so nothing was checked");
+}
+
+/// Block after block, over reorgs and pools that are added, the best of all that trying every route finds is reported.
+#[test]
+fn it_finds_the_best_trade_of_every_block() -> anyhow::Result<()> {
+    let (mut trades, mut reorgs) = (0, 0);
+    for seed in 0..24 {
+        let mut stream = MarketStream::new(seed);
+        let mut market = Market::new(Admission::allow_all(), 64);
+        let mut strategy = alphapulse_strategies::build(&config(vec![conformance::token_address(0)]), 0)?;
+        let mut messages = stream.snapshot();
+        for step in 0..80 {
+            for message in &messages {
+                let mut out = OpportunitySink::new(64);
+                let event = market.apply(&Message::decode(message)?)?;
+                strategy.on_event(&market, &event, &mut out);
+                reorgs += u32::from(event == MarketEvent::Reorged);
+                if !matches!(event, MarketEvent::SnapshotReady | MarketEvent::BlockEnded)
+                    || !market.replica().is_tradable()
+                {
+                    continue;
+                }
+                // What was profitable before and was not taken need not be reported again.
+                let changed = |route: &&Opportunity| market.written().iter().any(|pool| route.uses(*pool));
+                let all = enumerate_cycles(&market, TokenId(0), 2, U256::from(1), usize::MAX);
+                let Some(best) = all.iter().find(changed) else { continue };
+                // It is reported, or one that earns no less and passes one of its pools.
+                let stands_for = |found: &&Opportunity| {
+                    found.profit() >= best.profit() && best.hops().iter().any(|hop| found.uses(hop.pool))
+                };
+                let is_there = out.as_slice().iter().any(|found| stands_for(&found));
+                assert!(is_there, "seed {seed} step {step}: {best:?} is not among {:?}", out.as_slice());
+                trades += 1;
+            }
+            messages = stream.step();
+        }
+    }
+    assert!(trades > 100 && reorgs > 10, "{trades} blocks with a trade, {reorgs} reorgs");
+    Ok(())
 }
 
 /// A block of a test chain, recorded by `alphapulse snapshot`.

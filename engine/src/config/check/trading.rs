@@ -47,7 +47,10 @@ impl Checker<'_> {
         let name = name.map(|name| self.set(&key("name"), name.clone(), name));
         let kind = self.required(&key("kind"), raw.kind.as_ref(), "\"cyclic\"");
         let kind = kind.and_then(|text| {
-            let (registry, how) = (self.registry, self.registry.names());
+            let (registry, how) = (
+                self.registry,
+                format!("{}; a strategy of one's own is known to its own program alone", self.registry.names()),
+            );
             let kind = self.parse(&key("kind"), &text, &how, |text| registry.find(text))?;
             Some(self.set(&key("kind"), kind, kind))
         });

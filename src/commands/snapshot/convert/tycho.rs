@@ -134,9 +134,10 @@ pub(super) fn convert(bytes: &[u8], at: Option<u64>) -> anyhow::Result<Document>
 fn market_at(updates: Vec<Update<'_>>, at: Option<u64>) -> anyhow::Result<Update<'_>> {
     let numbers: Vec<u64> = updates.iter().map(|update| update.block_number_or_timestamp).collect();
     let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { anyhow::bail!("it has no update") };
-    let at = at.unwrap_or(*first);
-    let Some(place) = numbers.iter().position(|number| *number == at) else {
-        anyhow::bail!("it has no update of block {at}, but of {first} to {last}");
+    // The first update is the whole market; of a block that is asked for, the last word counts.
+    let place = at.map_or(Some(0), |at| numbers.iter().rposition(|number| *number == at));
+    let Some(place) = place else {
+        anyhow::bail!("it has no update of block {}, but of {first} to {last}", at.unwrap_or_default());
     };
     let market = updates.into_iter().take(place + 1).reduce(Update::then);
     market.context("it has no update")
