@@ -13,8 +13,10 @@ use crossbeam::utils::CachePadded;
 pub(crate) const WORDS: usize = 7;
 /// Fewest lines: a parcel of several must find room in an empty ring.
 const LINES_MIN: usize = 8;
-/// The reader says how far it is after this part of the ring, or when it finds nothing more.
+/// The reader says how far it is after this part of the ring.
 const GIVE_BACK_PART: u64 = 8;
+/// And where it finds nothing, after this part of it.
+const GIVE_BACK_PART_EMPTY: u64 = 64;
 
 /// A line's memory: one cache line.
 #[derive(Debug, Default)]
@@ -136,7 +138,7 @@ impl LineReader {
     /// The next line. Never blocks.
     pub(crate) fn try_read(&mut self) -> Option<[u64; WORDS]> {
         if !self.is_there() {
-            self.give_back(1);
+            self.give_back((self.ring.capacity() / GIVE_BACK_PART_EMPTY).max(1));
             return None;
         }
         let slot = self.ring.slot(self.taken);
