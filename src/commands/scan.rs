@@ -7,13 +7,14 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use alphapulse_protocol::replica::TokenInfo;
-use alphapulse_protocol::{TokenId, U256};
+use alphapulse_protocol::values::PoolDetails;
+use alphapulse_protocol::{PoolId, TokenId, U256};
 use alphapulse_strategies::joint::JointTerms;
 use alphapulse_strategies::search::best_cycles;
 use alphapulse_strategies::snapshot::Snapshot;
-use alphapulse_strategies::{Admission, HOPS_MAX, Market, Opportunity, Refusal};
+use alphapulse_strategies::{Admission, HOPS_MAX, Hop, Market, Opportunity, Refusal};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
@@ -197,19 +198,7 @@ fn token(market: &Market, token: TokenId) -> &TokenInfo {
 
 fn as_json(market: &Market, opportunity: &Opportunity) -> Value {
     let address = |id: TokenId| hex(token(market, id).address);
-    let hops: Vec<Value> = opportunity
-        .hops()
-        .iter()
-        .map(|hop| {
-            json!({
-                "pool": hex(market.replica().pools()[hop.pool.index()].address),
-                "token_in": address(hop.token_in),
-                "token_out": address(hop.token_out),
-                "amount_in": hop.amount_in.to_string(),
-                "amount_out": hop.amount_out.to_string(),
-            })
-        })
-        .collect();
+    let hops: Vec<Value> = opportunity.hops().iter().map(|hop| hop_as_json(market, hop)).collect();
     json!({
         "token": address(opportunity.token),
         "hops": hops,
@@ -217,6 +206,37 @@ fn as_json(market: &Market, opportunity: &Opportunity) -> Value {
         "amount_out": opportunity.amount_out().to_string(),
         "profit": opportunity.profit().to_string(),
     })
+}
+
+/// The id of a pool that shares its contract with others, if it has one.
+fn pool_id(market: &Market, pool: PoolId) -> Option<String> {
+    let id = match &market.replica().pools()[pool.index()].details {
+        PoolDetails::V4(details) => details.pool_id,
+        PoolDetails::MultiToken(details) => details.pool_id,
+        PoolDetails::None => return None,
+    };
+    (id != [0; 32]).then(|| B256::from(id).to_string())
+}
+
+/// A swap, as routes and plans have it.
+fn hop_as_json(market: &Market, hop: &Hop) -> Value {
+    let address = |id: TokenId| hex(token(market, id).address);
+    let mut line = json!({
+        "pool": hex(market.replica().pools()[hop.pool.index()].address),
+        "token_in": address(hop.token_in),
+        "token_out": address(hop.token_out),
+        "amount_in": hop.amount_in.to_string(),
+        "amount_out": hop.amount_out.to_string(),
+    });
+    if let Some(id) = pool_id(market, hop.pool) {
+        line["pool_id"] = id.into();
+    }
+    line
+}
+
+/// What names a pool alone: its address, but for one that shares its contract.
+fn pool_name(market: &Market, pool: PoolId) -> String {
+    pool_id(market, pool).unwrap_or_else(|| hex(market.replica().pools()[pool.index()].address))
 }
 
 /// Addresses as the format writes them: lower case.
@@ -236,7 +256,7 @@ fn as_text(market: &Market, opportunity: &Opportunity) -> String {
         plain(&start.symbol)
     );
     for hop in opportunity.hops() {
-        let pool = hex(market.replica().pools()[hop.pool.index()].address);
+        let pool = pool_name(market, hop.pool);
         let symbol = plain(&token(market, hop.token_out).symbol);
         write!(text, " → {symbol} ({pool})").expect("a String takes every write");
     }

@@ -151,6 +151,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the pool is simply not one that was listed.
+    #[must_use]
+    pub const fn is_unlisted(self) -> bool {
+        matches!(self, Self::PoolNotListed | Self::TokenNotListed { .. })
+    }
+
     /// Whether it stands for good, whatever becomes of the pool's state: nothing is even derived of such a pool.
     pub(crate) const fn is_of_lists(self) -> bool {
         match self {

@@ -221,3 +221,31 @@ fn a_pool_or_a_token_that_is_left_out_is_in_no_route() {
         }
     }
 }
+
+/// Pools of one manager or vault share an address: the id tells which is meant, and `quote` takes it.
+#[test]
+fn a_pool_that_shares_its_contract_is_named_by_its_id_too() {
+    let market = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/kinds.json");
+    let token = "0x00000000000000000000000000000000000000a1";
+    let id = format!("0x{:064x}", 0xb3);
+    for way in [&["--limit", "100"][..], &["--joint"]] {
+        let ran = run(["--log", "error", "scan", "--snapshot", market, "--token", token, "--json"].iter().chain(way));
+        let lines = ran.lines();
+        let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let hops: Vec<Value> = lines
+            .flat_map(|line| {
+                let hops = line.get("hops").or_else(|| line.get("trades")).and_then(Value::as_array).cloned();
+                hops.expect("hops or trades")
+            })
+            .collect();
+        let hop = hops.iter().find(|hop| hop["pool_id"] == id.as_str()).expect("one in the V4 pool");
+        assert_eq!(hop["pool"], "0x00000000000000000000000000000000000000c4");
+        assert!(hops.iter().any(|hop| hop.get("pool_id").is_none()), "a pair has no id");
+        let query = json!({"pool": hop["pool_id"], "token_in": hop["token_in"], "token_out": hop["token_out"],
+            "amount_in": hop["amount_in"]});
+        let folder = folder();
+        let queries = file(&folder, "queries.ndjson", query.to_string());
+        let quoted = run(["quote", "--snapshot", market, "--queries", queries.to_str().expect("UTF-8")]);
+        assert_eq!(quoted.lines(), [json!({"amount_out": hop["amount_out"]}).to_string()]);
+    }
+}

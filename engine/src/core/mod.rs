@@ -60,6 +60,9 @@ pub struct CoreCounters {
     pub opportunities_refused: u64,
     /// Opportunities that were not what they said: pools that are not admitted, or amounts that the pools do not give.
     pub opportunities_flawed: u64,
+    /// Pools of the lists that are not traded at present: they contradict themselves, are in quarantine, or are known not to hold what they
+    /// state.
+    pub pools_refused: u64,
     /// Strategies that panicked, and are asked no more.
     pub strategies_out: u64,
     /// Searches that a bound cut short: routes may have been missed.
@@ -148,6 +151,7 @@ impl Core {
         CoreCounters {
             opportunities_refused: of_seats(Seat::refused),
             search_cuts: of_seats(Seat::cuts),
+            pools_refused: self.market.refused().iter().filter(|(_, reason)| !reason.is_unlisted()).count() as u64,
             strategies_out: of_seats(|seat| u64::from(seat.is_out())),
             ..self.counters
         }

@@ -104,6 +104,7 @@ pub(crate) fn print_summary(
     let lost = [
         ("opportunities above the block's bound", core.opportunities_refused),
         ("opportunities that were not what they said", core.opportunities_flawed),
+        ("listed pools that are not traded at the end", core.pools_refused),
         ("strategies that panicked, and are asked no more", core.strategies_out),
         ("searches cut short", core.search_cuts),
         ("malformed frames", feed.malformed),

@@ -1,10 +1,10 @@
 //! What bounds the routes of a scan: prices that nearly all pools agree with, and the pools that do not.
 
-use alloy::primitives::Address;
 use alphapulse_protocol::{PoolId, TokenId, U256};
 use alphapulse_strategies::Market;
 use alphapulse_strategies::search::{Certificate, Prices, Worth};
 
+use super::pool_name;
 use crate::output::say;
 use crate::screen::{plain, units};
 
@@ -44,7 +44,7 @@ pub(super) fn explain(market: &Market, tokens: &[TokenId], max_hops: u8) {
         let of_it: Vec<&Worth> = found.iter().filter(|worth| worth.unit == unit).collect();
         for Worth { pool, gain, .. } in of_it.iter().take(NAMED) {
             let info = &market.replica().pools()[pool.index()];
-            say(&format!("  {} ({}): at most {}", Address::from(info.address), info.kind.name(), amount(gain / price)));
+            say(&format!("  {} ({}): at most {}", pool_name(market, *pool), info.kind.name(), amount(gain / price)));
         }
         if let Some(more) = of_it.len().checked_sub(NAMED).filter(|more| *more > 0) {
             say(&format!("  and {more} more"));

@@ -6,7 +6,7 @@ use alphapulse_strategies::search::Prices;
 use alphapulse_strategies::{Hop, Market};
 use serde_json::{Value, json};
 
-use super::{hex, token};
+use super::{hex, hop_as_json, pool_name, token};
 use crate::exit::Failure;
 use crate::output::{Output, say};
 use crate::screen::{plain, units};
@@ -70,7 +70,7 @@ fn as_text(market: &Market, plan: &JointPlan, output: &mut Output) -> Result<(),
         output.line(format!("  needs {}", amount(market, *token, *raw)))?;
     }
     for Hop { pool, token_in, token_out, amount_in, amount_out } in &plan.trades {
-        let pool = hex(market.replica().pools()[pool.index()].address);
+        let pool = pool_name(market, *pool);
         let [paid, got] = [(token_in, amount_in), (token_out, amount_out)].map(|(id, raw)| amount(market, *id, *raw));
         output.line(format!("  {pool}: {paid} → {got}"))?;
     }
@@ -85,22 +85,13 @@ fn as_json(market: &Market, terms: &JointTerms, plan: &JointPlan, bound: Option<
     let amounts = |amounts: &[(TokenId, U256)]| -> Vec<Value> {
         amounts.iter().map(|(id, raw)| json!({ "token": address(*id), "amount": raw.to_string() })).collect()
     };
-    let trade = |trade: &Hop| {
-        json!({
-            "pool": hex(market.replica().pools()[trade.pool.index()].address),
-            "token_in": address(trade.token_in),
-            "token_out": address(trade.token_out),
-            "amount_in": trade.amount_in.to_string(),
-            "amount_out": trade.amount_out.to_string(),
-        })
-    };
     json!({
         "token": address(plan.token),
         "profit": plan.profit.to_string(),
         "net": plan.net(terms.trade_cost).unwrap_or_default().to_string(),
         "bound": bound.map(|bound| bound.to_string()),
         "borrowed": amounts(&plan.borrowed),
-        "trades": plan.trades.iter().map(trade).collect::<Vec<_>>(),
+        "trades": plan.trades.iter().map(|trade| hop_as_json(market, trade)).collect::<Vec<_>>(),
         "left": amounts(&plan.left),
     })
 }
