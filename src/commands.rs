@@ -17,6 +17,7 @@ pub(crate) mod scan;
 pub(crate) mod snapshot;
 pub(crate) mod strategy;
 pub(crate) mod testnet;
+mod traded;
 pub(crate) mod wallet;
 
 use std::future::Future;

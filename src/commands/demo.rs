@@ -13,12 +13,11 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alphapulse_strategies::StrategyKind;
 use alphapulse_testnet::Kit;
 use clap::Args;
 
+use super::traded::TradedArguments;
 use crate::exit::{Failure, Outcome};
-use crate::settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,12 +50,11 @@ pub(crate) struct DemoArguments {
     block_time: Option<u64>,
 
     /// A recorded block of Ethereum instead, by its number
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "strategies")]
     block: Option<u64>,
 
-    /// Strategy that trades, in place of all that are built in; may be given more than once
-    #[arg(long = "strategy", value_name = "KIND", value_parser = strategy, conflicts_with = "block")]
-    strategies: Vec<StrategyKind>,
+    #[command(flatten)]
+    traded: TradedArguments,
 
     /// Folder to keep the run in: its journal and manifest
     #[arg(long, value_name = "DIR")]
@@ -69,13 +67,6 @@ pub(crate) struct DemoArguments {
     /// Only the summary, as a JSON object
     #[arg(long)]
     json: bool,
-}
-
-fn strategy(name: &str) -> Result<StrategyKind, String> {
-    let registry = settings::registry();
-    registry.find(name).ok_or_else(|| {
-        format!("expected {}; a strategy of one's own is known to its own program alone", registry.names())
-    })
 }
 
 /// How a run is shown.
@@ -106,10 +97,7 @@ impl DemoArguments {
 }
 
 pub(crate) fn run(arguments: &DemoArguments) -> Outcome {
-    let strategies = &arguments.strategies;
-    if let Some(twice) = strategies.iter().enumerate().find(|(at, kind)| strategies[..*at].contains(kind)) {
-        return Err(Failure::usage(format!("--strategy {} is given twice", twice.1)).next("give each once"));
-    }
+    arguments.traded.check()?;
     let kit = kit()?;
     match arguments.block {
         Some(number) => super::block_on(block::run(&kit, number, arguments)),

@@ -4,10 +4,12 @@ mod serve;
 
 use std::path::PathBuf;
 
+use alphapulse_testnet::session::SessionOptions;
 use alphapulse_testnet::validate::{Progress, ValidateOptions, ValidationReport, validate};
 use clap::{Args, Subcommand};
 
 use super::demo::{kit, notice};
+use super::traded::TradedArguments;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -23,6 +25,7 @@ const VALIDATE_EXAMPLES: &str = "\
 Examples:
   alphapulse testnet validate
   alphapulse testnet validate --blocks 200 --seed 7 --json
+  alphapulse testnet validate --strategy cyclic
   alphapulse testnet validate --journal runs/seed-7 && alphapulse replay runs/seed-7
 
 Gates: at least 0.95 of the best single-cycle profit of every block, as an exhaustive search that shares no code with the
@@ -59,6 +62,9 @@ struct ValidateArguments {
     #[arg(long, value_name = "S", default_value_t = 7)]
     seed: u64,
 
+    #[command(flatten)]
+    traded: TradedArguments,
+
     /// Folder to keep the run in: its journal and manifest
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
@@ -76,10 +82,12 @@ pub(crate) fn run(command: TestnetCommand) -> Outcome {
 }
 
 async fn run_validation(arguments: ValidateArguments) -> Outcome {
+    arguments.traded.check()?;
     let kit = kit()?;
     let mut interrupt = Interrupt::watch()?;
     let is_json = arguments.json;
-    let options = ValidateOptions { blocks: arguments.blocks, seed: arguments.seed, journal: arguments.journal };
+    let session = arguments.traded.apply_to(SessionOptions::standard(arguments.seed, arguments.journal));
+    let options = ValidateOptions { blocks: arguments.blocks, session };
     let mut progress = |progress: Progress<'_>| tell(&progress);
     let report = tokio::select! {
         report = validate(&kit, &options, &mut progress) => {

@@ -71,6 +71,7 @@ fn a_program_with_a_strategy_of_its_own_knows_it_everywhere() {
     let listed = String::from_utf8(listed.stdout).expect("UTF-8");
     assert_eq!(names(&listed), ["\"two_venue\"", "\"cyclic\"", "\"own_strategy\""]);
     run(["demo", "--strategy", "own_strategy"]).must_fail(2, &["two_venue", "cyclic", "known to its own program"]);
+    run(["testnet", "validate", "--strategy", "own_strategy"]).must_fail(2, &["known to its own program"]);
     run(["demo", "--strategy", "cyclic", "--strategy", "cyclic"]).must_fail(2, &["twice"]);
 }
 
@@ -98,6 +99,7 @@ fn a_strategy_of_ones_own_trades_in_the_demo_and_is_replayed_by_its_program() {
     let said = String::from_utf8_lossy(&demo.stderr);
     assert_eq!(demo.status.code(), Some(0), "{said}");
     let summary: Value = serde_json::from_slice(&demo.stdout).expect("JSON");
+    assert_eq!(summary["strategies"], serde_json::json!(["own_strategy"]));
     assert!(summary["included"].as_u64().is_some_and(|count| count > 0), "{summary}");
     let replayed = Command::new(own()).args(["replay", "--json"]).arg(&journal).output().expect("it starts");
     assert_eq!(replayed.status.code(), Some(0), "{}", String::from_utf8_lossy(&replayed.stderr));

@@ -16,7 +16,6 @@ use super::{DemoArguments, Show, notice};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::settings;
 
 /// Blocks without traders at the end, at most: until the engine has nothing in flight and finds nothing more.
 const CLOSING_BLOCKS_MAX: u32 = 32;
@@ -25,11 +24,8 @@ const DRAW_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(kit: &Kit, arguments: &DemoArguments) -> Outcome {
     let mut interrupt = Interrupt::watch()?;
-    let mut options = SessionOptions::standard(arguments.seed, arguments.journal.clone());
-    options.registry = settings::registry();
-    if !arguments.strategies.is_empty() {
-        options.strategies.clone_from(&arguments.strategies);
-    }
+    let options = arguments.traded.apply_to(SessionOptions::standard(arguments.seed, arguments.journal.clone()));
+    let strategies = options.strategies.iter().map(|kind| kind.name()).collect();
     let mut progress = notice;
     let mut session = tokio::select! {
         session = Session::start(kit, options, &mut progress) => session.map_err(failure)?,
@@ -51,6 +47,7 @@ pub(crate) async fn run(kit: &Kit, arguments: &DemoArguments) -> Outcome {
         blocks,
         closing_blocks,
         seed: arguments.seed,
+        strategies,
         status,
         accounts: [before, after],
         run_dir: arguments.journal.as_ref().map(|dir| dir.display().to_string()),

@@ -17,6 +17,8 @@ pub(crate) struct Summary {
     /// Blocks behind them.
     pub(crate) closing_blocks: u32,
     pub(crate) seed: u64,
+    /// Kinds of strategies that traded.
+    pub(crate) strategies: Vec<&'static str>,
     pub(crate) status: NodeStatus,
     /// The chain's word before and after.
     pub(crate) accounts: [Accounts; 2],
@@ -58,6 +60,7 @@ impl Summary {
         let [before, after] = &self.accounts;
         json!({
             "blocks": self.blocks, "closing_blocks": self.closing_blocks, "seed": self.seed,
+            "strategies": self.strategies,
             "opportunities": totals.opportunities, "approved": totals.approved, "rejected": totals.rejected,
             "rejected_by_reason": totals.rejected_by_reason,
             "submitted": totals.submitted, "included": totals.included, "reverted": totals.reverted,
@@ -80,6 +83,7 @@ impl Summary {
             "\nAlphaPulse demo: {} blocks with traders, and {} after them in which the last trades landed, seed {}\n",
             self.blocks, self.closing_blocks, self.seed
         ))?;
+        output.line(format!("  strategies      {}", self.strategies.join(", ")))?;
         output.line(format!("  opportunities   {}", totals.opportunities))?;
         output.line(format!("  approved        {}", totals.approved))?;
         output.line(format!("  rejected        {}{}", totals.rejected, self.reasons()))?;

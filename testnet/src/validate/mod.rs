@@ -13,7 +13,6 @@ mod attainable;
 mod books;
 mod report;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use alloy::primitives::U256;
@@ -56,10 +55,8 @@ pub enum ValidateError {
 pub struct ValidateOptions {
     /// Blocks with traders in them.
     pub blocks: u64,
-    /// Seed of the traders.
-    pub seed: u64,
-    /// Folder for the run's journal and manifest; `None` keeps them only as long as the run.
-    pub journal: Option<PathBuf>,
+    /// The traders, the strategies, and where the run is kept.
+    pub session: SessionOptions,
 }
 
 /// How a validation comes along.
@@ -90,8 +87,7 @@ pub async fn validate(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<ValidationReport, ValidateError> {
     let started = Instant::now();
-    let session_options = SessionOptions::standard(options.seed, options.journal.clone());
-    let mut session = Session::start(kit, session_options, &mut |line| progress(Progress::Setup(line))).await?;
+    let mut session = Session::start(kit, options.session.clone(), &mut |line| progress(Progress::Setup(line))).await?;
     let before = session.testnet().accounts().await?;
     let mut yardstick = Yardstick::new(floor_of(&session), session.testnet().deployment.weth());
     yardstick.advance(session.testnet(), session.head()).await?;
@@ -142,7 +138,7 @@ fn report(
     let discrepancies = books.discrepancies(before, after);
     let mut report = ValidationReport {
         blocks: options.blocks,
-        seed: options.seed,
+        seed: options.session.seed,
         opportunities: totals.opportunities,
         approved: totals.approved,
         rejected: totals.rejected,

@@ -5,6 +5,7 @@ use alphapulse_engine::replay::replay;
 use alphapulse_protocol::message::Message;
 use alphapulse_relay::journal::JournalReader;
 use alphapulse_strategies::Registry;
+use alphapulse_testnet::session::SessionOptions;
 use alphapulse_testnet::validate::{ValidateOptions, validate};
 
 use crate::kit::kit;
@@ -21,7 +22,7 @@ fn body(message: &Message<'_>) -> Option<Vec<u8>> {
 async fn two_replays_of_a_live_run_decide_as_it_did() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let run_dir = folder.path().join("run");
-    let options = ValidateOptions { blocks: 12, seed: 4, journal: Some(run_dir.clone()) };
+    let options = ValidateOptions { blocks: 12, session: SessionOptions::standard(4, Some(run_dir.clone())) };
     let report = validate(&kit(), &options, &mut |_| {}).await.expect("validation runs");
     assert!(report.included > 0, "{report:?}");
 

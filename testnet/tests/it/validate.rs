@@ -1,11 +1,12 @@
 //! The whole path, measured: what was there was taken, what was taken is in the books, and the books are the chain's.
 
+use alphapulse_testnet::session::SessionOptions;
 use alphapulse_testnet::validate::{ValidateOptions, ValidationReport, validate};
 
 use crate::kit::kit;
 
 async fn run(blocks: u64, seed: u64) -> ValidationReport {
-    let options = ValidateOptions { blocks, seed, journal: None };
+    let options = ValidateOptions { blocks, session: SessionOptions::standard(seed, None) };
     let report = validate(&kit(), &options, &mut |_| {}).await.expect("validation runs");
     eprintln!("{}", serde_json::to_string(&report).expect("report is JSON"));
     report
