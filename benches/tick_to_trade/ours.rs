@@ -20,7 +20,7 @@ use alphapulse_protocol::message::{
 };
 use alphapulse_protocol::{ChainId, FeePerGas, Gas, U256, Wei};
 use alphapulse_relay::journal::JournalWriter;
-use alphapulse_strategies::{Admission, Market, StrategyConfig, StrategyKind};
+use alphapulse_strategies::{Admission, Market, Settings, StrategyConfig, StrategyKind};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::account::{self, EXECUTOR};
@@ -93,6 +93,7 @@ impl Ours {
                 hops_max: HOPS_MAX,
                 profit_min: U256::from(GROSS_MIN_WEI),
                 per_block_max: 8,
+                settings: Settings::new(),
             };
             alphapulse_strategies::build(&config, index)
         };

@@ -1,7 +1,7 @@
 //! What every strategy must pass, ours and a user's: random markets, blocks, reorgs, gaps and resyncs.
 //!
 //! ```
-//! use alphapulse_strategies::{StrategyConfig, StrategyKind, conformance, registry};
+//! use alphapulse_strategies::{Settings, StrategyConfig, StrategyKind, conformance, registry};
 //!
 //! let config = StrategyConfig {
 //!     name: "triangles".to_owned(),
@@ -10,6 +10,7 @@
 //!     hops_max: 3,
 //!     profit_min: alphapulse_protocol::U256::from(1),
 //!     per_block_max: 8,
+//!     settings: Settings::new(),
 //! };
 //! let account = conformance::check(|| registry::build(&config, 0).expect("valid"), 7, 50)?;
 //! assert!(account.opportunities > 0);

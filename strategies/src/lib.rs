@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use alphapulse_protocol::message::{Block, BlockContext, BlockEnd, SnapshotBegin, SnapshotEnd};
-//! use alphapulse_strategies::{Admission, Market, OpportunitySink, StrategyConfig, StrategyKind, registry};
+//! use alphapulse_strategies::{Admission, Market, OpportunitySink, Settings, StrategyConfig, StrategyKind, registry};
 //!
 //! let config = StrategyConfig {
 //!     name: "spatial".to_owned(),
@@ -18,6 +18,7 @@
 //!     hops_max: 2,
 //!     profit_min: alphapulse_protocol::U256::from(1),
 //!     per_block_max: 8,
+//!     settings: Settings::new(),
 //! };
 //! let mut strategy = registry::build(&config, 0)?;
 //! let mut market = Market::new(Admission::allow_all(), 64);
@@ -80,4 +81,4 @@ pub use crate::market::{After, Market, MarketEvent, PoolView};
 pub use crate::opportunity::{Flaw, HOPS_MAX, Hop, Opportunity, OpportunitySink};
 pub use crate::pool::QuoteError;
 pub use crate::registry::{Registry, StrategyKind, build};
-pub use crate::strategy::{Strategy, StrategyConfig, StrategyError};
+pub use crate::strategy::{Settings, Strategy, StrategyConfig, StrategyError};

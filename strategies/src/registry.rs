@@ -25,6 +25,7 @@ pub type Build = fn(&StrategyConfig, u16) -> Result<Box<dyn Strategy>, StrategyE
 pub struct StrategyKind {
     name: &'static str,
     hops: (u8, u8),
+    settings: &'static [&'static str],
     build: Build,
 }
 
@@ -40,7 +41,13 @@ impl StrategyKind {
     pub const fn new(name: &'static str, build: Build) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "it is four")]
         let hops_max = HOPS_MAX as u8;
-        Self { name, hops: (2, hops_max), build }
+        Self { name, hops: (2, hops_max), settings: &[], build }
+    }
+
+    /// The same, which takes settings of these names: [`StrategyConfig::setting`] reads one.
+    #[must_use]
+    pub const fn with_settings(self, settings: &'static [&'static str]) -> Self {
+        Self { settings, ..self }
     }
 
     /// The same, whose routes have two hops: `hops_max` need not be configured.
@@ -53,6 +60,12 @@ impl StrategyKind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name
+    }
+
+    /// Names of its settings.
+    #[must_use]
+    pub const fn settings(self) -> &'static [&'static str] {
+        self.settings
     }
 
     /// Least and most that `hops_max` may be.

@@ -1,5 +1,8 @@
 //! The trait that every strategy implements, and what configures one.
 
+use core::str::FromStr;
+use std::collections::BTreeMap;
+
 use alphapulse_protocol::AddressBytes;
 use ruint::aliases::U256;
 use thiserror::Error;
@@ -27,6 +30,9 @@ pub trait Strategy: Send {
     }
 }
 
+/// What a kind of one's own is configured with besides, as text by name: [`StrategyKind::settings`] says which names there are.
+pub type Settings = BTreeMap<String, String>;
+
 /// What a strategy looks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrategyConfig {
@@ -43,9 +49,20 @@ pub struct StrategyConfig {
     pub profit_min: U256,
     /// Most opportunities reported per block.
     pub per_block_max: usize,
+    /// Of this kind alone.
+    pub settings: Settings,
 }
 
 impl StrategyConfig {
+    /// A setting as what it stands for; `None` where it is not configured.
+    ///
+    /// # Errors
+    /// [`StrategyError::Setting`] for a text that is no such thing.
+    pub fn setting<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, StrategyError> {
+        let Some(text) = self.settings.get(name) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| StrategyError::Setting { name, text: text.clone() })
+    }
+
     /// Whether a strategy can be built from this.
     ///
     /// # Errors
@@ -70,6 +87,14 @@ impl StrategyConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StrategyError {
+    /// A setting's text does not stand for what it must.
+    #[error("the setting `{name}` cannot be `{text}`")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What was configured.
+        text: String,
+    },
     /// A kind's name is no word that a configuration can hold.
     #[error("`{0}` is no name of a strategy: small letters, digits and underscores, a letter first")]
     Name(&'static str),

@@ -7,7 +7,9 @@ use alphapulse_protocol::message::{
 };
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, FeePpm, PoolId, Sequence, TokenId, U256, UnixNanos, VenueId};
 use alphapulse_strategies::cyclic::Cyclic;
-use alphapulse_strategies::{Admission, Market, MarketEvent, OpportunitySink, Strategy, StrategyConfig, StrategyKind};
+use alphapulse_strategies::{
+    Admission, Market, MarketEvent, OpportunitySink, Settings, Strategy, StrategyConfig, StrategyKind,
+};
 use anyhow::{Result, ensure};
 
 use crate::messages::{bytes, context};
@@ -42,6 +44,7 @@ impl Contender {
             hops_max,
             profit_min,
             per_block_max: REPORTS,
+            settings: Settings::new(),
         };
         let strategy = if is_indexed { Cyclic::indexed(&config, 0)? } else { Cyclic::new(&config, 0)? };
         Ok(Self { strategy, found: OpportunitySink::new(REPORTS) })

@@ -129,6 +129,8 @@ entry! {
         profit_min: String,
         /// Most opportunities reported per block.
         per_block_max: u64,
+        /// What a kind of one's own takes besides.
+        settings: BTreeMap<String, String>,
     }
 }
 section! {

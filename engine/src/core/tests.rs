@@ -9,7 +9,7 @@ use alphapulse_protocol::message::{
     SnapshotBegin, SnapshotEnd, Submission, Token, V2Reserves, Verdict,
 };
 use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, FeePerGas, FeePpm, Gas, TokenId, U256, VenueId, Wei};
-use alphapulse_strategies::{Admission, StrategyConfig, StrategyKind};
+use alphapulse_strategies::{Admission, Settings, StrategyConfig, StrategyKind};
 
 use super::*;
 use crate::risk::Limits;
@@ -92,6 +92,7 @@ impl Bench {
                 hops_max: 3,
                 profit_min: U256::ONE,
                 per_block_max: 8,
+                settings: Settings::new(),
             };
             alphapulse_strategies::build(&config, index).expect("valid")
         };

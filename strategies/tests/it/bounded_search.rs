@@ -5,7 +5,7 @@ use alphapulse_protocol::{BlockNumber, PoolId, Sequence, TokenId, U256, UnixNano
 use alphapulse_strategies::conformance::{check_certificate, token_address};
 use alphapulse_strategies::search::{Certificate, Prices, best_cycles, enumerate_cycles};
 use alphapulse_strategies::{
-    HOPS_MAX, Market, MarketEvent, Opportunity, OpportunitySink, StrategyConfig, StrategyKind, registry,
+    HOPS_MAX, Market, MarketEvent, Opportunity, OpportunitySink, Settings, StrategyConfig, StrategyKind, registry,
 };
 
 use crate::data;
@@ -23,6 +23,7 @@ fn config(tokens: &[u32], hops_max: u8, profit_min: U256) -> StrategyConfig {
         hops_max,
         profit_min,
         per_block_max: REPORTS,
+        settings: Settings::new(),
     }
 }
 

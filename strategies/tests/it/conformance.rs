@@ -3,7 +3,7 @@
 use alphapulse_protocol::U256;
 use alphapulse_strategies::conformance::{self, Violation};
 use alphapulse_strategies::{
-    Market, MarketEvent, Opportunity, OpportunitySink, Strategy, StrategyConfig, StrategyKind, registry,
+    Market, MarketEvent, Opportunity, OpportunitySink, Settings, Strategy, StrategyConfig, StrategyKind, registry,
 };
 
 use crate::data;
@@ -16,6 +16,7 @@ pub(crate) fn config(kind: StrategyKind, hops_max: u8) -> StrategyConfig {
         hops_max,
         profit_min: U256::from(1),
         per_block_max: 16,
+        settings: Settings::new(),
     }
 }
 

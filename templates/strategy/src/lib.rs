@@ -13,7 +13,9 @@ use alphapulse_strategies::{
 
 /// The strategy's name in a configuration (`kind = "own_strategy"`), and how it is made.
 pub const KIND: StrategyKind =
-    StrategyKind::new("own_strategy", |config, index| Ok(Box::new(OwnStrategy::new(config, index)?))).of_two_hops();
+    StrategyKind::new("own_strategy", |config, index| Ok(Box::new(OwnStrategy::new(config, index)?)))
+        .of_two_hops()
+        .with_settings(&["pools_max"]);
 
 /// Routes over two pools of one pair.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct OwnStrategy {
     tokens: Vec<AddressBytes>,
     profit_min: U256,
     per_block_max: usize,
+    /// Most pools of a pair that are tried with one that changed (`settings = { pools_max = "8" }`).
+    pools_max: usize,
     /// Pools that changed since the last search.
     changed: Vec<PoolId>,
     /// Found in this search, and the pools of what was reported. Kept, so that a search allocates nothing once they have grown.
@@ -35,7 +39,7 @@ impl OwnStrategy {
     /// A strategy as configured.
     ///
     /// # Errors
-    /// [`StrategyError`] when the configuration names no token or allows no report.
+    /// [`StrategyError`] when the configuration names no token or allows no report, or `pools_max` is no number.
     pub fn new(config: &StrategyConfig, index: u16) -> Result<Self, StrategyError> {
         config.check()?;
         Ok(Self {
@@ -43,6 +47,7 @@ impl OwnStrategy {
             tokens: config.tokens.clone(),
             profit_min: config.profit_min,
             per_block_max: config.per_block_max,
+            pools_max: config.setting("pools_max")?.unwrap_or(usize::MAX),
             changed: Vec::new(),
             found: Vec::new(),
             used: Vec::new(),
@@ -102,7 +107,7 @@ impl OwnStrategy {
                 continue;
             };
             for &other in tokens.iter().filter(|other| **other != base) {
-                for way_back in market.graph().edges_between(other, base) {
+                for way_back in market.graph().edges_between(other, base).iter().take(self.pools_max) {
                     let forth = [(pool, base, other), (way_back.pool, other, base)];
                     let back = [(way_back.pool, base, other), (pool, other, base)];
                     let sized =

@@ -7,7 +7,7 @@ use alphapulse_protocol::{TokenId, U256};
 use alphapulse_strategies::conformance::{self, MarketStream};
 use alphapulse_strategies::search::enumerate_cycles;
 use alphapulse_strategies::snapshot::Snapshot;
-use alphapulse_strategies::{Admission, Market, MarketEvent, Opportunity, OpportunitySink, StrategyConfig};
+use alphapulse_strategies::{Admission, Market, MarketEvent, Opportunity, OpportunitySink, Settings, StrategyConfig};
 use own_strategy::KIND;
 
 fn config(tokens: Vec<[u8; 20]>) -> StrategyConfig {
@@ -18,6 +18,7 @@ fn config(tokens: Vec<[u8; 20]>) -> StrategyConfig {
         hops_max: 2,
         profit_min: U256::from(1),
         per_block_max: 8,
+        settings: Settings::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::Address;
 use alphapulse_protocol::{FeePerGas, Gas, U256, Wei};
 use alphapulse_relay::PoolSpec;
-use alphapulse_strategies::StrategyConfig;
+use alphapulse_strategies::{Settings, StrategyConfig, StrategyKind};
 
 use super::Checker;
 use crate::config::raw::{RawRisk, RawStrategy};
@@ -66,14 +66,34 @@ impl Checker<'_> {
         };
         let starts = starts?;
         let profit_min = self.strategy_profit(&key("profit_min"), raw, &starts, native);
-        Some(StrategyConfig {
+        let settings = self.strategy_settings(&key("settings"), raw, kind?);
+        let config = StrategyConfig {
             name: name?,
             kind: kind?,
             tokens: starts.iter().map(|token| token.address.0.0).collect(),
             hops_max: u8::try_from(hops_max?).ok()?,
             profit_min: profit_min?,
             per_block_max: usize::try_from(per_block_max?).ok()?,
-        })
+            settings,
+        };
+        // Only the kind itself knows what its settings may be.
+        if let Err(error) = alphapulse_strategies::build(&config, 0) {
+            self.problem(&key("settings"), error.to_string(), "correct the value");
+        }
+        Some(config)
+    }
+
+    fn strategy_settings(&mut self, key: &str, raw: &RawStrategy, kind: StrategyKind) -> Settings {
+        let settings = raw.settings.clone().unwrap_or_default();
+        for (name, text) in &settings {
+            if kind.settings().contains(&name.as_str()) {
+                self.set(&format!("{key}.{name}"), (), text);
+            } else {
+                let known = if kind.settings().is_empty() { "none".to_owned() } else { kind.settings().join(", ") };
+                self.problem(key, format!("`{kind}` has no setting `{name}`; it has {known}"), "remove it");
+            }
+        }
+        settings
     }
 
     fn start_tokens<'t>(
