@@ -327,9 +327,9 @@ fn a_kind_of_ones_own_is_known_with_its_settings_and_no_others() {
     assert_eq!((config.strategies[1].kind, config.strategies[1].setting("pools_max")), (OWN, Ok(Some(8))));
     assert_eq!(setting(&config, "strategies[1].settings.pools_max").value, "8");
     // What a run writes down is read back by the program that has the kind, and by no other.
-    let again = from_toml_with(&config.to_toml(), &Registry::built_in().with(OWN).unwrap()).unwrap();
+    let again = from_toml_with(config.to_toml(), &Registry::built_in().with(OWN).unwrap()).unwrap();
     assert_eq!(again.strategies, config.strategies);
-    assert!(from_toml(&config.to_toml()).unwrap_err().to_string().contains("known to its own program"));
+    assert!(from_toml(config.to_toml()).unwrap_err().to_string().contains("known to its own program"));
     for (settings, says) in
         [("{ pools_max = \"few\" }", "cannot be `few`"), ("{ pools = \"8\" }", "has no setting `pools`")]
     {
