@@ -63,7 +63,7 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
     }
     // Most pools are in band, which their line tells, at the least fee that they may take.
     if rate * price_out <= price_in {
-        return unit_without_fee(line, prices);
+        return dust_in_band(line, prices);
     }
     if line.kind() == PoolKind::UniswapV2 {
         return over_map(line.rate(), prices);
@@ -86,13 +86,17 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
 /// units more; above one, because the map's have paid their fee, and no fee is half of what goes in.
 const FREE_UNIT: f64 = 2.0;
 
-/// What that may gain where the pool is in band: its first unit loses by the map, and each more loses more.
+/// What rounding may gain where the pool is in band by its map. A Solidly pool's first unit loses by the map, and each more loses more; a
+/// CryptoSwap pool's iteration stops within some units of its curve, on either side.
 #[inline]
-fn unit_without_fee(line: &HotLine, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
-    if !matches!(line.kind(), PoolKind::SolidlyVolatile | PoolKind::SolidlyStable) {
-        return None;
-    }
-    let gain = line.bound().g * price_out * (1.0 + FREE_UNIT) - price_in;
+fn dust_in_band(line: &HotLine, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
+    let gain = match line.kind() {
+        PoolKind::SolidlyVolatile | PoolKind::SolidlyStable => {
+            line.bound().g * price_out * (1.0 + FREE_UNIT) - price_in
+        }
+        PoolKind::CurveCrypto => UNITS * price_out,
+        _ => return None,
+    };
     (gain > 0.0).then_some(Trade { gain, ..Trade::NONE })
 }
 
