@@ -17,10 +17,11 @@ pub(super) fn explain(market: &Market, tokens: &[TokenId], max_hops: u8) {
     let pools = market.replica().pools().len();
     let traded = (0..).take(pools).filter(|id| market.is_admitted(PoolId(*id))).count();
     let (found, all) = (certificate.out_of_band(), market.replica().tokens().len());
+    let beyond_fee = found.iter().filter(|worth| is_beyond_fee(market, certificate.prices(), worth.pool)).count();
     say(&format!(
         "prices for {} of {all} tokens; {} of {traded} traded pools are out of band, beyond their fee from these prices",
         certificate.prices().count(),
-        found.len()
+        beyond_fee
     ));
     for token in tokens {
         let amount = |raw: f64| amount(market, *token, raw);
@@ -50,6 +51,14 @@ pub(super) fn explain(market: &Market, tokens: &[TokenId], max_hops: u8) {
             say(&format!("  and {more} more"));
         }
     }
+}
+
+/// Not only by what the contract's rounding may give.
+fn is_beyond_fee(market: &Market, prices: &Prices, pool: PoolId) -> bool {
+    market.lines(pool).iter().any(|line| {
+        let [price_in, price_out] = [line.token_in, line.token_out].map(|token| prices.of(token).unwrap_or(0.0));
+        price_in > 0.0 && line.bound().g * price_out > price_in
+    })
 }
 
 fn symbol(market: &Market, token: TokenId) -> String {

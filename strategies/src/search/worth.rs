@@ -86,16 +86,16 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
 /// units more; above one, because the map's have paid their fee, and no fee is half of what goes in.
 const FREE_UNIT: f64 = 2.0;
 
-/// What rounding may gain where the pool is in band by its map. A Solidly pool's first unit loses by the map, and each more loses more; a
-/// CryptoSwap pool's iteration stops within some units of its curve, on either side.
+/// What rounding may gain where the pool is in band by its map. A Solidly pool's first unit loses by the map, and each more loses more; of
+/// other curves the contract's powers and iterations stop within some units, on either side.
 #[inline]
 fn dust_in_band(line: &HotLine, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
     let gain = match line.kind() {
         PoolKind::SolidlyVolatile | PoolKind::SolidlyStable => {
             line.bound().g * price_out * (1.0 + FREE_UNIT) - price_in
         }
-        PoolKind::CurveCrypto => UNITS * price_out,
-        _ => return None,
+        PoolKind::UniswapV2 | PoolKind::UniswapV3 | PoolKind::UniswapV4 => return None,
+        _ => UNITS * price_out,
     };
     (gain > 0.0).then_some(Trade { gain, ..Trade::NONE })
 }
