@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --manifest-path benches/rivals/Cargo.toml --bench curves` prints the figures; `cargo test` with the same manifest
 //! runs a few of each. Everybody answers every amount of a workload, and all answers must be equal to the unit, before and
-//! while they are measured. Ours quotes StableSwap pools with the invariant solved when the state moved, as the market
-//! does; without it, as a caller who keeps nothing, is a row of its own, and what `curve-math` always does. Estimates, by which
+//! while they are measured. Ours quotes with what the market makes when a pool's state has moved: of StableSwap pools
+//! the invariant, of CryptoSwap pools reciprocals and scaled balances; without it, as a caller who keeps nothing, is a row of its own, and what `curve-math` always does. Estimates, by which
 //! search ranks, stand against the peer's exact quotes: it has no others.
 #![expect(clippy::print_stdout, reason = "the figures are this program's output")]
 

@@ -153,8 +153,10 @@ fn crypto_swap(generation: CryptoSwapGeneration) -> Result<Workload> {
     let state = CryptoSwapState { balances, price_scale, d, ..CryptoSwapState::default() };
     let ours = CryptoSwapView { generation, precisions, terms, state };
     let (peer, estimated) = (peer_crypto_swap(&ours), peer_crypto_swap(&ours));
+    let prepared = ours.prepare().context("the pool's numbers are short")?;
     let contenders: Vec<(&'static str, Quote)> = vec![
-        ("ours", Box::new(move |amount| ours.quote_exact_in(WAY, amount, AT).ok())),
+        ("ours", Box::new(move |amount| prepared.quote_exact_in(&ours, WAY, amount, AT).ok())),
+        ("ours, nothing kept", Box::new(move |amount| ours.quote_exact_in(WAY, amount, AT).ok())),
         ("curve-math", Box::new(move |amount| peer.get_amount_out(0, 1, amount))),
     ];
     let estimates = estimates(estimated, move || estimate::crypto_swap(&ours, WAY, AT))?;

@@ -8,10 +8,10 @@ use alphapulse_protocol::replica::{PoolState, Replica};
 use alphapulse_protocol::values::PoolDetails;
 
 use super::hot::Rated;
+use super::pool_view::Kept;
 use super::{Market, PoolView};
 use crate::admission::Refusal;
 use crate::pool::QuoteError;
-use crate::pool::stable_swap::Solved;
 
 /// Pools whose memory is asked for at once: what they take of the nearest cache is a part of it.
 const LOOKED_AT_TOGETHER: usize = 32;
@@ -29,8 +29,8 @@ pub(super) enum Standing {
 #[derive(Debug, Clone)]
 pub(super) struct Derived {
     pub(super) standing: Standing,
-    /// The invariant of a StableSwap pool in the last whole block. A quote from another state solves it anew.
-    solved: Option<Box<Solved>>,
+    /// What quotes from the pool's state in the last whole block have in common. A quote from another state does without.
+    kept: Option<Kept>,
     /// Tick and liquidity with which the pool's ticks were found sound.
     sound: Option<(i32, u128)>,
     /// Most liquidity of any range between those ticks; 0 where there are none.
@@ -72,7 +72,7 @@ impl Market {
         debug_assert_eq!(pool.index(), self.derived.len(), "pools are described in order of id");
         let listed = self.check_lists(pool);
         let standing = listed.map_or_else(Standing::Refused, |()| Standing::Empty);
-        self.derived.push(Derived { standing, solved: None, sound: None, liquidity_max: 0 });
+        self.derived.push(Derived { standing, kept: None, sound: None, liquidity_max: 0 });
         self.note_refusal(pool, standing);
         self.is_stale.grow(self.derived.len());
         self.is_reticked.grow(self.derived.len());
@@ -154,7 +154,7 @@ impl Market {
 
     fn derive(&mut self, pool: PoolId) {
         if matches!(self.replica.states().get(pool.index()), Some(PoolState::CurveStable(_))) {
-            self.solve(pool);
+            self.keep(pool);
         }
         let at = self.timestamp();
         let view = view_of(&self.replica, &self.derived, pool).ok().filter(PoolView::has_price);
@@ -214,14 +214,19 @@ impl Market {
         }
     }
 
-    /// Solves a StableSwap pool's invariant once for all quotes from this state.
-    fn solve(&mut self, pool: PoolId) {
-        let Ok(PoolView::StableSwap(view)) = self.pool(pool) else { return };
-        let solved = view.with_view(|view| view.solve(self.timestamp())).ok();
-        let kept = &mut self.derived[pool.index()].solved;
-        match (kept, solved) {
-            (Some(kept), Some(solved)) => **kept = solved,
-            (kept, solved) => *kept = solved.map(Box::new),
+    /// Does once what all quotes from this state would do.
+    fn keep(&mut self, pool: PoolId) {
+        let at = self.timestamp();
+        match self.pool(pool) {
+            Ok(PoolView::StableSwap(view)) => {
+                let solved = view.with_view(|view| view.solve(at)).ok();
+                Kept::put_solved(&mut self.derived[pool.index()].kept, solved);
+            }
+            Ok(PoolView::CryptoSwap(view)) => {
+                let prepared = view.view().prepare();
+                Kept::put_prepared(&mut self.derived[pool.index()].kept, prepared);
+            }
+            _ => {}
         }
     }
 
@@ -256,5 +261,5 @@ pub(super) fn view_of<'a>(
     }
     let state = replica.state(pool).ok_or(QuoteError::UnknownState)?;
     let view = PoolView::new((known, state), described)?;
-    Ok(view.with_solved(derived.get(pool.index()).and_then(|derived| derived.solved.as_deref())))
+    Ok(view.with_kept(derived.get(pool.index()).and_then(|derived| derived.kept.as_ref())))
 }

@@ -24,6 +24,7 @@ pub use self::stable_swap::StableSwapPool;
 pub use self::stepped::Stepped;
 use super::tables::StepTables;
 use crate::pool::concentrated_liquidity::V3View;
+use crate::pool::crypto_swap::Prepared;
 use crate::pool::solidly::{SolidlyCurve, SolidlyView};
 use crate::pool::stable_swap::Solved;
 use crate::pool::v4::V4View;
@@ -62,6 +63,32 @@ pub enum PoolView<'a> {
     Weighted(WeightedPool<'a>),
     /// Balancer stable.
     BalancerStable(BalancerStablePool<'a>),
+}
+
+/// What is done once for all quotes from a state.
+#[derive(Debug, Clone)]
+pub(super) enum Kept {
+    /// The invariant of a StableSwap pool, which spares its quotes their iteration.
+    Solved(Box<Solved>),
+    /// Reciprocals and balances of a CryptoSwap pool.
+    Prepared(Box<Prepared>),
+}
+
+/// They take the room of what was kept before, so that the end of a block allocates nothing.
+impl Kept {
+    pub(super) fn put_solved(room: &mut Option<Self>, solved: Option<Solved>) {
+        match (room, solved) {
+            (Some(Self::Solved(room)), Some(solved)) => **room = solved,
+            (room, solved) => *room = solved.map(|solved| Self::Solved(Box::new(solved))),
+        }
+    }
+
+    pub(super) fn put_prepared(room: &mut Option<Self>, prepared: Option<Prepared>) {
+        match (room, prepared) {
+            (Some(Self::Prepared(room)), Some(prepared)) => **room = prepared,
+            (room, prepared) => *room = prepared.map(|prepared| Self::Prepared(Box::new(prepared))),
+        }
+    }
 }
 
 /// A pool that another stands on: description and state.
@@ -118,12 +145,13 @@ impl<'a> PoolView<'a> {
         }
     }
 
-    /// The same pool with an invariant solved before, which spares a StableSwap pool its iteration. One that does not
-    /// fit costs time and no answer.
+    /// The same pool with what was kept of its state. What is of another state costs time and no answer.
     #[must_use]
-    pub const fn with_solved(mut self, solved: Option<&'a Solved>) -> Self {
-        if let Self::StableSwap(pool) = &mut self {
-            pool.solved = solved;
+    pub(super) const fn with_kept(mut self, kept: Option<&'a Kept>) -> Self {
+        match (&mut self, kept) {
+            (Self::StableSwap(pool), Some(Kept::Solved(solved))) => pool.solved = Some(solved),
+            (Self::CryptoSwap(pool), Some(Kept::Prepared(prepared))) => pool.prepared = Some(prepared),
+            _ => {}
         }
         self
     }
@@ -153,7 +181,7 @@ impl<'a> PoolView<'a> {
             Self::V4(view) => view.quote_exact_in(way, amount_in),
             Self::Solidly(view) => view.quote_exact_in(way, amount_in),
             Self::StableSwap(pool) => pool.with_view(|view| view.quote_exact_in(way, amount_in, at)),
-            Self::CryptoSwap(pool) => pool.view().quote_exact_in(way, amount_in, at),
+            Self::CryptoSwap(pool) => pool.quote_exact_in(way, amount_in, at),
             Self::Weighted(pool) => pool.with_view(|view| view.quote_exact_in(way, amount_in)),
             Self::BalancerStable(pool) => pool.with_view(|view| view.quote_exact_in(way, amount_in, at)),
         }

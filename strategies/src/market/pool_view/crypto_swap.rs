@@ -7,7 +7,7 @@ use ruint::aliases::U256;
 
 use super::after::{After, first};
 use super::{details, variant};
-use crate::pool::crypto_swap::{CryptoSwapGeneration, CryptoSwapState, CryptoSwapTerms, CryptoSwapView};
+use crate::pool::crypto_swap::{CryptoSwapGeneration, CryptoSwapState, CryptoSwapTerms, CryptoSwapView, Prepared};
 use crate::pool::{QuoteError, Swapped, Way};
 
 /// Decimals that the contracts reckon with, and the most that a coin has.
@@ -22,6 +22,8 @@ pub struct CryptoSwapPool<'a> {
     holdings: &'a CurveCryptoHoldings,
     /// As [`CryptoSwapState::future_time`].
     ramp_end: u64,
+    /// Of this state or of another one, which does not matter.
+    pub(super) prepared: Option<&'a Prepared>,
 }
 
 impl<'a> CryptoSwapPool<'a> {
@@ -43,7 +45,7 @@ impl<'a> CryptoSwapPool<'a> {
             *precision = 10_u64.pow(u32::from(missing));
         }
         let (terms, holdings) = (&state.terms, &state.holdings);
-        Ok(Self { generation, precisions, terms, holdings, ramp_end: terms.amplification.future_time })
+        Ok(Self { generation, precisions, terms, holdings, ramp_end: terms.amplification.future_time, prepared: None })
     }
 
     /// The pool as the exact maths takes it.
@@ -61,6 +63,14 @@ impl<'a> CryptoSwapPool<'a> {
         first(&self.holdings.balances, self.generation.coin_count())
     }
 
+    pub(super) fn quote_exact_in(&self, way: Way, amount_in: U256, at: u64) -> Result<U256, QuoteError> {
+        let view = self.view();
+        match self.prepared {
+            Some(prepared) => prepared.quote_exact_in(&view, way, amount_in, at),
+            None => view.quote_exact_in(way, amount_in, at),
+        }
+    }
+
     pub(super) fn swap_exact_in(&self, way: Way, amount_in: U256, at: u64) -> Result<Swapped<After>, QuoteError> {
         // A file of what quotes need holds neither shares nor their value, without which no price scale moves.
         if self.holdings.supply == 0 || self.holdings.virtual_price == 0 {
@@ -70,7 +80,7 @@ impl<'a> CryptoSwapPool<'a> {
     }
 
     pub(super) const fn put(&mut self, holdings: &'a CurveCryptoHoldings, ramp_end: u64) {
-        (self.holdings, self.ramp_end) = (holdings, ramp_end);
+        (self.holdings, self.ramp_end, self.prepared) = (holdings, ramp_end, None);
     }
 }
 

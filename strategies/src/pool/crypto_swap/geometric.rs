@@ -5,6 +5,7 @@ use ruint::uint;
 
 use super::words::{E18, of, over};
 use crate::pool::QuoteError;
+use crate::pool::full_math::words::low_word;
 
 /// Rounds after which the contracts give up.
 pub(super) const ROUNDS_MAX: usize = 255;
@@ -78,25 +79,29 @@ fn seven_steps(value: U256) -> U256 {
 /// sixth ends at `r` or `r + 1`. From `r + 1` a step goes to `r`; from `r` it stays, unless `value >= r^3 + 3 r^2`, in which case
 /// it goes up again. So below that the seventh ends at `r`, and how `r` was found does not matter.
 fn settled_root(value: U256) -> Option<U256> {
-    const BITS_MIN: usize = 96;
     const THREE: U256 = U256::from_limbs([3, 0, 0, 0]);
-    if value.bit_len() < BITS_MIN {
-        return None;
-    }
-    let root = (0..3).fold(guess(value), |root, _| cube_root_step(value, root));
+    let root = (0..2).fold(guess(value)?, |root, _| cube_root_step(value, root));
     let square = root.checked_mul(root)?;
     let above = value.checked_sub(square.checked_mul(root)?)?;
     (above < square.wrapping_mul(THREE)).then_some(root)
 }
 
-/// The root of the upper 61 to 63 bits of at least 96, by four steps in a machine word.
-fn guess(value: U256) -> U256 {
-    let shift = (value.bit_len() - 61) / 3 * 3;
-    let upper = (value >> shift).as_limbs()[0];
-    let log_2 = upper.ilog2();
+/// The root of a number of at least 96 bits, to two thirds of its own bits or to 40.
+fn guess(value: U256) -> Option<U256> {
+    const BITS_MIN: usize = 96;
+    if value.bit_len() < BITS_MIN {
+        return None;
+    }
+    let shift = value.bit_len().saturating_sub(124).next_multiple_of(3);
+    let upper = u128::try_from(value >> shift).ok()?;
+    // Its highest 60 bits or so, by four steps in a machine word; then one step in two.
+    let highest = low_word(upper >> 63);
+    let log_2 = highest.ilog2();
     let start = ([1_024_u64, 1_290, 1_625][(log_2 % 3) as usize] << (log_2 / 3)) >> 10;
-    let root = (0..4).fold(start, |root, _| (2 * root + upper / (root * root)) / 3);
-    U256::from(root).wrapping_shl(shift / 3)
+    let root = (0..4).fold(start, |root, _| (2 * root + highest / (root * root)) / 3);
+    let quotient = (upper >> 42) / u128::from(root * root);
+    let root = ((u128::from(root) << 22) + quotient) / 3;
+    Some(U256::from(root).wrapping_shl(shift / 3))
 }
 
 /// Root of `x / 10^18`, times 10^18: tricrypto's own Newton steps, which may end a unit above the floor.

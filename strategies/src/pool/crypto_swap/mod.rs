@@ -10,6 +10,7 @@
 //! | `newton_ng`, `cubic` | `CurveCryptoMathOptimized3`, `…2` (v2.0.0): `newton_D`, `get_y`, `get_p` |
 //! | `geometric`, `exponential` | means, roots, `halfpow`, `wad_exp` |
 //! | `fee`, `tweak` | `_fee`, `tweak_price` |
+//! | `prepared` | none: the same answers in few machine words, from what was reckoned when the state moved |
 //!
 //! The iterative answers depend on where an iteration starts and stops, so none is seeded or shortened here.
 //!
@@ -22,12 +23,14 @@ mod generation;
 mod geometric;
 mod newton_legacy;
 mod newton_ng;
+mod prepared;
 mod tweak;
 mod words;
 
 use ruint::aliases::U256;
 
 pub use self::generation::CryptoSwapGeneration;
+pub use self::prepared::Prepared;
 
 use self::cubic::Solved;
 use self::fee::FeeTerms;
@@ -193,6 +196,12 @@ impl CryptoSwapView {
             with_fee = (of(amount_out) + fee + U256::ONE).get()?;
         }
         Ok(amount_in)
+    }
+
+    /// What makes quotes from this state quick, if its numbers are as short as those of pools are.
+    #[must_use]
+    pub fn prepare(&self) -> Option<Prepared> {
+        Prepared::new(self)
     }
 
     /// Amplification and gamma at Unix second `at`, as the contract's views `A` and `gamma` answer.

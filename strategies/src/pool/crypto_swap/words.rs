@@ -124,84 +124,100 @@ impl Int {
     const MIN: Self = Self(U256::from_limbs([0, 0, 0, 1 << 63]));
 
     /// For constants: the word must be below 2^255.
+    #[inline(always)]
     pub(super) const fn positive(word: U256) -> Self {
         Self(word)
     }
 
     /// As the contracts convert: a word of 2^255 or more reverts.
+    #[inline(always)]
     pub(super) fn try_of(word: U256) -> Result<Self, QuoteError> {
         if Self(word).is_negative() { Err(QuoteError::AmountOverflow) } else { Ok(Self(word)) }
     }
 
     /// As the contracts convert back: a negative number reverts.
+    #[inline(always)]
     pub(super) fn word(self) -> Result<U256, QuoteError> {
         if self.is_negative() { Err(QuoteError::UnsafeValue) } else { Ok(self.0) }
     }
 
+    #[inline(always)]
     pub(super) const fn is_negative(self) -> bool {
         self.0.as_limbs()[3] >> 63 == 1
     }
 
+    #[inline(always)]
     pub(super) fn is_positive(self) -> bool {
         !self.is_negative() && !self.0.is_zero()
     }
 
     /// Distance from zero; 2^255 for the least number.
+    #[inline(always)]
     pub(super) fn magnitude(self) -> U256 {
         if self.is_negative() { self.0.wrapping_neg() } else { self.0 }
     }
 
+    #[inline(always)]
     pub(super) fn negated(self) -> Self {
         Self(self.0.wrapping_neg())
     }
 
     /// The least number has no absolute value and reverts.
+    #[inline(always)]
     pub(super) fn abs(self) -> Result<Self, QuoteError> {
         if self == Self::MIN { Err(QuoteError::AmountOverflow) } else { Ok(Self(self.magnitude())) }
     }
 
+    #[inline(always)]
     pub(super) fn wrapping_add(self, other: Self) -> Self {
         Self(self.0.wrapping_add(other.0))
     }
 
+    #[inline(always)]
     pub(super) fn wrapping_sub(self, other: Self) -> Self {
         Self(self.0.wrapping_sub(other.0))
     }
 
+    #[inline(always)]
     pub(super) fn wrapping_mul(self, other: Self) -> Self {
         Self(self.0.wrapping_mul(other.0))
     }
 
+    #[inline(always)]
     pub(super) fn plus(self, other: Self) -> Result<Self, QuoteError> {
         let sum = self.wrapping_add(other);
         let is_over = self.is_negative() == other.is_negative() && sum.is_negative() != self.is_negative();
         if is_over { Err(QuoteError::AmountOverflow) } else { Ok(sum) }
     }
 
+    #[inline(always)]
     pub(super) fn minus(self, other: Self) -> Result<Self, QuoteError> {
         let difference = self.wrapping_sub(other);
         let is_over = self.is_negative() != other.is_negative() && difference.is_negative() != self.is_negative();
         if is_over { Err(QuoteError::AmountOverflow) } else { Ok(difference) }
     }
 
+    #[inline(always)]
     pub(super) fn times(self, other: Self) -> Result<Self, QuoteError> {
         let magnitude = product(self.magnitude(), other.magnitude()).ok_or(QuoteError::AmountOverflow)?;
         Self::signed(self.is_negative() != other.is_negative(), magnitude)
     }
 
+    #[inline(never)]
     pub(super) fn divided(self, other: Self) -> Result<Self, QuoteError> {
         let magnitude = quotient(self.magnitude(), other.magnitude()).ok_or(QuoteError::UnsafeValue)?;
         Self::signed(self.is_negative() != other.is_negative(), magnitude)
     }
 
     /// The machine's own division: towards zero, and zero by zero.
+    #[inline(always)]
     pub(super) fn over(self, other: Self) -> Self {
         let magnitude = Self(over(self.magnitude(), other.magnitude()));
         if self.is_negative() == other.is_negative() { magnitude } else { magnitude.negated() }
     }
 
     /// [`Self::over`], for a divisor that is divided by more than once.
-    #[inline]
+    #[inline(always)]
     pub(super) fn over_each(self, divisor: &IntDivisor) -> Self {
         if divisor.is_one {
             return self;
@@ -211,10 +227,12 @@ impl Int {
     }
 
     /// Division by 2^96 towards minus infinity: the machine's own shift.
+    #[inline(always)]
     pub(super) fn shifted_96(self) -> Self {
         Self(self.0.arithmetic_shr(96))
     }
 
+    #[inline(always)]
     fn signed(is_negative: bool, magnitude: U256) -> Result<Self, QuoteError> {
         let number = if is_negative { Self(magnitude.wrapping_neg()) } else { Self(magnitude) };
         let is_sound = number.0.is_zero() || number.is_negative() == is_negative;
@@ -230,6 +248,7 @@ pub(super) struct IntDivisor {
 }
 
 impl IntDivisor {
+    #[inline(always)]
     pub(super) fn new(value: Int) -> Self {
         let is_one = value.0 == U256::ONE;
         Self { magnitude: Divisor::new(value.magnitude()), is_negative: value.is_negative(), is_one }

@@ -153,25 +153,16 @@ pub(crate) fn reciprocal(divisor: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn reciprocal_of_two(divisor: u128) -> u64 {
     let (high, low) = (high_word(divisor), low_word(divisor));
-    let mut value = reciprocal(high);
-    let (mut product, is_past) = high.wrapping_mul(value).overflowing_add(low);
-    if is_past {
-        value = value.wrapping_sub(1);
-        if product >= high {
-            value = value.wrapping_sub(1);
-            product = product.wrapping_sub(high);
-        }
-        product = product.wrapping_sub(high);
-    }
+    let value = reciprocal(high);
+    // Each correction is as likely as not, so that a jump would often be the wrong one.
+    let (product, is_past) = high.wrapping_mul(value).overflowing_add(low);
+    let corrections = u64::from(is_past) + u64::from(is_past & (product >= high));
+    let value = value.wrapping_sub(corrections);
+    let product = product.wrapping_sub(high.wrapping_mul(corrections));
     let more = u128::from(value) * u128::from(low);
     let (product, is_past) = product.overflowing_add(high_word(more));
-    if is_past {
-        value = value.wrapping_sub(1);
-        if join(product, low_word(more)) >= divisor {
-            value = value.wrapping_sub(1);
-        }
-    }
-    value
+    let is_twice = is_past & (join(product, low_word(more)) >= divisor);
+    value.wrapping_sub(u64::from(is_past) + u64::from(is_twice))
 }
 
 /// A word of a quotient and the remainder, of two words by one: algorithm 4. The higher word is below the divisor.
@@ -180,10 +171,10 @@ pub(crate) fn two_by_one(high: u64, low: u64, divisor: u64, reciprocal: u64) -> 
     let estimate = (u128::from(reciprocal) * u128::from(high)).wrapping_add(join(high, low));
     let mut word = high_word(estimate).wrapping_add(1);
     let mut remainder = low.wrapping_sub(word.wrapping_mul(divisor));
-    if remainder > low_word(estimate) {
-        word = word.wrapping_sub(1);
-        remainder = remainder.wrapping_add(divisor);
-    }
+    // As likely as not, so that a jump would often be the wrong one.
+    let is_above = u64::from(remainder > low_word(estimate));
+    word = word.wrapping_sub(is_above);
+    remainder = remainder.wrapping_add(divisor & is_above.wrapping_neg());
     if remainder >= divisor {
         word = word.wrapping_add(1);
         remainder -= divisor;
@@ -199,11 +190,12 @@ pub(crate) fn three_by_two(high: u128, low: u64, divisor: u128, reciprocal: u64)
     let middle = low_word(high).wrapping_sub(word.wrapping_mul(high_word(divisor)));
     let product = u128::from(word) * u128::from(low_word(divisor));
     let mut remainder = join(middle, low).wrapping_sub(product).wrapping_sub(divisor);
-    word = word.wrapping_add(1);
-    if high_word(remainder) >= low_word(estimate) {
-        word = word.wrapping_sub(1);
-        remainder = remainder.wrapping_add(divisor);
-    }
+    // As likely as not, so that a jump would often be the wrong one.
+    let is_below = u64::from(high_word(remainder) < low_word(estimate));
+    word = word.wrapping_add(is_below);
+    let (high, low) = (high_word(divisor), low_word(divisor));
+    let mask = is_below.wrapping_sub(1);
+    remainder = remainder.wrapping_add(join(high & mask, low & mask));
     if remainder >= divisor {
         word = word.wrapping_add(1);
         remainder -= divisor;

@@ -1,0 +1,187 @@
+//! The balance that goes with the others, as the pools before NG solve it: the loop of
+//! [`newton_legacy`](super::super::newton_legacy), start, floors and end.
+
+use super::words::{
+    BALANCE_BITS, Invariant, OneWord, Three, TwoWords, balance, minus, one_word, plus, product, times_word,
+};
+use super::{FRACTION, ONE};
+
+const A_ONE: u64 = 10_000;
+/// One part in this is where the loop stops.
+const PRECISION: u64 = 100_000_000_000_000;
+/// Least step that ends it, whatever the balances.
+const LIMIT_MIN: u128 = 100;
+/// Rounds after which real pools have long settled.
+const ROUNDS_MAX: usize = 32;
+
+/// What stays as it is from round to round, and from quote to quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Newton {
+    d: u128,
+    by_d: TwoWords,
+    d_squared: Three,
+    by_gamma: OneWord,
+    by_a: Invariant,
+    /// `D / gamma`, of 10^18, over `gamma` once more, and what remains, moved up as `gamma` is.
+    d_over_gamma: (u64, u64),
+    /// `gamma` and one, of 10^18.
+    target: u64,
+    /// Step that ends the loop where no balance is above `d`.
+    limit: u128,
+    /// Least and largest balance whose share of `d` a contract accepts.
+    accepted: (u128, u128),
+}
+
+/// What the loop needs of the coins that are given.
+struct Given {
+    start: u128,
+    /// `K0` without the balance sought, times the number of coins.
+    k0_part: u64,
+    sum: u128,
+    /// Steps below this end it.
+    limit: u128,
+}
+
+impl Newton {
+    /// `None` for numbers that are too long; `d` has two words.
+    pub(super) fn new(a: u64, gamma: u64, d: u128) -> Option<Self> {
+        let by_gamma = OneWord::new(gamma)?;
+        let d_over_gamma = by_gamma.two_words_of(times_word(d, ONE))?;
+        let gamma_wide = u128::from(gamma);
+        let [least, largest] = [FRACTION.0, FRACTION.1].map(|share| u128::try_from(share).ok());
+        let by_one = OneWord::new(ONE)?;
+        // `x * 10^18 / d >= share` where `x >= share * d / 10^18`, rounded up. The largest may be a little less than it could be.
+        let below = |share: u128| by_one.two_words_of(product(d, share)?);
+        let above = |share: u128| by_one.two_words_of(minus(plus(product(d, share)?, [ONE, 0, 0]), [1, 0, 0])?);
+        Some(Self {
+            d,
+            by_d: TwoWords::new(d)?,
+            d_squared: product(d, d)?,
+            d_over_gamma: (
+                one_word(d_over_gamma / gamma_wide)?,
+                by_gamma.moved_up(one_word(d_over_gamma % gamma_wide)?)?,
+            ),
+            by_gamma,
+            by_a: Invariant::new(a)?,
+            target: gamma.checked_add(ONE)?,
+            limit: (d / u128::from(PRECISION)).max(LIMIT_MIN),
+            accepted: (above(least?)?, below(largest?)?),
+        })
+    }
+
+    /// The other of two coins.
+    #[inline(always)]
+    pub(super) fn balance_of_two(&self, other: u128) -> Option<u128> {
+        let start = balance(TwoWords::new(other << 2)?.two_words_of(self.d_squared)?)?;
+        let k0_part = self.by_d.one_word_of(times_word(other, 2 * ONE))?;
+        // Twice the bounds of a share: what is above them in one word is no share either.
+        if u128::from(k0_part) < 2 * u128::try_from(FRACTION.0).ok()? {
+            return None;
+        }
+        self.solve(&Given { start, k0_part: k0_part.checked_mul(2)?, sum: other, limit: self.limit_for(other) })
+    }
+
+    /// Coin `j` of three.
+    #[inline(always)]
+    pub(super) fn balance_of_three(&self, xp: [u128; 3], j: usize) -> Option<u128> {
+        let (a, b) = match j {
+            0 => (xp[1], xp[2]),
+            1 => (xp[0], xp[2]),
+            _ => (xp[0], xp[1]),
+        };
+        let (large, small) = if a < b { (b, a) } else { (a, b) };
+        if !self.is_accepted(large) || !self.is_accepted(small) {
+            return None;
+        }
+        let by_three_times = |x: u128| TwoWords::new(x.checked_mul(3)?);
+        let (by_large, by_small) = (by_three_times(large)?, by_three_times(small)?);
+        let start = balance(by_small.two_words_of(product(self.d / 3, self.d)?)?)?;
+        let start = balance(by_large.two_words_of(product(start, self.d)?)?)?;
+        let k0_part = self.by_d.one_word_of(times_word(large, 3 * ONE))?;
+        let k0_part = self.by_d.one_word_of(times_word(small, k0_part.checked_mul(3)?))?;
+        let sum = balance(large + small)?;
+        self.solve(&Given { start, k0_part: k0_part.checked_mul(3)?, sum, limit: self.limit_for(large) })
+    }
+
+    const fn is_accepted(&self, x: u128) -> bool {
+        self.accepted.0 <= x && x <= self.accepted.1
+    }
+
+    #[inline(always)]
+    fn limit_for(&self, largest: u128) -> u128 {
+        if largest > self.d { (largest / u128::from(PRECISION)).max(self.limit) } else { self.limit }
+    }
+
+    #[inline(always)]
+    fn solve(&self, given: &Given) -> Option<u128> {
+        let mut y = given.start;
+        for _ in 0..ROUNDS_MAX {
+            let before = y;
+            y = self.step(given, y)?;
+            let step = y.abs_diff(before);
+            if step < given.limit || (step + 1).checked_mul(u128::from(PRECISION)).is_some_and(|whole| whole <= y) {
+                return Some(y).filter(|y| self.is_accepted(*y));
+            }
+        }
+        None
+    }
+
+    #[inline(never)]
+    fn step(&self, given: &Given, y: u128) -> Option<u128> {
+        if y >> BALANCE_BITS != 0 {
+            return None;
+        }
+        let by_y = TwoWords::new(y)?;
+        let k0 = self.by_d.normal_word_of(times_word(self.by_d.moved_up(y)?, given.k0_part))?;
+        let by_k0 = OneWord::new(k0)?;
+        let sum = given.sum + y;
+        let distance = self.target.abs_diff(k0).checked_add(1)?;
+        let mul_1 = self.first_factor(distance)?;
+        let mul_2 = u128::from(2 * ONE) * u128::from(k0) / u128::from(distance) + u128::from(ONE);
+        let apart = product(sum.abs_diff(self.d), mul_2)?;
+        // Without `10^18 * y`, whose part of the slope is known, the quotient is mostly a single word.
+        let rest = if sum >= self.d { plus(mul_1, apart) } else { minus(mul_1, apart)? };
+        let slope = by_y.two_words_of(rest)?.checked_add(u128::from(ONE))?;
+        let rise = plus(times_word(y, ONE), rest);
+        let with_d = plus(rise, times_word(self.d, ONE));
+        let divided = [mul_1, with_d, times_word(sum, ONE)];
+        let [part, above, below] = match one_word(slope) {
+            Some(slope) => {
+                let by_slope = OneWord::new(slope)?;
+                let [a, b, c] = divided;
+                [by_slope.two_words_of(a)?, by_slope.two_words_of(b)?, by_slope.two_words_of(c)?]
+            }
+            None => over_longer(slope, divided)?,
+        };
+        // The contract takes `part * 10^18 / K0` and then `part` off: the floor of the difference is the difference.
+        if k0 <= ONE {
+            let more = by_k0.two_words_of(times_word(part, ONE - k0))?;
+            above.checked_add(more)?.checked_sub(below)
+        } else {
+            let less = by_k0.two_words_of(plus(times_word(part, k0 - ONE), [k0 - 1, 0, 0]))?;
+            above.checked_sub(below)?.checked_sub(less)
+        }
+    }
+
+    /// `D * g^2 / (A * gamma^2)`, of 10^18, below 2^184.
+    #[inline(always)]
+    fn first_factor(&self, distance: u64) -> Option<Three> {
+        let (whole, part) = self.d_over_gamma;
+        let factor = u128::from(whole) * u128::from(distance);
+        let part = self.by_gamma.normal_word_of(u128::from(part) * u128::from(distance))?;
+        let factor = factor.checked_add(u128::from(part))?;
+        let product = match distance.checked_mul(A_ONE) {
+            Some(distance) => times_word(factor, distance),
+            None => times_word(factor.checked_mul(u128::from(A_ONE))?, distance),
+        };
+        let factor = self.by_a.divide(product)?;
+        (factor[2] >> 56 == 0).then_some(factor)
+    }
+}
+
+/// Three quotients by a slope of two words.
+#[inline(never)]
+fn over_longer(slope: u128, [a, b, c]: [Three; 3]) -> Option<[u128; 3]> {
+    let by_slope = TwoWords::new(slope)?;
+    Some([by_slope.two_words_of(a)?, by_slope.two_words_of(b)?, by_slope.two_words_of(c)?])
+}
