@@ -1,11 +1,13 @@
 //! Products and quotients that do not lose bits on the way.
 
 pub(crate) mod division;
+mod inverse;
 mod short;
 pub(crate) mod words;
 
 use ruint::aliases::U256;
 
+pub(super) use self::inverse::{Inverse, divide_near};
 pub(super) use self::short::divide_short;
 
 use self::division::{Quotient, divide};

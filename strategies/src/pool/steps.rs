@@ -3,7 +3,8 @@
 //! Between two stops of [`concentrated_liquidity`](super::concentrated_liquidity)'s loop (initialised ticks and the edges of
 //! bitmap words, which differ by direction) nothing depends on where a swap began. A [`StepTable`] keeps those steps for
 //! both directions: the stops' prices, the liquidity between them, and sums of what the steps take and give. A quote is
-//! then one step from the price to the first stop, a search in the sums, and one step that uses up the rest.
+//! then one step from the price to the first stop, a search in the sums, and one step that uses up the rest. The first of
+//! these depends on the price alone, so it is kept too; a quote from a price that the table was not told computes it.
 //!
 //! That is exact, to the unit, for this reason. With `a` the input of a step rounded up, `f` its fee in parts per million
 //! and `k = 10^6 - f`, the contract goes all the way to the stop when `floor(r k / 10^6) >= a` for what remains, `r`. `a` is
@@ -25,6 +26,7 @@ mod narrow;
 mod outcome;
 mod quick;
 mod side;
+mod start;
 mod walk;
 
 use ruint::aliases::U256;
@@ -39,8 +41,8 @@ use self::walk::Walk;
 use super::concentrated_liquidity::{Rules, SwapResult, V3View};
 use super::{AmountSpecified, QuoteError};
 
-/// Steps that a table of the ordinary size holds ahead of the price, in each direction. With the hundred bytes of each and a
-/// quarter of them behind the price that makes 64 kB for a pool of so many ticks, and little for most.
+/// Steps that a table of the ordinary size holds ahead of the price, in each direction. With the 130 bytes of each and a
+/// quarter of them behind the price that makes 84 kB for a pool of so many ticks, and little for most.
 pub const STEPS_AHEAD: usize = 256;
 
 /// The steps of one pool around its price, in both directions.
@@ -108,15 +110,16 @@ impl StepTable {
     /// Notes where the price is now, after a swap; whether enough is held around it. When not, quotes stay as they are, but
     /// some take the loop's time until the table is built again.
     ///
-    /// Latency: a search among the steps.
+    /// Latency: a search among the steps, and the two amounts of the step to the first of them, each way.
     pub fn follow(&mut self, view: &V3View<'_>) -> bool {
         let mut is_roomy = true;
-        for (zero_for_one, side) in [true, false].into_iter().zip(&mut self.sides) {
+        for ((zero_for_one, side), fee_ppm) in [true, false].into_iter().zip(&mut self.sides).zip(self.fees_ppm) {
             let Some(at) = side.position(zero_for_one, view.tick) else {
                 is_roomy = false;
                 continue;
             };
             side.at = at;
+            side.start = side.start_of(at, view, zero_for_one, fee_ppm);
             is_roomy &= side.is_roomy(at, self.extent);
         }
         is_roomy
@@ -182,10 +185,8 @@ impl StepTable {
     /// # Errors
     /// As there.
     pub fn swap_exact_in(&self, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Result<SwapResult, QuoteError> {
-        if let Some(outcome) =
-            self.side(view, zero_for_one).and_then(|side| swap_in_narrow(side, view, zero_for_one, amount))
-        {
-            return outcome.swap();
+        if let Some(swap) = self.swap_in_narrow(view, zero_for_one, amount) {
+            return Ok(swap);
         }
         self.exact_in(view, zero_for_one, amount)?.swap()
     }
@@ -237,10 +238,9 @@ impl StepTable {
         specified: AmountSpecified,
     ) -> Result<SwapResult, QuoteError> {
         if let AmountSpecified::ExactIn(amount) = specified
-            && let Some(outcome) =
-                self.side(view, zero_for_one).and_then(|side| swap_in_narrow(side, view, zero_for_one, amount))
+            && let Some(swap) = self.swap_in_narrow(view, zero_for_one, amount)
         {
-            return outcome.swap();
+            return Ok(swap);
         }
         self.swap_to_the_end(Rules::V4, view, zero_for_one, specified)?.swap()
     }
@@ -266,6 +266,12 @@ impl StepTable {
     #[inline]
     fn quote_in_narrow(&self, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Option<StepQuote> {
         quote_in_narrow(self.side(view, zero_for_one)?, view, zero_for_one, amount)
+    }
+
+    /// The same of a swap.
+    #[inline]
+    fn swap_in_narrow(&self, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Option<SwapResult> {
+        swap_in_narrow(self.side(view, zero_for_one)?, view, zero_for_one, amount)
     }
 
     /// The steps of a direction, unless they are another pool's for sure.

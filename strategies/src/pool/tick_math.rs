@@ -5,6 +5,7 @@
 use ruint::aliases::U256;
 
 use super::QuoteError;
+use super::full_math::words::{high_word, low_word};
 
 /// Lowest tick: `log_1.0001(2^-128)`, rounded in. Source: `TickMath.MIN_TICK`.
 pub const MIN_TICK: i32 = -887_272;
@@ -96,7 +97,7 @@ fn mul_high(a: u128, b: u128) -> u128 {
 /// Greatest tick whose price is at most `sqrt_price_x96`: `getTickAtSqrtRatio`.
 ///
 /// The contract squares the price fourteen times to come to two ticks, and compares the price with that of the higher one. A
-/// table and a straight line between two of its entries come as near, and leave the comparison out for 24 prices of 25.
+/// table and a parabola between two of its entries come nearer, and leave the comparison out for 499 prices of 500.
 ///
 /// # Errors
 /// [`QuoteError::InvalidPoolState`] for a price outside `MIN_SQRT_RATIO..MAX_SQRT_RATIO`.
@@ -105,8 +106,22 @@ pub fn get_tick_at_sqrt_ratio(sqrt_price_x96: U256) -> Result<i32, QuoteError> {
     if sqrt_price_x96 < MIN_SQRT_RATIO || sqrt_price_x96 >= MAX_SQRT_RATIO {
         return Err(QuoteError::InvalidPoolState);
     }
-    let (low, high) = tick_bounds(sqrt_price_x96);
+    let (exponent, mantissa) = leading_bits(sqrt_price_x96);
+    let (low, high) = tick_bounds(exponent, mantissa);
     if low == high { Ok(low) } else { tick_at_or_above(low, sqrt_price_x96) }
+}
+
+/// The same of a price of 128 bits; `None` for one below the domain.
+#[inline]
+pub(super) fn tick_at_narrow(sqrt_price_x96: u128) -> Option<i32> {
+    const ZEROS_MAX: u32 = 128 - 33;
+    let zeros = sqrt_price_x96.leading_zeros();
+    // The lowest price has 33 bits.
+    if zeros >= ZEROS_MAX && U256::from(sqrt_price_x96) < MIN_SQRT_RATIO {
+        return None;
+    }
+    let (low, high) = tick_bounds(31 - i64::from(zeros), high_word(sqrt_price_x96 << zeros));
+    if low == high { Some(low) } else { tick_at_or_above(low, U256::from(sqrt_price_x96)).ok() }
 }
 
 /// The tick above `low` if the price is not below it, else `low`.
@@ -122,49 +137,73 @@ const TICK_DIGITS: u32 = 24;
 const TICKS_PER_LOG_2_X64: u128 = 255_738_958_999_603_826_347_141;
 /// Pieces that a doubling of the price is cut into.
 const PIECES: usize = 256;
-/// Ticks from a power of two to each piece's start, rounded down.
-const TICKS_OF_PIECE: [u64; PIECES + 1] = ticks_of_pieces();
-/// A logarithm lies above the straight line between two of its points, here by 0.0382 ticks at most: `13863.6 / (8 ln 2 256^2)`.
-/// What the line, the table and the prices of ticks are rounded by is below a thousandth of a tick.
-const ERROR_ABOVE: i64 = (1 << TICK_DIGITS) / 25;
-const ERROR_BELOW: i64 = (1 << TICK_DIGITS) / 1_000;
+/// Ticks from a power of two to each piece's start and end.
+const TICKS_OF_PIECE: [Piece; PIECES] = pieces();
+/// Ticks of a whole doubling.
+const TICKS_OF_DOUBLING: i64 = ticks_of(PIECES).cast_signed();
+/// Between two of its points a logarithm lies above the straight line, here by 0.0382 ticks at most, and near a parabola, here
+/// by a three thousandth. That, and what the line, the table and the prices of ticks are rounded by, is below a thousandth.
+const ERROR: i64 = (1 << TICK_DIGITS) / 1_000;
 
-const fn ticks_of_pieces() -> [u64; PIECES + 1] {
-    const LOG_DIGITS: u32 = 40;
-    let mut ticks = [0; PIECES + 1];
+/// The logarithm between two of its points.
+#[derive(Clone, Copy)]
+struct Piece {
+    /// At the first one, rounded down.
+    start: u64,
+    /// From there to the other, times 2^9; less than 2^39.
+    rise: u64,
+    /// How high the parabola stands above the line, in units of a square of the way: `T / (2 ln 2 256^2 m^2)`, times `2^9`,
+    /// where `T` are the ticks of a doubling and `m` is the middle of the piece, from one to two.
+    curve: u64,
+}
+
+const fn pieces() -> [Piece; PIECES] {
+    let mut pieces = [Piece { start: 0, rise: 0, curve: 0 }; PIECES];
     let mut piece = 0;
-    while piece <= PIECES {
-        // The whole doubling has no fraction, and one in front.
-        let mut log = if piece == PIECES { 1 } else { 0 };
-        let mut mantissa = if piece == PIECES { 1 << 127 } else { ((PIECES + piece) as u128) << 119 };
-        let mut digit = 0;
-        while digit < LOG_DIGITS {
-            let (high, low) = widening_mul(mantissa, mantissa);
-            log = log << 1 | high >> 127;
-            mantissa = if high >> 127 == 1 { high } else { high << 1 | low >> 127 };
-            digit += 1;
-        }
-        ticks[piece] = ((log * TICKS_PER_LOG_2_X64) >> (64 + LOG_DIGITS - TICK_DIGITS)) as u64;
+    while piece < PIECES {
+        let (start, end) = (ticks_of(piece), ticks_of(piece + 1));
+        let middle = (2 * (PIECES + piece) + 1) as u64;
+        let curve = (CURVE + middle * middle / 2) / (middle * middle);
+        pieces[piece] = Piece { start, rise: (end - start) << 9, curve };
         piece += 1;
     }
-    ticks
+    pieces
+}
+
+/// `T / (2 ln 2 256^2) 512^2`, `2^24` digits of a tick, over `2^15`: the curve of a piece around one, times its middle's square.
+const CURVE: u64 = 20_481_024;
+
+/// Ticks from a power of two to a piece's start, rounded down.
+const fn ticks_of(piece: usize) -> u64 {
+    const LOG_DIGITS: u32 = 40;
+    // The whole doubling has no fraction, and one in front.
+    let mut log = if piece == PIECES { 1 } else { 0 };
+    let mut mantissa = if piece == PIECES { 1 << 127 } else { ((PIECES + piece) as u128) << 119 };
+    let mut digit = 0;
+    while digit < LOG_DIGITS {
+        let (high, low) = widening_mul(mantissa, mantissa);
+        log = log << 1 | high >> 127;
+        mantissa = if high >> 127 == 1 { high } else { high << 1 | low >> 127 };
+        digit += 1;
+    }
+    low_word((log * TICKS_PER_LOG_2_X64) >> (64 + LOG_DIGITS - TICK_DIGITS))
 }
 
 /// The two ticks between which the answer lies; most often equal, and never more than one apart.
 ///
 /// Neither falls when the price rises, so what holds at the first and the last price of a tick holds at all of its prices:
-/// that is how a test shows it for every tick. `sqrt_price_x96` must be in the price domain.
+/// that is how a test shows it for every tick. The price must be in the price domain.
 #[inline]
-fn tick_bounds(sqrt_price_x96: U256) -> (i32, i32) {
-    let (exponent, mantissa) = leading_bits(sqrt_price_x96);
-    // The bit in front is not looked at; eight choose the piece, and 32 say how far into it.
-    let piece = usize::from(mantissa.to_be_bytes()[0] & 0x7f) << 1 | usize::from(mantissa.to_be_bytes()[1] >> 7);
-    let into_piece = mantissa << 9 >> 32;
-    let (start, end) = (TICKS_OF_PIECE[piece], TICKS_OF_PIECE[piece + 1]);
-    // A piece has 31 bits at most.
-    let ticks = start + (((end - start) * into_piece) >> 32);
-    let ticks = exponent * TICKS_OF_PIECE[PIECES].cast_signed() + ticks.cast_signed();
-    (whole(ticks - ERROR_BELOW), whole(ticks + ERROR_ABOVE))
+fn tick_bounds(exponent: i64, mantissa: u64) -> (i32, i32) {
+    const WHOLE: u64 = 1 << 24;
+    // The bit in front is not looked at; eight choose the piece, and 24 say how far into it.
+    let [first, second, ..] = mantissa.to_be_bytes();
+    let Piece { start, rise, curve } = TICKS_OF_PIECE[usize::from(first << 1 | second >> 7)];
+    let into_piece = mantissa << 9 >> 40;
+    // Grows with the way into the piece, as the rise is more than the curve times the whole of it.
+    let risen = into_piece * (rise + curve * (WHOLE - into_piece));
+    let ticks = exponent * TICKS_OF_DOUBLING + start.cast_signed() + (risen >> 33).cast_signed();
+    (whole(ticks - ERROR), whole(ticks + ERROR))
 }
 
 /// The place of the first bit, counted from that of a price of one, and 64 bits from there on.
@@ -209,6 +248,8 @@ mod tests {
         for price in [U256::ZERO, MIN_SQRT_RATIO - U256::ONE, MAX_SQRT_RATIO, U256::MAX] {
             assert_eq!(get_tick_at_sqrt_ratio(price), Err(QuoteError::InvalidPoolState));
         }
+        assert_eq!((tick_at_narrow(0), tick_at_narrow(4_295_128_738)), (None, None));
+        assert_eq!(tick_at_narrow(4_295_128_739), Some(MIN_TICK));
     }
 
     /// Every price belongs to the tick at or below it. The bounds do not fall when the price rises, so that holding at both
@@ -222,12 +263,16 @@ mod tests {
             assert!(price < next);
             let last = next - U256::ONE;
             for edge in [price, last, price + ((last - price) >> 1_usize)] {
-                let (low, high) = tick_bounds(edge);
+                let (exponent, mantissa) = leading_bits(edge);
+                let (low, high) = tick_bounds(exponent, mantissa);
                 assert!(
                     low >= tick - 1 && low <= tick && high >= tick && high <= tick + 1 && high - low <= 1,
                     "{tick}"
                 );
                 assert_eq!(get_tick_at_sqrt_ratio(edge), Ok(tick));
+                if let Ok(edge) = u128::try_from(edge) {
+                    assert_eq!(tick_at_narrow(edge), Some(tick));
+                }
                 compared += u32::from(low != high);
             }
             price = next;

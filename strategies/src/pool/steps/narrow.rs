@@ -5,7 +5,7 @@
 //! formulas of [`swap_math`](super::super::swap_math) are used.
 
 use super::super::PPM;
-use super::super::full_math::{div_million, divide_short, mul_wide};
+use super::super::full_math::{Inverse, div_million, divide_near, mul_wide};
 
 /// A stretch of prices with one liquidity and one fee.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,8 @@ pub(super) struct Range {
     /// Not behind `from`.
     pub(super) to: u128,
     pub(super) liquidity: u128,
+    /// The liquidity's.
+    pub(super) inverse: Inverse,
     pub(super) zero_for_one: bool,
     /// Below a million.
     pub(super) fee_ppm: u32,
@@ -35,15 +37,35 @@ impl Range {
     /// reached.
     #[inline(always)]
     pub(super) fn exact_in(&self, amount: u128) -> Step {
-        // With twenty bits for the parts, 128 in all.
-        if amount >> 108 != 0 {
-            return Step::Wide;
-        }
+        let Some(spendable) = self.spendable(amount) else { return Step::Wide };
         if self.liquidity == 0 {
             return Step::Reached;
         }
-        let spendable = div_million(amount * u128::from(PPM - self.fee_ppm));
         if self.zero_for_one { self.add_0(spendable) } else { self.add_1(spendable) }
+    }
+
+    /// Whether an amount is enough to get to the end, told without a division; `None` when a number does not fit.
+    ///
+    /// Of token 0, the next price `L p / (L + s p)` is not above the end `t` when `L (p - t)` is at most `s p t`.
+    #[inline]
+    pub(super) fn is_crossed_by(&self, amount: u128) -> Option<bool> {
+        let spendable = self.spendable(amount)?;
+        if !self.zero_for_one {
+            let (net, is_exact) = token_1(self.liquidity, self.to.checked_sub(self.from)?)?;
+            return Some(spendable > net || spendable == net && is_exact);
+        }
+        let (low, high) = mul_wide(self.liquidity, self.from.checked_sub(self.to)?);
+        let needed = [high >> 32, high << 96 | low >> 32, low << 96];
+        let (low, high) = mul_wide(self.from, self.to);
+        let ((low, carried), (middle, high)) = (mul_wide(low, spendable), mul_wide(high, spendable));
+        let (middle, is_carried) = middle.overflowing_add(carried);
+        Some([high + u128::from(is_carried), middle, low] >= needed)
+    }
+
+    /// An amount without the fee; `None` for one of more than 108 bits: with twenty for the parts it has 128 in all.
+    #[inline(always)]
+    fn spendable(&self, amount: u128) -> Option<u128> {
+        (amount >> 108 == 0).then(|| div_million(amount * u128::from(PPM - self.fee_ppm)))
     }
 
     /// Token 0 comes in.
@@ -54,7 +76,7 @@ impl Range {
         let high = high.checked_add((self.liquidity >> 32) + u128::from(is_carried));
         let (low_product, high_product) = mul_wide(self.liquidity, self.from);
         let numerator = [low_product << 96, high_product << 96 | low_product >> 32, high_product >> 32];
-        let Some((quotient, is_exact)) = high.and_then(|high| divide_short(numerator, [low, high])) else {
+        let Some((quotient, is_exact)) = high.and_then(|high| divide_near(numerator, [low, high])) else {
             return Step::Wide;
         };
         // Not above the price before, so one more fits where something remains.
@@ -68,7 +90,7 @@ impl Range {
     /// Token 1 comes in.
     #[inline(always)]
     fn add_1(&self, amount: u128) -> Step {
-        let rise = divide_short([amount << 96, amount >> 32, 0], [self.liquidity, 0]);
+        let rise = self.inverse.divide([amount << 96, amount >> 32, 0], self.liquidity);
         // A rise of more than 128 bits is beyond any end that has 128.
         let Some(sqrt_price) = rise.and_then(|(rise, _)| self.from.checked_add(rise)) else { return Step::Reached };
         if sqrt_price >= self.to {
@@ -104,7 +126,7 @@ impl Range {
 fn token_0(liquidity: u128, lower: u128, upper: u128) -> Option<(u128, bool)> {
     let (low, high) = mul_wide(liquidity, upper.checked_sub(lower)?);
     let (low_product, high_product) = mul_wide(upper, lower);
-    divide_short([low << 96, high << 96 | low >> 32, high >> 32], [low_product, high_product])
+    divide_near([low << 96, high << 96 | low >> 32, high >> 32], [low_product, high_product])
 }
 
 /// `liquidity * difference / 2^96`, rounded down, and whether nothing was cut off.
@@ -133,7 +155,7 @@ mod tests {
             let from = from.max(1 << 33);
             let to = if is_near { from.saturating_sub((from >> nearness) / 2 + other % 3) } else { other };
             let (from, to) = if fee_ppm % 2 == 0 { (from, to.max(1)) } else { (to.max(1), from) };
-            Range { from, to, liquidity, zero_for_one: from >= to, fee_ppm }
+            Range { from, to, liquidity, inverse: Inverse::of(liquidity), zero_for_one: from >= to, fee_ppm }
         })
     }
 
@@ -148,6 +170,9 @@ mod tests {
             }
             (Step::Reached, Ok(None)) | (Step::Wide, _) => {}
             (step, expected) => panic!("{step:?} against {expected:?}: {range:?} {amount}"),
+        }
+        if let Some(is_crossed) = range.is_crossed_by(amount).filter(|_| step != Step::Wide) {
+            assert_eq!(is_crossed, step == Step::Reached, "{range:?} {amount}");
         }
         step
     }
@@ -178,7 +203,7 @@ mod tests {
             use super::super::super::tick_math::get_sqrt_ratio_at_tick;
             let price = |tick| u128::try_from(get_sqrt_ratio_at_tick(tick).expect("in the domain")).expect("128 bits");
             let (from, to) = if zero_for_one { (price(tick + width), price(tick)) } else { (price(tick), price(tick + width)) };
-            let range = Range { from, to, liquidity, zero_for_one, fee_ppm };
+            let range = Range { from, to, liquidity, inverse: Inverse::of(liquidity), zero_for_one, fee_ppm };
             if let Some((gross, _)) = range.whole().filter(|(gross, _)| gross >> 100 == 0) {
                 prop_assert_ne!(check(range, gross / 100 * part), Step::Wide);
             }

@@ -4,13 +4,11 @@ use ruint::aliases::U256;
 
 use super::super::PPM;
 use super::super::concentrated_liquidity::{SwapResult, V3View};
-use super::super::tick_math::{MAX_TICK, MIN_TICK};
+use super::super::tick_math::{MAX_TICK, MIN_TICK, tick_at_narrow};
 use super::narrow::{Range, Step};
-use super::outcome::{Outcome, StepQuote};
+use super::outcome::StepQuote;
 use super::side::{Side, search};
-
-/// Prices above this one can fall: `MIN_SQRT_RATIO + 1`, where a swap without a limit ends.
-const PRICE_MIN: u128 = 4_295_128_740;
+use super::start::{Start, narrow};
 
 /// What [`swap_without_limit`](super::answer::swap_without_limit) answers in that case, under either contract's rules, but for
 /// what only a swap leaves behind; `None` in any other, and in that of an error.
@@ -23,9 +21,19 @@ pub(super) fn quote_in_narrow(side: &Side, view: &V3View<'_>, zero_for_one: bool
 
 /// The same with all that a swap leaves behind.
 #[inline]
-pub(super) fn swap_in_narrow(side: &Side, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Option<Outcome> {
+pub(super) fn swap_in_narrow(side: &Side, view: &V3View<'_>, zero_for_one: bool, amount: U256) -> Option<SwapResult> {
     let (quick, end) = Quick::swap(side, view, zero_for_one, amount)?;
-    quick.outcome(&end, amount)
+    quick.result(&end, amount)
+}
+
+/// The step that uses up the rest.
+struct Last {
+    /// The node that it does not go beyond.
+    at: usize,
+    range: Range,
+    /// Nothing when the steps before used up all, on the node.
+    amount_in: u128,
+    amount_out_before: u128,
 }
 
 /// Where a swap ends.
@@ -38,15 +46,6 @@ struct End {
     is_on: bool,
     /// Whether the last step moved the price.
     has_moved: bool,
-}
-
-/// A number that has 128 bits.
-#[inline]
-const fn narrow(value: U256) -> Option<u128> {
-    match *value.as_limbs() {
-        [low, high, 0, 0] => Some((high as u128) << 64 | low as u128),
-        _ => None,
-    }
 }
 
 /// A swap under way, from before node `first`.
@@ -66,102 +65,122 @@ impl<'a> Quick<'a> {
         if view.fee_ppm >= PPM || !is_tick_known || !(MIN_TICK..MAX_TICK).contains(&view.tick) {
             return None;
         }
-        let quick = Self { side, view, zero_for_one, first: side.position(zero_for_one, view.tick)? };
-        let range = quick.first_range()?;
-        let end = match quick.near(range, total) {
-            Step::Inside { sqrt_price, amount_out } => {
-                let has_moved = sqrt_price != range.from;
-                End { sqrt_price, amount_out, at: quick.first, is_on: false, has_moved }
+        let (quick, end) = match &side.start {
+            Some(start) if start.is_of(view) => {
+                let quick = Self { side, view, zero_for_one, first: side.at };
+                let end = quick.end(&quick.last(start, total)?)?;
+                (quick, end)
             }
-            Step::Reached => quick.far(range, total)?,
-            Step::Wide => return None,
+            _ => {
+                let quick = Self { side, view, zero_for_one, first: side.position(zero_for_one, view.tick)? };
+                let end = quick.end_from_elsewhere(total)?;
+                (quick, end)
+            }
         };
         // Too much for an `int128`; V3 would give it, V4 not.
         (end.amount_out >> 127 == 0).then_some((quick, end))
     }
 
-    fn outcome(&self, end: &End, amount_in: U256) -> Option<Outcome> {
+    fn result(&self, end: &End, amount_in: U256) -> Option<SwapResult> {
         let node = self.side.nodes.get(end.at)?;
         let crossed = node.ticks_before.checked_sub(self.side.nodes.get(self.first)?.ticks_before)?;
-        // A price that did not move leaves the tick alone, also one just crossed downwards.
-        let stop = if end.is_on { Some(end.at) } else { end.at.checked_sub(1).filter(|_| end.at > self.first) };
-        let tick = match stop {
-            Some(stop) => *self.side.stops.get(stop)? - i32::from(self.zero_for_one),
-            None => self.view.tick,
-        };
-        let result = SwapResult {
+        Some(SwapResult {
             amount_in,
             amount_out: U256::from(end.amount_out),
             sqrt_price_x96: U256::from(end.sqrt_price),
-            tick,
+            tick: self.tick(end)?,
             liquidity: if end.is_on { node.liquidity_after } else { node.liquidity },
             ticks_crossed: crossed + u32::from(end.is_on && node.is_initialised),
             is_partial: false,
-        };
-        Some(Outcome { result, is_tick_of_price: !end.is_on && end.has_moved })
-    }
-
-    /// From the price to the first node; `None` when the table is of another pool.
-    #[inline]
-    fn first_range(&self) -> Option<Range> {
-        let node = self.side.nodes.get(self.first)?;
-        let price = narrow(self.view.sqrt_price_x96).filter(|price| *price > PRICE_MIN)?;
-        let to = narrow(node.sqrt_price)?;
-        let start = self.side.start_price(self.first).map_or(Some(price), narrow)?;
-        let is_inside = if self.zero_for_one { to <= price && price <= start } else { to >= price && price >= start };
-        (is_inside && node.liquidity == self.view.liquidity).then_some(Range {
-            from: price,
-            to,
-            liquidity: node.liquidity,
-            zero_for_one: self.zero_for_one,
-            fee_ppm: self.view.fee_ppm,
         })
     }
 
-    fn is_like(&self, last: usize) -> bool {
-        self.side.is_like(self.view.ticks, self.zero_for_one, self.view.tick, self.first, last)
+    #[inline]
+    fn tick(&self, end: &End) -> Option<i32> {
+        if !end.is_on && end.has_moved {
+            return tick_at_narrow(end.sqrt_price);
+        }
+        // A price that did not move leaves the tick alone, also one just crossed downwards.
+        let stop = if end.is_on { Some(end.at) } else { end.at.checked_sub(1).filter(|_| end.at > self.first) };
+        match stop {
+            Some(stop) => Some(*self.side.stops.get(stop)? - i32::from(self.zero_for_one)),
+            None => Some(self.view.tick),
+        }
     }
 
-    /// A swap that ends in the first step, if it does; of another pool's table, [`Step::Wide`].
+    #[inline(always)]
+    fn last(&self, &Start { range, gross, output, .. }: &Start, total: u128) -> Option<Last> {
+        if total < gross { Some(self.near(range, total)) } else { self.far(range, (gross, output), total) }
+    }
+
+    /// A swap from a price that the table was not told.
+    #[inline(never)]
+    fn end_from_elsewhere(&self, total: u128) -> Option<End> {
+        let V3View { sqrt_price_x96, liquidity, fee_ppm, .. } = *self.view;
+        let first = self.side.range_from(self.first, sqrt_price_x96, self.zero_for_one, fee_ppm)?;
+        let first = Some(first).filter(|first| first.liquidity == liquidity)?;
+        // The first step is the end of one of the table's. What is small beside that one is seldom enough: then trying takes
+        // less time than telling, else telling less than trying in vain.
+        let is_crossed = match self.whole_of_first() {
+            Some(whole) if total >= whole => true,
+            Some(whole) if total < whole / 4 => false,
+            _ => first.is_crossed_by(total)?,
+        };
+        let end = if is_crossed { None } else { self.end(&self.near(first, total)) };
+        end.or_else(|| self.end(&self.far(first, first.whole()?, total)?))
+    }
+
+    /// Input of the table's step to the first node.
     #[inline]
-    fn near(&self, range: Range, total: u128) -> Step {
+    fn whole_of_first(&self) -> Option<u128> {
         let gross = &self.side.gross;
-        let before =
-            self.side.start_price(self.first).and(self.first.checked_sub(1)).and_then(|before| gross.get(before));
-        let whole = before.and_then(|before| gross.get(self.first)?.checked_sub(*before));
-        // The first step is the end of the table's, whose whole is enough for it.
-        if whole.is_some_and(|whole| total >= whole) {
-            return Step::Reached;
-        }
-        match range.exact_in(total) {
-            Step::Inside { .. } if !self.is_like(self.first) => Step::Wide,
-            step => step,
-        }
+        let before = self.side.start_price(self.first).and(self.first.checked_sub(1))?;
+        gross.get(self.first)?.checked_sub(*gross.get(before)?)
     }
 
-    /// A swap that goes past the first node.
-    #[inline]
-    fn far(&self, range: Range, total: u128) -> Option<End> {
+    /// The first step is the last.
+    #[inline(always)]
+    const fn near(&self, range: Range, total: u128) -> Last {
+        Last { at: self.first, range, amount_in: total, amount_out_before: 0 }
+    }
+
+    /// The last step of a swap that goes past the first node.
+    #[inline(always)]
+    fn far(&self, first: Range, (first_gross, first_output): (u128, u128), total: u128) -> Option<Last> {
         let Side { nodes, gross, output, .. } = self.side;
-        let (first_gross, first_output) = range.whole()?;
         let sought = gross.get(self.first)?.checked_add(total.checked_sub(first_gross)?)?;
-        let found = search(gross, self.first, sought);
-        let (to, &sum) = (nodes.get(found)?, gross.get(found)?);
-        let before = if sum == sought { found } else { found.checked_sub(1)? };
+        let at = search(gross, self.first, sought);
+        let (to, &sum) = (nodes.get(at)?, gross.get(at)?);
+        let before = if sum == sought { at } else { at.checked_sub(1)? };
         let passed = output.get(before)?.checked_sub(*output.get(self.first)?)?;
-        let amount_out = first_output.checked_add(passed)?;
         let from = narrow(nodes.get(before)?.sqrt_price)?;
-        if !self.is_like(found) {
+        Some(Last {
+            at,
+            range: Range { from, to: narrow(to.sqrt_price)?, liquidity: to.liquidity, inverse: to.inverse, ..first },
+            amount_in: sought.checked_sub(*gross.get(before)?)?,
+            amount_out_before: first_output.checked_add(passed)?,
+        })
+    }
+
+    #[inline(always)]
+    fn end(&self, last: &Last) -> Option<End> {
+        let &Last { at, range, amount_in, amount_out_before } = last;
+        if !self.side.is_like(self.view.ticks, self.zero_for_one, self.view.tick, self.first, at) {
             return None;
         }
-        if sum == sought {
-            return Some(End { sqrt_price: from, amount_out, at: found, is_on: true, has_moved: true });
+        if amount_in == 0 {
+            return Some(End {
+                sqrt_price: range.from,
+                amount_out: amount_out_before,
+                at,
+                is_on: true,
+                has_moved: true,
+            });
         }
-        let left = sought.checked_sub(*gross.get(before)?)?;
-        match (Range { from, to: narrow(to.sqrt_price)?, liquidity: to.liquidity, ..range }).exact_in(left) {
-            Step::Inside { sqrt_price, amount_out: last } => {
-                let (amount_out, has_moved) = (amount_out.checked_add(last)?, sqrt_price != from);
-                Some(End { sqrt_price, amount_out, at: found, is_on: false, has_moved })
+        match range.exact_in(amount_in) {
+            Step::Inside { sqrt_price, amount_out } => {
+                let (amount_out, has_moved) = (amount_out_before.checked_add(amount_out)?, sqrt_price != range.from);
+                Some(End { sqrt_price, amount_out, at, is_on: false, has_moved })
             }
             Step::Reached | Step::Wide => None,
         }

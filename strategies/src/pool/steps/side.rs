@@ -3,6 +3,9 @@
 use alphapulse_protocol::replica::TickLiquidity;
 use ruint::aliases::U256;
 
+use super::super::full_math::Inverse;
+use super::start::Start;
+
 /// Where a step ends, and the step that ends there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Node {
@@ -10,6 +13,8 @@ pub(super) struct Node {
     pub(super) sqrt_price: U256,
     /// Active on the way here.
     pub(super) liquidity: u128,
+    /// Of the liquidity on the way here.
+    pub(super) inverse: Inverse,
     /// Active beyond.
     pub(super) liquidity_after: u128,
     /// Initialised ticks among the nodes before this one.
@@ -46,6 +51,8 @@ pub(super) struct Side {
     pub(super) seen_start: usize,
     /// Node that the price was before when last looked at.
     pub(super) at: usize,
+    /// The step from the price to that node, unless it takes more than 128 bits.
+    pub(super) start: Option<Start>,
     /// Whether the nodes end because something other than the bound ends them.
     pub(super) is_complete: bool,
 }
@@ -64,7 +71,7 @@ impl Side {
         self.gross.clear();
         self.output.clear();
         self.seen.clear();
-        (self.seen_start, self.at) = (0, 0);
+        (self.seen_start, self.at, self.start) = (0, 0, None);
         (self.is_complete, self.is_first_a_stop) = (true, true);
     }
 

@@ -80,6 +80,32 @@ fn table_of_other_ticks_is_passed_over_only_where_it_matters() {
     }
 }
 
+/// The first step is known from where the price was last looked at. From anywhere else it is computed, to the same end.
+#[test]
+fn first_step_known_beforehand_is_the_one_that_is_computed() {
+    let ticks = ladder();
+    let mut view = view(&ticks);
+    let mut steps = StepTable::default();
+    steps.build(&view, [3000; 2]);
+    for moved in [0_usize, 1, 60, 80, 87] {
+        let elsewhere = steps.clone();
+        view.sqrt_price_x96 += U256::ONE << moved;
+        assert!(steps.follow(&view));
+        for zero_for_one in [true, false] {
+            let start = steps.sides[index(zero_for_one)].start.expect("128 bits");
+            assert!(start.is_of(&view) && !elsewhere.sides[index(zero_for_one)].start.expect("128 bits").is_of(&view));
+            for amount in [1, start.gross / 2, start.gross - 1, start.gross, start.gross + 1, 2 * start.gross] {
+                let amount = U256::from(amount);
+                let expected = super::super::concentrated_liquidity::quote_exact_in(&view, zero_for_one, amount);
+                assert_eq!(steps.swap_exact_in(&view, zero_for_one, amount), expected, "{moved} {amount}");
+                assert_eq!(elsewhere.swap_exact_in(&view, zero_for_one, amount), expected, "{moved} {amount}");
+                let quote = steps.quote_exact_in(&view, zero_for_one, amount);
+                assert_eq!(quote, expected.map(StepQuote::from));
+            }
+        }
+    }
+}
+
 /// Another fee, spacing or range of known ticks leaves nothing of a table.
 #[test]
 fn table_of_another_pool_is_passed_over() {

@@ -4,6 +4,7 @@ use ruint::aliases::U256;
 
 use super::super::PPM;
 use super::super::concentrated_liquidity::V3View;
+use super::super::full_math::Inverse;
 use super::super::swap_math::whole_step;
 use super::super::tick_bitmap::{TickCursor, WORD_SLOTS, word_edge};
 use super::super::tick_math::{MAX_TICK, MIN_TICK, get_sqrt_ratio_at_tick};
@@ -53,6 +54,7 @@ impl<'a> Walk<'a> {
         }
         let at = walk.side.position(zero_for_one, view.tick).unwrap_or(0);
         walk.side.at = at;
+        walk.side.start = walk.side.start_of(at, view, zero_for_one, view.fee_ppm);
     }
 
     /// Begins before the node at `tick`, which becomes the first.
@@ -76,6 +78,7 @@ impl<'a> Walk<'a> {
         side.nodes.push(Node {
             sqrt_price: view.sqrt_price_x96,
             liquidity: view.liquidity,
+            inverse: Inverse::default(),
             liquidity_after: view.liquidity,
             ticks_before: 0,
             is_initialised: false,
@@ -117,6 +120,7 @@ impl<'a> Walk<'a> {
         let node = Node {
             sqrt_price,
             liquidity: self.liquidity,
+            inverse: self.inverse(stop),
             liquidity_after,
             ticks_before: u32::try_from(self.side.seen.len()).ok()?,
             is_initialised: net.is_some(),
@@ -170,6 +174,12 @@ impl<'a> Walk<'a> {
         let is_stop = self.last_at > 0 || self.last.is_first_a_stop;
         let is_same = is_stop && self.last.stops.get(self.last_at) == Some(&stop);
         self.last.nodes.get(self.last_at).filter(|_| is_same)
+    }
+
+    /// The inverse of the liquidity, from the last list when it has it.
+    fn inverse(&self, stop: i32) -> Inverse {
+        let last = self.last_node(stop).filter(|node| node.liquidity == self.liquidity);
+        last.map_or_else(|| Inverse::of(self.liquidity), |node| node.inverse)
     }
 
     /// Input and output from the first node to the next one.
