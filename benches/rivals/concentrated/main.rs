@@ -64,6 +64,8 @@ struct Contender {
     name: &'static str,
     /// Least ratio to ours, where one is asked for.
     gate: Option<f64>,
+    /// Whether it is ours by the table.
+    is_table: bool,
     quote: Quote,
     /// Quotes of one sample.
     quotes: u32,
@@ -78,11 +80,16 @@ struct Contender {
 impl Contender {
     fn new(name: &'static str, quote: impl FnMut(&Request) -> Option<U256> + 'static) -> Self {
         let (requests, samples) = (Vec::new(), Samples::default());
-        Self { name, gate: None, quote: Box::new(quote), quotes: 1, asked: 0, requests, wrong: 0, samples }
+        let quote = Box::new(quote);
+        Self { name, gate: None, is_table: false, quote, quotes: 1, asked: 0, requests, wrong: 0, samples }
     }
 
     fn gated(self, least: f64) -> Self {
         Self { gate: Some(least), ..self }
+    }
+
+    fn by_table(self) -> Self {
+        Self { is_table: true, ..self }
     }
 
     fn examine(&mut self, requests: &[(Request, U256)]) {
@@ -119,12 +126,16 @@ impl Contender {
     }
 }
 
-/// The first is who the others are held against.
+/// The first is who the others are held against. "After a move" is with a table that was built before the price moved by a unit,
+/// as quotes are until there is time to tell the table.
 fn contenders(state: &V3State, chain: Option<(V3Chain, u32)>) -> Vec<Contender> {
     let mut steps = StepTable::default();
     steps.build(&state.view(), [state.fee_ppm; 2]);
-    let (by_table, whole_table, by_loop) = (state.clone(), state.clone(), state.clone());
+    let (by_table, whole_table, by_loop, moved) = (state.clone(), state.clone(), state.clone(), state.clone());
     let whole_steps = steps.clone();
+    let before = V3State { sqrt_price_x96: state.sqrt_price_x96 + U256::ONE, ..state.clone() };
+    let mut steps_before = StepTable::default();
+    steps_before.build(&before.view(), [state.fee_ppm; 2]);
     let (math, sdk) = (by_math::Pool::new(state), by_sdk::Pool::new(state));
     let mut all = vec![
         Contender::new("ours, table of steps", move |request| {
@@ -134,7 +145,13 @@ fn contenders(state: &V3State, chain: Option<(V3Chain, u32)>) -> Vec<Contender> 
         Contender::new("ours, table of steps, with the tick", move |request| {
             let swap = whole_steps.swap_exact_in(&whole_table.view(), request.zero_for_one, request.amount);
             swap.ok().map(|swap| black_box(swap).amount_out)
-        }),
+        })
+        .by_table(),
+        Contender::new("ours, the same after a move", move |request| {
+            let swap = steps_before.swap_exact_in(&moved.view(), request.zero_for_one, request.amount);
+            swap.ok().map(|swap| black_box(swap).amount_out)
+        })
+        .by_table(),
         Contender::new("ours, step by step", move |request| {
             let swap = quote_exact_in(&by_loop.view(), request.zero_for_one, request.amount);
             swap.ok().map(|swap| black_box(swap).amount_out)
@@ -253,15 +270,27 @@ fn print(contenders: &[Contender]) {
     }
     println!();
     let Some((ours, others)) = contenders.split_first() else { return };
-    for Contender { name, gate, samples, requests, wrong, .. } in others {
-        let Ratio { value, interval: [low, high] } = ratio(&ours.samples, samples);
-        println!("{name} / ours: {value:.2} (95 % interval {low:.2} to {high:.2})");
-        if *wrong > 0 {
-            println!("peer wrong: {wrong} of {}", wrong + requests.len());
+    for other in others {
+        print_ratio(other, ours);
+    }
+    // A rival's quote ends with the tick of the price, so these of ours are the like of it.
+    let (alike, rivals): (Vec<_>, Vec<_>) = others.iter().partition(|other| other.gate.is_none());
+    for rival in rivals {
+        for ours in alike.iter().filter(|ours| ours.is_table) {
+            print_ratio(rival, ours);
         }
-        if let Some(least) = gate {
-            println!("gate: at least {least}: {}", if low >= *least { "met" } else { "MISSED" });
-        }
+    }
+}
+
+/// How often one's time the other's is, and whether that is what was asked for.
+fn print_ratio(Contender { name, gate, samples, requests, wrong, .. }: &Contender, ours: &Contender) {
+    let Ratio { value, interval: [low, high] } = ratio(&ours.samples, samples);
+    println!("{name} / {}: {value:.2} (95 % interval {low:.2} to {high:.2})", ours.name);
+    if *wrong > 0 {
+        println!("peer wrong: {wrong} of {}", wrong + requests.len());
+    }
+    if let Some(least) = gate {
+        println!("gate: at least {least}: {}", if low >= *least { "met" } else { "MISSED" });
     }
 }
 
