@@ -284,6 +284,7 @@ struct Counts {
     swaps: u32,
     refused: u32,
     losses: u32,
+    prepared: u32,
     scale_moved: u32,
     adjustment_ended: u32,
     in_a_ramp: u32,
@@ -383,6 +384,15 @@ impl Followed {
         let way = Way { token_in, token_out: (token_in + random.random_range(1..3)) % 3 };
         let amount = self.random_amount(self.view.state.balances[usize::from(token_in)], random);
         let quote = self.view.quote_exact_in(way, amount, self.at);
+        if let Some(prepared) = self.view.prepare() {
+            assert_eq!(
+                prepared.quote_exact_in(&self.view, way, amount, self.at),
+                quote,
+                "{way:?} {amount}: {:?}",
+                self.view
+            );
+            counts.prepared += 1;
+        }
         let ours = self.view.swap_exact_in(way, amount, self.at);
         let theirs = self.contract.exchange(&mut self.chain, way, amount);
         let place = format!("{:?} {way:?} {amount} at {}: {:?}", self.contract.generation, self.at, self.view);
@@ -448,12 +458,12 @@ fn follow(contract: &'static Contract, test: &'static str, default_seed: u64) ->
 fn tricrypto_s_state_equals_the_contract_s_after_every_swap() {
     let Some(counts) = follow(&TRICRYPTO_2, "curve_crypto tri by tricrypto2", 17) else { return };
     assert!(counts.swaps >= 200 && counts.refused >= 20 && counts.scale_moved >= 20 && counts.adjustment_ended >= 10);
-    assert!(counts.in_a_ramp >= 20 && counts.too_small_for_a_price >= 5);
+    assert!(counts.in_a_ramp >= 20 && counts.too_small_for_a_price >= 5 && counts.prepared >= 200);
 }
 
 #[test]
 fn tricrypto_ng_s_state_equals_the_contract_s_after_every_swap() {
     let Some(counts) = follow(&TRICRYPTO_USDC, "curve_crypto tri_ng by tricryptoUSDC", 19) else { return };
     assert!(counts.swaps >= 200 && counts.refused >= 20 && counts.scale_moved >= 20 && counts.losses >= 1);
-    assert!(counts.in_a_ramp >= 20);
+    assert!(counts.in_a_ramp >= 20 && counts.prepared >= 200);
 }

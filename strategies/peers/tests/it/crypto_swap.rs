@@ -102,6 +102,10 @@ fn compare(generation: CryptoSwapGeneration, seed: u64) {
             let held = pool.state.balances[usize::from(token_in)];
             let amount_in = U256::from(sized(&mut random, 129 - held.leading_zeros()));
             let ours = pool.quote_exact_in(way, amount_in, at);
+            if let Some(prepared) = pool.prepare() {
+                let quick = prepared.quote_exact_in(&pool, way, amount_in, at);
+                assert_eq!(quick, ours, "seed {seed}: {way:?} {amount_in} of {pool:?}");
+            }
             let theirs = peer(&pool).get_amount_out(usize::from(way.token_in), usize::from(way.token_out), amount_in);
             tally.add(match (ours, theirs) {
                 (Ok(ours), Some(theirs)) if ours == theirs => Verdict::Equal,

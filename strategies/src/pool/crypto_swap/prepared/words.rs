@@ -5,7 +5,7 @@
 use ruint::aliases::U256;
 
 use crate::pool::full_math::division::{reciprocal, reciprocal_of_two, three_by_two, two_by_one};
-use crate::pool::full_math::words::{high_word, join, low_word};
+use crate::pool::full_math::words::{high_word, join, low_word, shift_in};
 
 /// A number of three words, from the lowest.
 pub(super) type Three = [u64; 3];
@@ -193,8 +193,10 @@ impl TwoWords {
 
     /// `None` for a longer quotient. Most have one word, which takes half of the time.
     #[inline(always)]
-    pub(super) fn two_words_of(&self, a: Three) -> Option<u128> {
-        let [low, middle, high, top] = row([0; 3], a, self.scale);
+    pub(super) fn two_words_of(&self, [a, b, c]: Three) -> Option<u128> {
+        let shift = 128 - self.bits;
+        let [low, middle, high, top] =
+            [a << shift, shift_in(b, a, shift), shift_in(c, b, shift), shift_in(0, c, shift)];
         if top == 0 && join(high, middle) < self.divisor {
             return Some(u128::from(self.step(join(high, middle), low).0));
         }
