@@ -57,7 +57,10 @@ pub(super) fn check_d(d: U256) -> Result<(), QuoteError> {
 
 /// Refuses a balance whose share of `d` is outside `min..=10^20`, of 10^18.
 pub(super) fn check_fraction(x: U256, d: U256, min: U256) -> Result<(), QuoteError> {
-    within((of(x) * E18 / d).get()?, min, FRACTION.1)
+    // `low <= scaled / d <= high`, without the division.
+    let scaled = (of(x) * E18).get()?;
+    let is_within = scaled >= (of(min) * d).get()? && scaled < (of(FRACTION.1) * d + d).get()?;
+    if is_within { Ok(()) } else { Err(QuoteError::UnsafeValue) }
 }
 
 /// The numbers, the largest first.
