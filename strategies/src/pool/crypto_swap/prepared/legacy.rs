@@ -20,6 +20,8 @@ pub(super) struct Newton {
     d: u128,
     by_d: TwoWords,
     d_squared: Three,
+    /// `D`, and a third of it rounded down, multiplied.
+    third_of_square: Three,
     by_gamma: OneWord,
     by_a: Invariant,
     /// `D / gamma`, of 10^18, over `gamma` once more, and what remains, moved up as `gamma` is.
@@ -30,6 +32,22 @@ pub(super) struct Newton {
     limit: u128,
     /// Least and largest balance whose share of `d` a contract accepts.
     accepted: (u128, u128),
+    /// Three times each balance of the state, with what it divides by.
+    triples: [(u128, Option<TwoWords>); 3],
+    /// Of a `K0` of one, and of so many units less: where the loop starts, `K0` is one but for its floors.
+    first: [Factors; FIRST],
+}
+
+/// Values of `K0` whose factors are kept.
+const FIRST: usize = 8;
+
+/// What a round needs of `K0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Factors {
+    /// `D * g^2 / (A * gamma^2)`, of 10^18, below 2^184; `g` is `|gamma + 1 - K0|` and a unit.
+    mul_1: Three,
+    /// `1 + 2 * K0 / g`, of 10^18.
+    mul_2: u128,
 }
 
 /// What the loop needs of the coins that are given.
@@ -44,7 +62,7 @@ struct Given {
 
 impl Newton {
     /// `None` for numbers that are too long; `d` has two words.
-    pub(super) fn new(a: u64, gamma: u64, d: u128) -> Option<Self> {
+    pub(super) fn new(a: u64, gamma: u64, d: u128, xp: [u128; 3]) -> Option<Self> {
         let by_gamma = OneWord::new(gamma)?;
         let d_over_gamma = by_gamma.two_words_of(times_word(d, ONE))?;
         let gamma_wide = u128::from(gamma);
@@ -53,10 +71,11 @@ impl Newton {
         // `x * 10^18 / d >= share` where `x >= share * d / 10^18`, rounded up. The largest may be a little less than it could be.
         let below = |share: u128| by_one.two_words_of(product(d, share)?);
         let above = |share: u128| by_one.two_words_of(minus(plus(product(d, share)?, [ONE, 0, 0]), [1, 0, 0])?);
-        Some(Self {
+        let mut new = Self {
             d,
             by_d: TwoWords::new(d)?,
             d_squared: product(d, d)?,
+            third_of_square: product(d / 3, d)?,
             d_over_gamma: (
                 one_word(d_over_gamma / gamma_wide)?,
                 by_gamma.moved_up(one_word(d_over_gamma % gamma_wide)?)?,
@@ -66,7 +85,15 @@ impl Newton {
             target: gamma.checked_add(ONE)?,
             limit: (d / u128::from(PRECISION)).max(LIMIT_MIN),
             accepted: (above(least?)?, below(largest?)?),
-        })
+            triples: xp.map(|x| (3 * x, TwoWords::new(3 * x))),
+            first: [Factors::default(); FIRST],
+        };
+        let mut first = [Factors::default(); FIRST];
+        for (factors, k0) in first.iter_mut().zip((0..=ONE).rev()) {
+            *factors = new.factors(k0)?;
+        }
+        new.first = first;
+        Some(new)
     }
 
     /// The other of two coins.
@@ -85,22 +112,29 @@ impl Newton {
     #[inline(always)]
     pub(super) fn balance_of_three(&self, xp: [u128; 3], j: usize) -> Option<u128> {
         let (a, b) = match j {
-            0 => (xp[1], xp[2]),
-            1 => (xp[0], xp[2]),
-            _ => (xp[0], xp[1]),
+            0 => (1, 2),
+            1 => (0, 2),
+            _ => (0, 1),
         };
-        let (large, small) = if a < b { (b, a) } else { (a, b) };
+        let (large, small) = if xp[a] < xp[b] { (b, a) } else { (a, b) };
+        let (by_large, by_small) = (self.by_triple(large, xp[large])?, self.by_triple(small, xp[small])?);
+        let (large, small) = (xp[large], xp[small]);
         if !self.is_accepted(large) || !self.is_accepted(small) {
             return None;
         }
-        let by_three_times = |x: u128| TwoWords::new(x.checked_mul(3)?);
-        let (by_large, by_small) = (by_three_times(large)?, by_three_times(small)?);
-        let start = balance(by_small.two_words_of(product(self.d / 3, self.d)?)?)?;
+        let start = balance(by_small.two_words_of(self.third_of_square)?)?;
         let start = balance(by_large.two_words_of(product(start, self.d)?)?)?;
         let k0_part = self.by_d.one_word_of(times_word(large, 3 * ONE))?;
         let k0_part = self.by_d.one_word_of(times_word(small, k0_part.checked_mul(3)?))?;
         let sum = balance(large + small)?;
         self.solve(&Given { start, k0_part: k0_part.checked_mul(3)?, sum, limit: self.limit_for(large) })
+    }
+
+    /// Three times a balance: one of the two that are given is as it was.
+    #[inline(always)]
+    fn by_triple(&self, coin: usize, x: u128) -> Option<TwoWords> {
+        let (kept, by_kept) = self.triples[coin];
+        if 3 * x == kept { by_kept } else { TwoWords::new(3 * x) }
     }
 
     const fn is_accepted(&self, x: u128) -> bool {
@@ -135,9 +169,10 @@ impl Newton {
         let k0 = self.by_d.normal_word_of(times_word(self.by_d.moved_up(y)?, given.k0_part))?;
         let by_k0 = OneWord::new(k0)?;
         let sum = given.sum + y;
-        let distance = self.target.abs_diff(k0).checked_add(1)?;
-        let mul_1 = self.first_factor(distance)?;
-        let mul_2 = u128::from(2 * ONE) * u128::from(k0) / u128::from(distance) + u128::from(ONE);
+        let Factors { mul_1, mul_2 } = match ONE.checked_sub(k0).and_then(|less| self.first.get(usize::try_from(less).ok()?)) {
+            Some(factors) => *factors,
+            None => self.factors(k0)?,
+        };
         let apart = product(sum.abs_diff(self.d), mul_2)?;
         // Without `10^18 * y`, whose part of the slope is known, the quotient is mostly a single word.
         let rest = if sum >= self.d { plus(mul_1, apart) } else { minus(mul_1, apart)? };
@@ -163,9 +198,9 @@ impl Newton {
         }
     }
 
-    /// `D * g^2 / (A * gamma^2)`, of 10^18, below 2^184.
     #[inline(always)]
-    fn first_factor(&self, distance: u64) -> Option<Three> {
+    fn factors(&self, k0: u64) -> Option<Factors> {
+        let distance = self.target.abs_diff(k0).checked_add(1)?;
         let (whole, part) = self.d_over_gamma;
         let factor = u128::from(whole) * u128::from(distance);
         let part = self.by_gamma.normal_word_of(u128::from(part) * u128::from(distance))?;
@@ -174,8 +209,9 @@ impl Newton {
             Some(distance) => times_word(factor, distance),
             None => times_word(factor.checked_mul(u128::from(A_ONE))?, distance),
         };
-        let factor = self.by_a.divide(product)?;
-        (factor[2] >> 56 == 0).then_some(factor)
+        let mul_1 = self.by_a.divide(product)?;
+        let mul_2 = u128::from(2 * ONE) * u128::from(k0) / u128::from(distance) + u128::from(ONE);
+        (mul_1[2] >> 56 == 0).then_some(Factors { mul_1, mul_2 })
     }
 }
 

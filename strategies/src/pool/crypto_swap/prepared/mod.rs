@@ -135,15 +135,16 @@ impl Prepared {
             // Their balance is found in closed form.
             CryptoSwapGeneration::TwoCryptoNg | CryptoSwapGeneration::TriCryptoNg => None,
         };
+        let coins = [coin(0)?, coin(1)?, coin(2)?];
         let newton = match bounds {
             Some(bounds) => {
                 bounds.check(curvature).ok()?;
-                Some(Newton::new(view.terms.future_a, view.terms.future_gamma, d)?)
+                Some(Newton::new(view.terms.future_a, view.terms.future_gamma, d, coins.map(|coin| coin.scaled))?)
             }
             None => None,
         };
         let fee = Fee::new(&view.terms, count)?;
-        Some(Self { basis: Basis::of(view), coins: [coin(0)?, coin(1)?, coin(2)?], newton, fee })
+        Some(Self { basis: Basis::of(view), coins, newton, fee })
     }
 
     /// As [`CryptoSwapView::quote_exact_in`] of the view that this was made from, and sooner. A view of another state is
