@@ -146,7 +146,7 @@ impl Newton {
         if largest > self.d { (largest / u128::from(PRECISION)).max(self.limit) } else { self.limit }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn solve(&self, given: &Given) -> Option<u128> {
         let mut y = given.start;
         for _ in 0..ROUNDS_MAX {
@@ -160,7 +160,7 @@ impl Newton {
         None
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn step(&self, given: &Given, y: u128) -> Option<u128> {
         if y >> BALANCE_BITS != 0 {
             return None;
@@ -169,10 +169,11 @@ impl Newton {
         let k0 = self.by_d.normal_word_of(times_word(self.by_d.moved_up(y)?, given.k0_part))?;
         let by_k0 = OneWord::new(k0)?;
         let sum = given.sum + y;
-        let Factors { mul_1, mul_2 } = match ONE.checked_sub(k0).and_then(|less| self.first.get(usize::try_from(less).ok()?)) {
-            Some(factors) => *factors,
-            None => self.factors(k0)?,
-        };
+        let Factors { mul_1, mul_2 } =
+            match ONE.checked_sub(k0).and_then(|less| self.first.get(usize::try_from(less).ok()?)) {
+                Some(factors) => *factors,
+                None => self.factors(k0)?,
+            };
         let apart = product(sum.abs_diff(self.d), mul_2)?;
         // Without `10^18 * y`, whose part of the slope is known, the quotient is mostly a single word.
         let rest = if sum >= self.d { plus(mul_1, apart) } else { minus(mul_1, apart)? };
