@@ -17,7 +17,7 @@ use crate::pool::{QuoteError, Way};
 
 use self::fee::Fee;
 use self::legacy::Newton;
-use self::words::{OneWord, Short, balance, narrow, one_word, product, times_word};
+use self::words::{OneWord, Short, balance, narrow, product, times_word};
 
 const ONE: u64 = 1_000_000_000_000_000_000;
 /// One, in the precision of fees.

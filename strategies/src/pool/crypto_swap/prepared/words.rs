@@ -30,11 +30,6 @@ pub(super) fn one_word(value: u128) -> Option<u64> {
 }
 
 #[inline(always)]
-pub(super) fn two_words([low, high, rest]: Three) -> Option<u128> {
-    (rest == 0).then_some(join(high, low))
-}
-
-#[inline(always)]
 pub(super) fn times_word(a: u128, b: u64) -> Three {
     let low = u128::from(low_word(a)) * u128::from(b);
     let high = u128::from(high_word(a)) * u128::from(b) + u128::from(high_word(low));
