@@ -63,6 +63,8 @@ fn cube_root_step(value: U256, root: U256) -> U256 {
 }
 
 /// The contract's own steps, from a power of two, whatever the rest.
+#[cold]
+#[inline(never)]
 fn seven_steps(value: U256) -> U256 {
     let log_2 = value.bit_len().saturating_sub(1);
     // 2^(1/3) is taken for 1.26, as the contract does.

@@ -217,7 +217,7 @@ impl Int {
     }
 
     /// [`Self::over`], for a divisor that is divided by more than once.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn over_each(self, divisor: &IntDivisor) -> Self {
         if divisor.is_one {
             return self;
