@@ -99,6 +99,32 @@ pub fn split(bytes: &[u8]) -> Result<Split<'_>, DecodeError> {
     Ok(Split::Whole { message, frame_bytes })
 }
 
+/// The messages of frames, one behind the other, as the lengths say and as far as they are whole. Nothing is checked: for a look at what is about to come, never
+/// for reading it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ahead<'a>(&'a [u8]);
+
+impl<'a> Ahead<'a> {
+    /// Those of the frames that `bytes` starts with.
+    #[must_use]
+    pub const fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<'a> Iterator for Ahead<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (header, rest) = self.0.split_first_chunk::<FRAME_HEADER_BYTES>()?;
+        let length = u32::from_le_bytes(*header.first_chunk()?);
+        let (message, behind) = rest.split_at_checked(length as usize)?;
+        self.0 = behind;
+        Some(message)
+    }
+}
+
 /// A whole frame at the start of some bytes, its length and checksum found right.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {

@@ -2,6 +2,7 @@
 //! again as a snapshot. The relay answers joins from it; consumers trade on it; both share this one meaning of the wire.
 
 mod add;
+mod ahead;
 mod change;
 mod describe;
 mod info;
@@ -9,6 +10,7 @@ mod lack;
 mod part;
 mod pool;
 mod standing;
+mod tick_places;
 mod undo;
 
 use std::collections::VecDeque;
@@ -19,6 +21,7 @@ use crate::message::{BlockContext, Gap, GapRecovery, Message, SnapshotBegin, Sna
 use crate::pool_set::PoolSet;
 use crate::units::{BlockNumber, Epoch, Position, Sequence};
 
+pub use self::ahead::AHEAD_MAX;
 pub use self::describe::describe_pool;
 pub use self::info::{PoolInfo, TokenInfo};
 use self::lack::Lack;
@@ -28,6 +31,7 @@ pub use self::pool::{
     TickLiquidity, V2State, V3State, V4State,
 };
 pub use self::standing::Quarantine;
+use self::tick_places::TickPlaces;
 use self::undo::BlockUndo;
 
 /// Blocks that can be taken back by default: two epochs of Ethereum.
@@ -83,12 +87,18 @@ pub struct Replica {
     states: Vec<PoolState>,
     /// By pool id, what of its state has not come.
     lacks: Vec<Lack>,
-    /// By pool id.
+    /// How many of them are to be filled yet: mostly none, and then no change has to look.
+    unfilled: usize,
+    /// By pool id, as their states are.
+    tick_places: Vec<TickPlaces>,
+    /// Sorted by pool id.
     quarantined: Vec<Quarantine>,
     phase: Phase,
     undo: VecDeque<BlockUndo>,
     /// Pools that the block under way has kept for undoing.
     kept: PoolSet,
+    /// How many these were at the last look ahead of its messages; none before the second.
+    kept_at_look: Option<usize>,
     reorg_depth_max: usize,
     /// Last message of a gap that is being replayed; the state is old until it is applied.
     replay_until: Sequence,
@@ -116,10 +126,13 @@ impl Replica {
             pools: Vec::new(),
             states: Vec::new(),
             lacks: Vec::new(),
+            unfilled: 0,
+            tick_places: Vec::new(),
             quarantined: Vec::new(),
             phase: Phase::Empty,
             undo: VecDeque::new(),
             kept: PoolSet::default(),
+            kept_at_look: None,
             reorg_depth_max,
             replay_until: Sequence(0),
             is_cautioned: false,
@@ -238,6 +251,9 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError`] for a sequence gap, a message out of place, an unknown id, or a change that does not fit the state.
     pub fn apply(&mut self, message: &Message<'_>) -> Result<Change, ReplicaError> {
+        if let Some(change) = self.apply_common(message) {
+            return change;
+        }
         let change = self.try_apply(message);
         if change.is_err() {
             self.phase = Phase::Empty;
@@ -357,6 +373,7 @@ impl Replica {
             return Err(ReplicaError::Discontinuity { head: parent.block(), got: context.block() });
         }
         self.kept.clear();
+        self.kept_at_look = None;
         let is_full = self.undo.len() >= self.reorg_depth_max;
         let oldest = if is_full { self.undo.pop_front() } else { None };
         if self.reorg_depth_max > 0 {
@@ -398,8 +415,9 @@ impl Replica {
         let mut restated = Vec::new();
         for undo in self.undo.drain(left..).rev() {
             restated.extend_from_slice(undo.restated());
-            self.context = Some(undo.revert(&mut self.pools, &mut self.states, &mut self.lacks));
+            self.context = Some(undo.revert(&mut self.pools, &mut self.states, &mut self.lacks, &mut self.tick_places));
         }
+        self.unfilled = self.lacks.iter().filter(|lack| lack.is_unfilled()).count();
         // What was told anew in these blocks is gone, and what was wrong before is back.
         restated.into_iter().for_each(|found| self.quarantine(found));
         let pools = self.pools.len();

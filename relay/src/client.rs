@@ -190,6 +190,11 @@ impl Connection {
         Ok(None)
     }
 
+    /// What was read and not handed out yet.
+    pub(crate) fn rest(&self) -> &[u8] {
+        self.source.inbound.rest()
+    }
+
     /// Makes the next frame the buffer's first, and gives its size.
     fn advance(&mut self) -> Result<Option<usize>, Ending> {
         if let Some(ahead) = self.ahead.take() {

@@ -55,12 +55,17 @@ impl Inbound {
         })
     }
 
+    /// What was read and not taken; the last frame of it may not be whole.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
     /// The next frame, if it is whole.
     ///
     /// # Errors
     /// What is wrong with the bytes: the stream cannot be read on.
     pub(crate) fn peek(&self) -> Result<Option<Frame<'_>>, DecodeError> {
-        Frame::first(&self.bytes[self.start..self.end])
+        Frame::first(self.rest())
     }
 
     /// The next frame, of `frame_bytes` bytes, that was peeked at before; goes on behind it.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use alphapulse_protocol::frame::{Frame, FrameBuf};
+use alphapulse_protocol::frame::{Ahead, Frame, FrameBuf};
 use alphapulse_protocol::message::Message;
 use alphapulse_protocol::{ChainId, Position};
 
@@ -132,6 +132,11 @@ impl Unpacking {
         Ok(frame_bytes)
     }
 
+    /// The frames that were not handed out yet.
+    fn rest(&self) -> &[u8] {
+        &self.frames[self.at..]
+    }
+
     /// The next frame, which was found before.
     fn take(&mut self, frame_bytes: usize) -> Frame<'_> {
         let start = self.at;
@@ -226,6 +231,15 @@ impl Feed {
             Origin::Embedded(embedded) => embedded.try_next(),
             Origin::Remote(connection) => connection.get_mut().try_next().map_err(FeedError::from),
         }
+    }
+
+    /// Messages that are at hand already and come next, unchecked: for a look at what they will need, while those before them are dealt with. There may be
+    /// more, and one that is passed over is among them.
+    pub fn ahead(&mut self) -> Ahead<'_> {
+        Ahead::of(match &mut self.0 {
+            Origin::Embedded(embedded) => embedded.unpacking.rest(),
+            Origin::Remote(connection) => connection.get_mut().rest(),
+        })
     }
 
     /// What came and was not handed out: too long, or not to be understood. Never anything of the stream.

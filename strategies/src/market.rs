@@ -1,5 +1,6 @@
 //! The market as strategies see it: the mirrored state, which pools may be traded, and the rates that search reads.
 
+mod apply;
 mod derived;
 mod hot;
 mod pool_view;
@@ -7,9 +8,8 @@ mod tables;
 
 use core::ops::Range;
 
-use alphapulse_protocol::message::Message;
-use alphapulse_protocol::replica::{Change, Replica};
-use alphapulse_protocol::{PoolId, PoolSet, ReplicaError, TokenId};
+use alphapulse_protocol::replica::Replica;
+use alphapulse_protocol::{PoolId, PoolSet, TokenId};
 use ruint::aliases::U256;
 
 use self::derived::{Derived, Standing, view_of};
@@ -103,29 +103,6 @@ impl Market {
             moved: Vec::new(),
             metas: Vec::new(),
             tables: StepTables::new(STEP_TABLES_MAX),
-        }
-    }
-
-    /// Applies one message of the feed; other messages change nothing.
-    ///
-    /// # Errors
-    /// [`ReplicaError`] when the message does not continue the state. The market is then empty, hence not tradable,
-    /// until a snapshot begins, and refuses every market message before it.
-    pub fn apply(&mut self, message: &Message<'_>) -> Result<MarketEvent, ReplicaError> {
-        match self.replica.apply(message) {
-            Ok(change) => {
-                if let Change::Pool(pool) = change
-                    && matches!(message, Message::V3Liquidity(_) | Message::V3Tick(_))
-                {
-                    self.is_reticked.insert(pool);
-                }
-                Ok(self.follow(change))
-            }
-            Err(error) => {
-                self.replica = Replica::new(self.reorg_depth_max);
-                self.forget();
-                Err(error)
-            }
         }
     }
 
@@ -282,51 +259,5 @@ impl Market {
         };
         let way = Way { token_in: place(token_in)?, token_out: place(token_out)? };
         if way.token_in == way.token_out { Err(QuoteError::TokenNotInPool) } else { Ok(way) }
-    }
-
-    fn follow(&mut self, change: Change) -> MarketEvent {
-        match change {
-            Change::Voided => {
-                self.replica = Replica::new(self.reorg_depth_max);
-                self.forget();
-                MarketEvent::Reset
-            }
-            Change::SnapshotBegun => {
-                self.forget();
-                self.is_in_snapshot = true;
-                MarketEvent::Reset
-            }
-            Change::SnapshotReady => {
-                self.is_in_snapshot = false;
-                self.derive_all();
-                MarketEvent::SnapshotReady
-            }
-            Change::Reorged(_) => {
-                self.derive_all();
-                MarketEvent::Reorged
-            }
-            // Inside a snapshot nothing stands yet.
-            Change::None | Change::Pool(_) | Change::PoolAdded(_) | Change::Standing(_) if self.is_in_snapshot => {
-                MarketEvent::None
-            }
-            Change::None => MarketEvent::None,
-            Change::BlockBegun => MarketEvent::BlockBegun,
-            Change::Pool(pool) => {
-                self.mark_stale(pool);
-                MarketEvent::PoolChanged(pool)
-            }
-            Change::PoolAdded(pool) => {
-                self.add(pool);
-                MarketEvent::PoolAdded(pool)
-            }
-            Change::Standing(pool) => {
-                self.stand_anew(pool);
-                MarketEvent::PoolStanding(pool)
-            }
-            Change::BlockEnded => {
-                self.derive_stale();
-                MarketEvent::BlockEnded
-            }
-        }
     }
 }

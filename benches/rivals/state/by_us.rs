@@ -1,11 +1,13 @@
 //! Our market, told by messages as they come off the wire.
 
+use core::ops::Range;
 use std::time::{Duration, Instant};
 
 use alphapulse_protocol::message::{
     Block, BlockContext, BlockEnd, Message, Pool as PoolMessage, SnapshotBegin, SnapshotEnd, Token, V2Reserves,
     V3Liquidity, V3Swap, V3Tick, WireMessage,
 };
+use alphapulse_protocol::replica::AHEAD_MAX;
 use alphapulse_protocol::{BlockNumber, ChainId, Epoch, FeePpm, PoolId, Sequence, TokenId, UnixNanos, VenueId};
 use alphapulse_strategies::pool::tick_math::{MAX_TICK, MIN_TICK};
 use alphapulse_strategies::{Admission, Market};
@@ -48,14 +50,15 @@ fn id(index: usize) -> PoolId {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Sent {
     bytes: Vec<u8>,
-    /// Where each ends.
-    ends: Vec<usize>,
+    /// Where each lies.
+    places: Vec<Range<usize>>,
 }
 
 impl Sent {
     pub(crate) fn push(&mut self, message: &[u8]) {
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(message);
-        self.ends.push(self.bytes.len());
+        self.places.push(start..self.bytes.len());
     }
 }
 
@@ -167,35 +170,36 @@ impl Ours {
         };
         self.begin = bytes(Block::new(context, BlockNumber(self.number)));
         stamp(&mut self.begin);
-        let Sent { bytes: sent, ends } = &mut self.blocks[self.at];
-        let mut start = 0;
-        for end in &*ends {
-            stamp(&mut sent[start..*end]);
-            start = *end;
+        let Sent { bytes: sent, places } = &mut self.blocks[self.at];
+        for place in &*places {
+            stamp(&mut sent[place.clone()]);
         }
         self.end = bytes(
-            BlockEnd::new(context.block(), u32::try_from(ends.len()).expect("few")).stamped(Sequence(0), UnixNanos(0)),
+            BlockEnd::new(context.block(), u32::try_from(places.len()).expect("few"))
+                .stamped(Sequence(0), UnixNanos(0)),
         );
         stamp(&mut self.end);
     }
 
     /// Applies the block that was prepared.
     pub(crate) fn run(&mut self) -> Result<Times> {
-        let Sent { bytes: sent, ends } = &self.blocks[self.at];
+        let Sent { bytes: sent, places } = &self.blocks[self.at];
         let market = &mut self.market;
         let started = Instant::now();
         market.apply(&Message::decode(&self.begin)?)?;
         let begun = Instant::now();
-        let mut start = 0;
-        for end in ends {
-            market.apply(&Message::decode(&sent[start..*end])?)?;
-            start = *end;
+        for places in places.chunks(AHEAD_MAX) {
+            // As the node does with what came in one parcel.
+            market.look_ahead(places.iter().map(|place| &sent[place.clone()]));
+            for place in places {
+                market.apply(&Message::decode(&sent[place.clone()])?)?;
+            }
         }
         let applied = Instant::now();
         market.apply(&Message::decode(&self.end)?)?;
         let ended = Instant::now();
         self.at = (self.at + 1) % self.blocks.len();
-        Ok(Times { updates: ends.len(), applied: applied - begun, closed: (begun - started) + (ended - applied) })
+        Ok(Times { updates: places.len(), applied: applied - begun, closed: (begun - started) + (ended - applied) })
     }
 
     /// Goes on to the end of the last block.

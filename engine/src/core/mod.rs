@@ -163,6 +163,11 @@ impl Core {
         self.awaiting.simulations()
     }
 
+    /// Has the market look at what the next messages will need; see [`Market::look_ahead`]. No decision depends on it.
+    pub fn look_ahead<'a>(&mut self, messages: impl Iterator<Item = &'a [u8]>) -> usize {
+        self.market.look_ahead(messages)
+    }
+
     /// Takes one input.
     ///
     /// # Errors

@@ -50,6 +50,8 @@ pub(super) struct DataPlane {
     pub(super) is_unheard: bool,
     /// Pools that the log has as not to be traded on.
     pub(super) standings: Standings,
+    /// Frames that come next and whose memory was looked at already.
+    pub(super) looked_at: usize,
 }
 
 impl DataPlane {
@@ -147,6 +149,7 @@ impl DataPlane {
                     self.is_unheard = false;
                 }
                 self.outbox.set_behind(self.is_unheard || joined.has_more());
+                self.look_ahead(joined);
                 self.on_frame(&frame)
             }
             Err(error) => {
@@ -160,6 +163,14 @@ impl DataPlane {
             self.feed_counters.rejoins += 1;
         }
         true
+    }
+
+    /// Has the market wait for the memory that the frames behind this one need all at once. A block's frames are there together.
+    fn look_ahead(&mut self, feed: &mut Feed) {
+        self.looked_at = self.looked_at.saturating_sub(1);
+        if self.looked_at == 0 {
+            self.looked_at = self.core.look_ahead(feed.ahead());
+        }
     }
 
     fn on_frame(&mut self, frame: &FrameBuf) -> bool {

@@ -119,6 +119,7 @@ impl Node {
             resumed_at: None,
             is_unheard: true,
             standings: Standings::default(),
+            looked_at: 0,
         };
         data_plane.restore(&earlier);
         let thread = spawn_trading(data_plane);

@@ -160,7 +160,20 @@ macro_rules! messages {
             ///
             /// # Errors
             /// Every input gives a message or a [`DecodeError`]; none panics.
+            #[inline]
             pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+                let header = decode_header(bytes)?;
+                // What blocks mostly consist of, without a choice among all.
+                match header.template_id.get() {
+                    V2Reserves::TEMPLATE_ID => decode_body(bytes).map(Self::V2Reserves),
+                    V3Swap::TEMPLATE_ID => decode_body(bytes).map(Self::V3Swap),
+                    V3Liquidity::TEMPLATE_ID => decode_body(bytes).map(Self::V3Liquidity),
+                    _ => Self::decode_any(bytes),
+                }
+            }
+
+            #[inline(never)]
+            fn decode_any(bytes: &'a [u8]) -> Result<Self, DecodeError> {
                 let header = decode_header(bytes)?;
                 match header.template_id.get() {
                     $(<$name as WireMessage>::TEMPLATE_ID => decode_body::<$name>(bytes).map(Self::$name),)+

@@ -1,6 +1,6 @@
 //! Tokens and pools as they are described, inside a snapshot or a block.
 
-use super::{Change, Lack, Part, Phase, PoolInfo, PoolState, Replica, TokenInfo};
+use super::{Change, Lack, Part, Phase, PoolInfo, PoolState, Replica, TickPlaces, TokenInfo};
 use crate::error::ReplicaError;
 use crate::id::{PoolId, TokenId, VenueId};
 use crate::message::{FEE_DYNAMIC, MultiTokenPool, Pool, PoolKind, Token, V4Pool};
@@ -97,6 +97,8 @@ impl Replica {
         self.pools.push(info);
         self.states.push(PoolState::empty(info.kind));
         self.lacks.push(Lack::of(info.kind));
+        self.unfilled += 1;
+        self.tick_places.push(TickPlaces::new(info.known_ticks));
         self.kept.grow(self.pools.len());
         if let Some(undo) = self.undo.back_mut().filter(|_| matches!(self.phase, Phase::InBlock { .. })) {
             undo.remember_pool_added();

@@ -34,6 +34,11 @@ impl Lack {
         self.0 == 0
     }
 
+    /// Whether something lacks that is still to come.
+    pub(super) const fn is_unfilled(self) -> bool {
+        !self.is_nothing() && !self.is_skipped()
+    }
+
     const fn bit(part: Part) -> u8 {
         match part {
             Part::Terms => 1,

@@ -24,8 +24,10 @@ pub struct V2State {
     pub reserve_1: u128,
 }
 
-/// State of a pool of any kind. The large ones are boxed, so that the table of all pools stays dense.
+/// State of a pool of any kind. The large ones are boxed, so that the table of all pools stays dense. Each begins with a cache line: that of a pair is within one,
+/// and what a swap changes of a pool with ticks within two that lie side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(align(64))]
 #[non_exhaustive]
 pub enum PoolState {
     /// Nothing is known of it but its kind: its reader did not ask for it, or it has not come yet.
@@ -67,12 +69,14 @@ impl PoolState {
         }
     }
 
+    #[inline]
     pub(super) fn set_reserves(&mut self, message: &V2Reserves) -> Result<(), Mismatch> {
         let Self::V2(state) = self else { return Err("reserves for a pool that is not constant-product") };
         *state = V2State { reserve_0: message.reserve_0.get(), reserve_1: message.reserve_1.get() };
         Ok(())
     }
 
+    #[inline]
     pub(super) fn set_slot(&mut self, message: &V3Swap) -> Result<(), Mismatch> {
         let Self::V3(state) = self else { return Err("a V3 slot for a pool of another kind") };
         state.set_slot(message.sqrt_price_x96.get(), message.tick.get(), message.liquidity.get());
@@ -174,7 +178,24 @@ impl PoolState {
         Ok(())
     }
 
+    /// Initialised ticks, ascending; none of a pool of a kind without them.
+    #[inline]
+    pub(super) fn ticks(&self) -> &[TickLiquidity] {
+        self.concentrated().map_or(&[], |curve| &curve.ticks)
+    }
+
+    /// The curve of a pool that has ticks.
+    #[inline]
+    pub(super) const fn concentrated(&self) -> Option<&V3State> {
+        match self {
+            Self::V3(state) => Some(state),
+            Self::V4(state) => Some(&state.curve),
+            _ => None,
+        }
+    }
+
     /// The curve of a pool that has ticks, to be changed.
+    #[inline]
     pub(super) const fn concentrated_mut(&mut self) -> Result<&mut V3State, Mismatch> {
         match self {
             Self::V3(state) => Ok(state),

@@ -103,7 +103,9 @@ impl Replica {
         // What was not asked for is not told now either.
         if !lack.is_skipped() {
             *state = PoolState::empty(kind);
+            self.unfilled += usize::from(lack.is_nothing());
             *lack = Lack::of(kind);
+            self.tick_places[index].follow(&[]);
         }
         Ok(())
     }

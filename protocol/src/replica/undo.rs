@@ -1,6 +1,6 @@
 //! What a block changed, kept so that it can be taken back.
 
-use super::{Lack, PoolInfo, PoolState, Quarantine, TickLiquidity, V2State, V3State};
+use super::{Lack, PoolInfo, PoolState, Quarantine, TickLiquidity, TickPlaces, V2State, V3State};
 use crate::id::{BlockRef, PoolId};
 use crate::message::BlockContext;
 use crate::values::V4Fees;
@@ -15,8 +15,23 @@ struct Slot {
     pool: PoolId,
 }
 
-/// A tick before a change; `None` where it was not initialised.
-type TickBefore = (PoolId, i32, Option<TickLiquidity>);
+/// A tick before a change.
+#[derive(Debug, Clone, Copy)]
+struct TickBefore {
+    liquidity_net: i128,
+    liquidity_gross: u128,
+    pool: PoolId,
+    tick: i32,
+    /// Otherwise there was no such tick, and it had no liquidity.
+    is_initialised: bool,
+}
+
+impl TickBefore {
+    fn entry(&self) -> Option<TickLiquidity> {
+        let &Self { tick, liquidity_net, liquidity_gross, .. } = self;
+        self.is_initialised.then_some(TickLiquidity { tick, liquidity_net, liquidity_gross })
+    }
+}
 
 /// Everything needed to go back to the parent of a block. Ticks are kept change by change, so that a mint in a pool of a
 /// thousand ticks keeps two of them.
@@ -52,9 +67,19 @@ impl TickLog<'_> {
     }
 
     /// Notes a tick that is about to change.
-    pub(super) fn note(&mut self, tick: i32, before: Option<TickLiquidity>) {
+    #[inline]
+    pub(super) fn note(&mut self, before: &TickLiquidity) {
         if let Some(ticks) = &mut self.ticks {
-            ticks.push((self.pool, tick, before));
+            let &TickLiquidity { tick, liquidity_net, liquidity_gross } = before;
+            ticks.push(TickBefore { liquidity_net, liquidity_gross, pool: self.pool, tick, is_initialised: true });
+        }
+    }
+
+    /// Notes a tick that is not initialised yet.
+    pub(super) fn note_new(&mut self, tick: i32) {
+        if let Some(ticks) = &mut self.ticks {
+            let (liquidity_net, liquidity_gross) = (0, 0);
+            ticks.push(TickBefore { liquidity_net, liquidity_gross, pool: self.pool, tick, is_initialised: false });
         }
     }
 }
@@ -91,6 +116,12 @@ impl BlockUndo {
         self.parent.block()
     }
 
+    /// Pools that are kept.
+    #[inline]
+    pub(super) const fn pool_count(&self) -> usize {
+        self.pairs.len() + self.slots.len() + self.wholes.len()
+    }
+
     /// A pool described inside a block vanishes with it. Its tokens stay: an unused description harms nobody.
     pub(super) const fn remember_pool_added(&mut self) {
         self.pools_added += 1;
@@ -102,6 +133,13 @@ impl BlockUndo {
         match state {
             PoolState::V2(state) => self.pairs.push((pool, *state)),
             PoolState::V3(curve) => self.remember_slot(pool, curve),
+            other => self.remember_other(pool, other),
+        }
+    }
+
+    #[inline(never)]
+    fn remember_other(&mut self, pool: PoolId, state: &PoolState) {
+        match state {
             PoolState::V4(state) => {
                 self.remember_slot(pool, &state.curve);
                 self.fees.push((pool, state.fees));
@@ -110,6 +148,7 @@ impl BlockUndo {
         }
     }
 
+    #[inline]
     fn remember_slot(&mut self, pool: PoolId, curve: &V3State) {
         let &V3State { sqrt_price_x96, tick, liquidity, .. } = curve;
         self.slots.push(Slot { sqrt_price_x96, liquidity, tick, pool });
@@ -140,15 +179,18 @@ impl BlockUndo {
         pools: &mut Vec<PoolInfo>,
         states: &mut Vec<PoolState>,
         lacks: &mut Vec<Lack>,
+        places: &mut Vec<TickPlaces>,
     ) -> BlockContext {
-        for (id, tick, before) in self.ticks.into_iter().rev() {
-            with_curve(at(states, id), |curve| curve.put_tick(tick, before));
+        for before in self.ticks.iter().rev() {
+            let places = &mut places[before.pool.index()];
+            with_curve(at(states, before.pool), |curve| curve.put_tick(before.tick, before.entry(), places));
         }
         // No pool is kept twice, so these may go back in any order.
         for (id, pair) in self.pairs {
             *at(states, id) = PoolState::V2(pair);
         }
         for (id, whole) in self.wholes {
+            places[id.index()].follow(whole.ticks());
             *at(states, id) = whole;
         }
         for Slot { sqrt_price_x96, liquidity, tick, pool } in self.slots {
@@ -161,6 +203,7 @@ impl BlockUndo {
         }
         pools.truncate(pools.len() - self.pools_added);
         states.truncate(pools.len());
+        places.truncate(pools.len());
         for (id, lack) in self.lacks.into_iter().rev() {
             if let Some(now) = lacks.get_mut(id.index()) {
                 *now = lack;

@@ -1,5 +1,6 @@
 //! The wire as others rely on it: the page that describes it, the golden bytes, hostile bytes, and the state a stream describes.
 
+mod ahead;
 mod domains;
 mod fields;
 mod frames;

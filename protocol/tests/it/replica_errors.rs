@@ -45,7 +45,7 @@ fn ready() -> Replica {
 }
 
 /// Inside block 101, after its first message: sequence 11.
-fn in_block() -> Replica {
+pub(crate) fn in_block() -> Replica {
     let mut replica = ready();
     let block = Block::new(context(101, 101, 100), BlockNumber(101));
     assert_eq!(send(&mut replica, 11, block), Ok(Change::BlockBegun));

@@ -85,6 +85,35 @@ async fn a_side_message_of_any_length_is_handed_out_and_by_value_it_is_counted()
     });
 }
 
+/// Reads a snapshot; how often what came next was at hand before it was asked for.
+fn read_with_a_look_ahead(feed: &mut Feed) -> usize {
+    let (mut seen, mut ahead) = (0, None);
+    read_until(feed, |feed| {
+        let Some(frame) = feed.try_next().unwrap() else { return false };
+        if let Some(ahead) = ahead.take() {
+            assert_eq!(frame.message_bytes(), ahead);
+            seen += 1;
+        }
+        ahead = feed.ahead().next().map(<[u8]>::to_vec);
+        matches!(Message::decode(frame.message_bytes()), Ok(Message::SnapshotEnd(_)))
+    });
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_ahead_is_handed_out_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.sock");
+    let config = RelayConfig { listen_unix: Some(path.clone()), ..config() };
+    let relay = Relay::start_from(config, FakeChain::new()).await.unwrap();
+    tokio::task::block_in_place(|| {
+        let embedded = relay.subscribe_with(SubscribeOptions::default()).unwrap();
+        for mut feed in [embedded, Feed::connect_unix(&path, None).unwrap()] {
+            assert!(read_with_a_look_ahead(&mut feed) > 0);
+        }
+    });
+}
+
 /// Frames that a relay sends to a client of which it read the greeting and the request.
 fn answered_with(answer: Vec<u8>) -> Feed {
     let folder = tempfile::tempdir().unwrap();
