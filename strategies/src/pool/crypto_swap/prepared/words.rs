@@ -169,7 +169,8 @@ impl TwoWords {
     /// `a`, moved up as the divisor is: for products that are divided by it. `None` where it loses bits.
     #[inline(always)]
     pub(super) fn moved_up(&self, a: u128) -> Option<u128> {
-        (a < 1 << self.bits).then(|| a << (128 - self.bits))
+        let shift = 128 - self.bits;
+        (a.leading_zeros() >= shift).then(|| a << shift)
     }
 
     /// Of a number that was moved up. `None` for a longer quotient.
