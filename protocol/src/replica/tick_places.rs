@@ -66,7 +66,8 @@ impl TickPlaces {
         let (mut before, mut blocks) = (0, &self.blocks[..]);
         while blocks.len() > BLOCKS_COUNTED {
             let (low, high) = blocks.split_at(blocks.len() / 2);
-            let is_high = high[0][0] <= tick;
+            // Not for an equal one: blocks of nothing but `NONE` are above whatever is asked for.
+            let is_high = high[0][0] < tick;
             (before, blocks) = if is_high { (before + low.len(), high) } else { (before, low) };
         }
         // By place in the block, so that all of it is compared and counted at once.
@@ -120,6 +121,20 @@ mod tests {
         assert_eq!(places.find(60), Err(0));
         assert_eq!(places.find(i32::MAX), Err(0));
         assert_eq!([-181, -180, 180, 181].map(|tick| places.is_known(tick)), [false, true, true, false]);
+    }
+
+    /// A feed may state any range as known, and any number as a tick.
+    #[test]
+    fn the_highest_number_is_a_tick_like_others() {
+        let mut places = TickPlaces::new((i32::MIN, i32::MAX));
+        (0..80).for_each(|at| places.insert(at, i32::try_from(at).expect("few")));
+        (24..80).rev().for_each(|at| places.remove(at));
+        for tick in [i32::MAX, i32::MIN] {
+            let Err(place) = places.find(tick) else { panic!("{tick} was not put there") };
+            assert!(place <= places.count() as usize, "{tick} at {place}");
+            places.insert(place, tick);
+            assert_eq!(places.find(tick), Ok(place));
+        }
     }
 
     #[test]
