@@ -26,7 +26,7 @@ pub(crate) fn over(a: U256, b: U256) -> U256 {
 }
 
 /// What is divided by more than once: its reciprocal is reckoned once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Divisor {
     Zero,
     OneWord {

@@ -2,7 +2,7 @@
 
 use ruint::aliases::U256;
 
-use super::cubic::{self, Solved};
+use super::cubic::{self, Solved, ThreeCoins, TwoCoins};
 use super::exponential::{exponential, half_power};
 use super::fee::FeeTerms;
 use super::geometric::{legacy_mean, mean_of_three};
@@ -55,8 +55,8 @@ impl CryptoSwapGeneration {
         match self {
             Self::TwoCrypto => balance(curvature, &CurvatureBounds::TWO_LEGACY, pair(xp), d, i).map(newton),
             Self::TriCrypto => balance(curvature, &CurvatureBounds::THREE, xp, d, i).map(newton),
-            Self::TwoCryptoNg => cubic::balance_of_two(curvature, pair(xp), d, i),
-            Self::TriCryptoNg => cubic::balance_of_three(curvature, xp, d, i),
+            Self::TwoCryptoNg => TwoCoins::new(curvature, d)?.balance(pair(xp), i),
+            Self::TriCryptoNg => ThreeCoins::new(curvature, d)?.balance(xp, i),
         }
     }
 

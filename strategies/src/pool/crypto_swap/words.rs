@@ -241,6 +241,7 @@ impl Int {
 }
 
 /// A signed word that is divided by more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct IntDivisor {
     magnitude: Divisor,
     is_negative: bool,

@@ -3,7 +3,6 @@
 use super::super::CryptoSwapTerms;
 use super::ONE;
 use super::words::{OneWord, TwoWords, one_word, times_word};
-use crate::pool::full_math::division::reciprocal;
 use crate::pool::full_math::words::{high_word, low_word};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,15 +11,14 @@ pub(super) struct Fee {
     out: u64,
     /// `gamma` and one.
     target: u64,
-    /// `gamma`, times one.
-    gamma: u128,
+    gamma: u64,
     count: u64,
     /// How near to the next fee a fee reckoned in short is no longer sure, of 10^18. More than one where no such fee is.
     margin: u64,
 }
 
 /// By how many units the measure of balance that is reckoned in short may differ from the contract's.
-const SHORT_ERROR: u64 = 32;
+pub(super) const SHORT_ERROR: u64 = 32;
 
 impl Fee {
     /// `None` without a gamma, for which the contracts have rules of their own.
@@ -32,7 +30,7 @@ impl Fee {
             mid: terms.mid_fee,
             out: terms.out_fee,
             target: gamma.checked_add(ONE)?,
-            gamma: u128::from(gamma) * u128::from(ONE),
+            gamma,
             count: u64::try_from(count).ok()?,
             margin: part.saturating_mul(terms.out_fee.abs_diff(terms.mid_fee)),
         })
@@ -41,20 +39,26 @@ impl Fee {
     /// Of 10^10.
     #[inline(always)]
     pub(super) fn at(&self, xp: [u128; 3]) -> Option<u64> {
-        let (fee, rest) = self.between(self.balance_in_short(xp)?)?;
+        let (fee, rest) = self.between(self.part_in_short(xp)?)?;
         let is_sure = self.margin <= rest && rest < ONE.saturating_sub(self.margin);
         if is_sure { Some(fee) } else { self.exactly_at(xp) }
     }
 
     #[cold]
     fn exactly_at(&self, xp: [u128; 3]) -> Option<u64> {
-        Some(self.between(self.balance(xp)?)?.0)
+        Some(self.between(self.part(xp)?)?.0)
     }
 
-    /// The fee at a measure of balance, and what its floor left, of 10^18.
+    /// `gamma / (gamma + 1 - balance)`, of 10^18, each floor the contract's.
+    pub(super) fn part(&self, xp: [u128; 3]) -> Option<u64> {
+        let from_target = self.target.checked_sub(self.balance(xp)?)?;
+        let part = u128::from(self.gamma) * u128::from(ONE);
+        one_word(part.checked_div(u128::from(from_target))?)
+    }
+
+    /// The fee at a part of the way from `out` to `mid`, and what its floor left, of 10^18.
     #[inline(always)]
-    fn between(&self, balance: u64) -> Option<(u64, u64)> {
-        let part = one_word(self.gamma.checked_div(u128::from(self.target.checked_sub(balance)?))?)?;
+    fn between(&self, part: u64) -> Option<(u64, u64)> {
         let fee = u128::from(self.mid) * u128::from(part) + u128::from(self.out) * u128::from(ONE.checked_sub(part)?);
         let floor = OneWord::new(ONE)?.one_word_of(fee)?;
         Some((floor, low_word(fee).wrapping_sub(floor.wrapping_mul(ONE))))
@@ -72,27 +76,32 @@ impl Fee {
         by_sum.one_word_of(times_word(c, part.checked_mul(3)?))
     }
 
-    /// The same from the highest 64 bits of each number, within [`SHORT_ERROR`] of it.
+    /// [`Self::part`], as if its measure of balance had come within [`SHORT_ERROR`] of the contract's: from the
+    /// highest 64 bits of each number, with one division.
     ///
-    /// In units of one in 2^64 a share misses at most two for its own lost bits, two for the sum's, and one for each of two floors; shares
-    /// are below one together, so that their product misses no more than some more for its own floors. Times `27 * 10^18 / 2^64`, and with
-    /// the six units that the contract's own floors may take, that is below 24.
+    /// Both sides are multiplied by the sum to the power of the number of coins, whose highest word `whole` is at least 2^61. In units of
+    /// 10^-18, the measure misses two for lost bits of shares, six for the words that are left of products of three, one for those of
+    /// `whole`, and six for the contract's own floors. What the division of two words of 64 bits misses is below one.
     #[inline(always)]
-    fn balance_in_short(&self, [a, b, c]: [u128; 3]) -> Option<u64> {
+    pub(super) fn part_in_short(&self, [a, b, c]: [u128; 3]) -> Option<u64> {
         let sum = a + b + c;
         let shift = 64_u32.checked_sub(sum.leading_zeros())?;
         let [a, b, c, sum] = [a, b, c, sum].map(|value| low_word(value >> shift));
-        let inverse = reciprocal(sum);
-        // `x / sum`, of 2^64: `x * (2^64 + inverse) / 2^64`, which is below one.
-        let share = |x: u64| high_word(u128::from(x) * u128::from(inverse)).saturating_add(x);
         let times = |x: u64, y: u64| high_word(u128::from(x) * u128::from(y));
-        let product = times(share(a), share(b));
-        let balance = if self.count == 2 {
-            times(product, 4 * ONE)
+        // Four times the product of two that are below 2^64 together has two words; it has one bit more where they are equal.
+        let four_fold = high_word((u128::from(a) * u128::from(b)).saturating_mul(4));
+        let square = times(sum, sum);
+        let (whole, product) = if self.count == 2 {
+            (square, u128::from(ONE) * u128::from(four_fold))
         } else {
-            times(times(product, share(c)), 9 * ONE).checked_mul(3)?
+            (times(square, sum), (u128::from(ONE) * u128::from(times(four_fold, c)) * 27) >> 2)
         };
         // Equal shares are the most that there is.
-        Some(balance.min(ONE))
+        let product = product.min(u128::from(ONE) * u128::from(whole));
+        let above = u128::from(self.gamma) * u128::from(whole);
+        let below = u128::from(self.target) * u128::from(whole) - product;
+        let shift = below.leading_zeros();
+        let [above, below] = [above, below].map(|value| high_word(value << shift));
+        one_word((u128::from(above) * u128::from(ONE)).checked_div(u128::from(below))?)
     }
 }

@@ -178,20 +178,23 @@ impl Newton {
         // Without `10^18 * y`, whose part of the slope is known, the quotient is mostly a single word.
         let rest = if sum >= self.d { plus(mul_1, apart) } else { minus(mul_1, apart)? };
         let slope = by_y.two_words_of(rest)?.checked_add(u128::from(ONE))?;
-        let rise = plus(times_word(y, ONE), rest);
-        let with_d = plus(rise, times_word(self.d, ONE));
-        let divided = [mul_1, with_d, times_word(sum, ONE)];
         let [part, above, below] = match one_word(slope) {
             Some(slope) => {
                 let by_slope = OneWord::new(slope)?;
-                let [a, b, c] = divided;
-                [by_slope.two_words_of(a)?, by_slope.two_words_of(b)?, by_slope.two_words_of(c)?]
+                // A slope is one at least, so that one can be moved up as far as it.
+                let one = by_slope.moved_up(ONE)?;
+                let with_d = plus(times_word(y + self.d, one), by_slope.moved_up_whole(rest)?);
+                [
+                    by_slope.two_words_of(mul_1)?,
+                    by_slope.normal_words_of(with_d)?,
+                    by_slope.normal_words_of(times_word(sum, one))?,
+                ]
             }
-            None => over_longer(slope, divided)?,
+            None => over_longer(slope, [mul_1, plus(times_word(y + self.d, ONE), rest), times_word(sum, ONE)])?,
         };
         // The contract takes `part * 10^18 / K0` and then `part` off: the floor of the difference is the difference.
         if k0 <= ONE {
-            let more = by_k0.two_words_of(times_word(part, ONE - k0))?;
+            let more = by_k0.normal_words_of(times_word(part, by_k0.moved_up(ONE - k0)?))?;
             above.checked_add(more)?.checked_sub(below)
         } else {
             let less = by_k0.two_words_of(plus(times_word(part, k0 - ONE), [k0 - 1, 0, 0]))?;

@@ -11,25 +11,63 @@ mod words;
 
 use ruint::aliases::U256;
 
+use super::cubic::{ThreeCoins, TwoCoins};
 use super::newton_legacy::{Curvature, CurvatureBounds, FRACTION, check_d};
 use super::{CryptoSwapGeneration, CryptoSwapView};
 use crate::pool::{QuoteError, Way};
 
 use self::fee::Fee;
 use self::legacy::Newton;
-use self::words::{OneWord, Short, balance, narrow, product, times_word};
+use self::words::{OneWord, Short, balance, narrow, over_fee_one, product, times_word};
 
 const ONE: u64 = 1_000_000_000_000_000_000;
-/// One, in the precision of fees.
-const FEE_ONE: u64 = 10_000_000_000;
 
 /// What quotes from one state of a pool have in common. Made when the state has moved, and held by whoever holds the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
     basis: Basis,
     coins: [Coin; 3],
-    newton: Option<Newton>,
+    solver: Solver,
     fee: Fee,
+}
+
+/// How the balance that goes with the others is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Solver {
+    TwoByNewton(Newton),
+    ThreeByNewton(Newton),
+    Two(TwoCoins),
+    Three(ThreeCoins),
+}
+
+impl Solver {
+    /// `None` as of [`Prepared::new`].
+    fn new(view: &CryptoSwapView, d: u128, xp: [u128; 3]) -> Option<Self> {
+        let terms = &view.terms;
+        let curvature = Curvature { a: U256::from(terms.future_a), gamma: U256::from(terms.future_gamma) };
+        let newton = |bounds: &CurvatureBounds| {
+            check_d(U256::from(d)).ok()?;
+            bounds.check(curvature).ok()?;
+            Newton::new(terms.future_a, terms.future_gamma, d, xp)
+        };
+        match view.generation {
+            CryptoSwapGeneration::TwoCrypto => newton(&CurvatureBounds::TWO_LEGACY).map(Self::TwoByNewton),
+            CryptoSwapGeneration::TriCrypto => newton(&CurvatureBounds::THREE).map(Self::ThreeByNewton),
+            CryptoSwapGeneration::TwoCryptoNg => TwoCoins::new(curvature, U256::from(d)).ok().map(Self::Two),
+            CryptoSwapGeneration::TriCryptoNg => ThreeCoins::new(curvature, U256::from(d)).ok().map(Self::Three),
+        }
+    }
+
+    /// Of coin `j`, where the sale of coin `i` has been paid in.
+    #[inline(always)]
+    fn balance(&self, xp: [u128; 3], (i, j): (usize, usize)) -> Option<u128> {
+        match self {
+            Self::TwoByNewton(newton) => newton.balance_of_two(xp[i]),
+            Self::ThreeByNewton(newton) => newton.balance_of_three(xp, j),
+            Self::Two(cubic) => narrow(cubic.balance([xp[0], xp[1]].map(U256::from), j).ok()?.y),
+            Self::Three(cubic) => narrow(cubic.balance(xp.map(U256::from), j).ok()?.y),
+        }
+    }
 }
 
 /// What it was made from: quotes from anything else go the long way.
@@ -79,8 +117,10 @@ impl Basis {
 struct Coin {
     precision: u64,
     /// Price in coin 0; of coin 0 none.
-    scale: Option<(u128, Short)>,
-    by_precision: OneWord,
+    scale: Option<u128>,
+    /// Its own unit in those of the invariant, of `one`; none where they are the same.
+    by_unit: Option<Short>,
+    one: u64,
     /// Of the state, in the units of the invariant.
     scaled: u128,
 }
@@ -88,36 +128,38 @@ struct Coin {
 impl Coin {
     fn new(view: &CryptoSwapView, coin: usize) -> Option<Self> {
         let precision = view.precisions[coin];
-        let scale = match coin.checked_sub(1) {
-            Some(k) => Some((view.state.price_scale[k], Short::new(view.state.price_scale[k])?)),
-            None => None,
+        let scale = coin.checked_sub(1).map(|k| view.state.price_scale[k]);
+        let (unit, one) = match scale {
+            // The contract divides by the price and then by the precision: the floor of the floor is the floor of both.
+            Some(scale) => (scale.checked_mul(u128::from(precision))?, ONE),
+            None => (u128::from(precision), 1),
         };
-        let mut new = Self { precision, scale, by_precision: OneWord::new(precision)?, scaled: 0 };
+        let by_unit = if unit == u128::from(one) { None } else { Some(Short::new(unit)?) };
+        let mut new = Self { precision, scale, by_unit, one, scaled: 0 };
         new.scaled = new.scaled_of(view.state.balances[coin])?;
         Some(new)
     }
 
     /// A coin that is not there.
-    fn none() -> Option<Self> {
-        Some(Self { precision: 1, scale: None, by_precision: OneWord::new(1)?, scaled: 0 })
+    const fn none() -> Self {
+        Self { precision: 1, scale: None, by_unit: None, one: 1, scaled: 0 }
     }
 
     #[inline(always)]
     fn scaled_of(&self, raw: u128) -> Option<u128> {
         let at_18 = raw.checked_mul(u128::from(self.precision))?;
         match self.scale {
-            Some((scale, _)) => balance(OneWord::new(ONE)?.two_words_of(product(at_18, scale)?)?),
+            Some(scale) => balance(OneWord::new(ONE)?.two_words_of(product(at_18, scale)?)?),
             None => balance(at_18),
         }
     }
 
     #[inline(always)]
     fn raw_of(&self, scaled: u128) -> Option<u128> {
-        let at_18 = match &self.scale {
-            Some((_, by_scale)) => by_scale.two_words_of(times_word(scaled, ONE))?,
-            None => scaled,
-        };
-        if self.precision == 1 { Some(at_18) } else { Some(self.by_precision.divide(at_18)) }
+        match &self.by_unit {
+            Some(by_unit) => by_unit.two_words_of(times_word(scaled, self.one)),
+            None => Some(scaled),
+        }
     }
 }
 
@@ -125,26 +167,12 @@ impl Prepared {
     /// `None` for a pool whose numbers are longer than those of pools are, and for what its contract would not compute with.
     pub(super) fn new(view: &CryptoSwapView) -> Option<Self> {
         let count = view.generation.coin_count();
-        let coin = |at: usize| if at < count { Coin::new(view, at) } else { Coin::none() };
+        let coin = |at: usize| if at < count { Coin::new(view, at) } else { Some(Coin::none()) };
         let d = balance(view.state.d)?;
-        check_d(U256::from(d)).ok()?;
-        let curvature = Curvature { a: U256::from(view.terms.future_a), gamma: U256::from(view.terms.future_gamma) };
-        let bounds = match view.generation {
-            CryptoSwapGeneration::TwoCrypto => Some(&CurvatureBounds::TWO_LEGACY),
-            CryptoSwapGeneration::TriCrypto => Some(&CurvatureBounds::THREE),
-            // Their balance is found in closed form.
-            CryptoSwapGeneration::TwoCryptoNg | CryptoSwapGeneration::TriCryptoNg => None,
-        };
         let coins = [coin(0)?, coin(1)?, coin(2)?];
-        let newton = match bounds {
-            Some(bounds) => {
-                bounds.check(curvature).ok()?;
-                Some(Newton::new(view.terms.future_a, view.terms.future_gamma, d, coins.map(|coin| coin.scaled))?)
-            }
-            None => None,
-        };
+        let solver = Solver::new(view, d, coins.map(|coin| coin.scaled))?;
         let fee = Fee::new(&view.terms, count)?;
-        Some(Self { basis: Basis::of(view), coins, newton, fee })
+        Some(Self { basis: Basis::of(view), coins, solver, fee })
     }
 
     /// As [`CryptoSwapView::quote_exact_in`] of the view that this was made from, and sooner. A view of another state is
@@ -162,7 +190,7 @@ impl Prepared {
         let (i, j) = view.coins(way)?;
         let is_steady =
             if view.generation.is_ng() { view.state.future_time <= at } else { view.state.future_time == 0 };
-        let quick = if is_steady && self.basis.is_of(view) { self.output(view, (i, j), amount_in) } else { None };
+        let quick = if is_steady && self.basis.is_of(view) { self.output((i, j), amount_in) } else { None };
         match quick {
             Some(amount_out) => Ok(U256::from(amount_out)),
             None => view.quote_exact_in(way, amount_in, at),
@@ -170,27 +198,16 @@ impl Prepared {
     }
 
     #[inline(always)]
-    fn output(&self, view: &CryptoSwapView, (i, j): (usize, usize), amount_in: U256) -> Option<u128> {
+    fn output(&self, (i, j): (usize, usize), amount_in: U256) -> Option<u128> {
         let amount_in = u128::try_from(amount_in).ok().filter(|amount| *amount != 0)?;
         let mut xp = [self.coins[0].scaled, self.coins[1].scaled, self.coins[2].scaled];
         xp[i] = self.coins[i].scaled_of(self.basis.balances[i].checked_add(amount_in)?)?;
         let before = xp[j];
-        let y = match &self.newton {
-            Some(newton) if view.generation.coin_count() == 2 => newton.balance_of_two(xp[i])?,
-            Some(newton) => newton.balance_of_three(xp, j)?,
-            None => self.closed_form(view, xp, j)?,
-        };
+        let y = self.solver.balance(xp, (i, j))?;
         xp[j] = y;
         let taken = before.checked_sub(y)?.checked_sub(1)?;
         let before_fee = self.coins[j].raw_of(taken)?;
         let fee = self.fee.at(xp)?;
-        let fee = OneWord::new(FEE_ONE)?.two_words_of(times_word(before_fee, fee))?;
-        before_fee.checked_sub(fee)
-    }
-
-    fn closed_form(&self, view: &CryptoSwapView, xp: [u128; 3], j: usize) -> Option<u128> {
-        let curvature = Curvature { a: U256::from(view.terms.future_a), gamma: U256::from(view.terms.future_gamma) };
-        let solved = view.generation.balance(curvature, xp.map(U256::from), U256::from(self.basis.d), j).ok()?;
-        narrow(solved.y)
+        before_fee.checked_sub(over_fee_one(before_fee.checked_mul(u128::from(fee))?))
     }
 }

@@ -6,7 +6,8 @@ use ruint::Uint;
 use ruint::aliases::U256;
 
 use super::super::{CryptoSwapGeneration, CryptoSwapState, CryptoSwapTerms, CryptoSwapView};
-use super::words::{Invariant, OneWord, Short, Three, TwoWords, product, times_word};
+use super::fee::{Fee, SHORT_ERROR};
+use super::words::{Invariant, OneWord, Short, Three, TwoWords, over_fee_one, product, times_word};
 use super::{ONE, Prepared};
 use crate::pool::Way;
 
@@ -42,7 +43,6 @@ proptest! {
         }
         if let Some(by) = OneWord::new(low) {
             let a = u128::from(a[1]) << 64 | u128::from(a[0]);
-            prop_assert_eq!(by.divide(a), a / u128::from(low));
             prop_assert_eq!(by.one_word_of(a), u64::try_from(a / u128::from(low)).ok());
         }
     }
@@ -78,6 +78,35 @@ proptest! {
                 prop_assert_eq!(wide(quotient), a / divisor);
             }
         }
+    }
+
+    #[test]
+    fn fees_are_divided_exactly(a in any::<u128>(), shift in 0..128_u32, below in 0..2_u128) {
+        const FEE_ONE: u128 = 10_000_000_000;
+        let a = a >> shift;
+        for a in [a, (a / FEE_ONE * FEE_ONE).saturating_sub(below), u128::MAX - u128::from(a % 2 == 0)] {
+            prop_assert_eq!(over_fee_one(a), a / FEE_ONE);
+        }
+    }
+
+    /// What is taken for sure is: the part between the fees differs by no more than the margin was made for.
+    #[test]
+    fn fees_in_short_err_less_than_their_margin(
+        sizes in prop::array::uniform3(64..96_u32),
+        parts in prop::array::uniform3(1..u64::MAX),
+        is_alike in any::<bool>(),
+        (gamma, shift, count) in (1..ONE, 0..60_u32, 2..4_usize),
+    ) {
+        let size = |at: usize| if is_alike { sizes[0] } else { sizes[at] };
+        let mut xp = [0, 1, 2].map(|at| (u128::from(parts[at]) << 32) >> (96 - size(at)));
+        if count == 2 {
+            xp[2] = 0;
+        }
+        let gamma = (gamma >> shift).max(1);
+        let terms = CryptoSwapTerms { fee_gamma: gamma, mid_fee: 1_000_000, out_fee: 9_000_000, ..CryptoSwapTerms::default() };
+        let fee = Fee::new(&terms, count);
+        let Some((short, exact)) = fee.and_then(|fee| Some((fee.part_in_short(xp)?, fee.part(xp)?))) else { return Ok(()) };
+        prop_assert!(short.abs_diff(exact) <= SHORT_ERROR * (ONE / gamma + 1), "{short} {exact}");
     }
 
     #[test]
@@ -152,7 +181,7 @@ fn ordinary_pools_have_their_own_answer() {
         let expected = view.quote_exact_in(way, amount, 1);
         let Some(prepared) = view.prepare() else { continue };
         assert_eq!(prepared.quote_exact_in(&view, way, amount, 1), expected, "{view:?} {way:?} {amount}");
-        let own = prepared.output(&view, (way.token_in.into(), way.token_out.into()), amount);
+        let own = prepared.output((way.token_in.into(), way.token_out.into()), amount);
         if let Some(own) = own {
             assert_eq!(Ok(U256::from(own)), expected, "{view:?} {way:?} {amount}");
         }

@@ -100,21 +100,22 @@ impl OneWord {
     }
 
     /// `a`, moved up as the divisor is: for products that are divided by it. `None` where it loses bits.
+    #[inline(always)]
     pub(super) fn moved_up(&self, a: u64) -> Option<u64> {
         a.checked_mul(self.scale)
+    }
+
+    /// The same of three words.
+    #[inline(always)]
+    pub(super) fn moved_up_whole(&self, a: Three) -> Option<Three> {
+        let [low, middle, high, top] = row([0; 3], a, self.scale);
+        (top == 0).then_some([low, middle, high])
     }
 
     /// Of a number that was moved up. `None` for a longer quotient.
     #[inline(always)]
     pub(super) fn normal_word_of(&self, a: u128) -> Option<u64> {
         (high_word(a) < self.divisor).then(|| self.step(high_word(a), low_word(a)).0)
-    }
-
-    #[inline(always)]
-    pub(super) fn divide(&self, a: u128) -> u128 {
-        let [low, middle, high] = times_word(a, self.scale);
-        let (q_1, rest) = self.step(high, middle);
-        join(q_1, self.step(rest, low).0)
     }
 
     /// `None` for a longer quotient.
@@ -127,8 +128,13 @@ impl OneWord {
     /// `None` for a longer quotient. Most have one word, which takes half of the time.
     #[inline(always)]
     pub(super) fn two_words_of(&self, a: Three) -> Option<u128> {
-        let [low, middle, high, top] = row([0; 3], a, self.scale);
-        if top != 0 || high >= self.divisor {
+        self.normal_words_of(self.moved_up_whole(a)?)
+    }
+
+    /// The same of a number that was moved up.
+    #[inline(always)]
+    pub(super) fn normal_words_of(&self, [low, middle, high]: Three) -> Option<u128> {
+        if high >= self.divisor {
             return None;
         }
         if high == 0 && middle < self.divisor {
@@ -137,6 +143,25 @@ impl OneWord {
         let (q_1, rest) = self.step(high, middle);
         Some(join(q_1, self.step(rest, low).0))
     }
+}
+
+/// `a / 10^10` by one multiplication, exactly, as [`Invariant`] divides: without its ten bits that are zero the number is below 2^118, and
+/// the factor, `2^142 / 5^10` rounded up, has at most `2^24 / 5^10` of a unit too much.
+#[inline(always)]
+pub(super) fn over_fee_one(a: u128) -> u128 {
+    const ODD: u128 = 9_765_625;
+    const HALF: u128 = 1 << 127;
+    const FACTOR: u128 = ((HALF / ODD) << 15) + ((HALF % ODD) << 15) / ODD + 1;
+    high_half(a >> 10, FACTOR) >> 14
+}
+
+/// The two higher words of a product.
+#[inline(always)]
+fn high_half(a: u128, b: u128) -> u128 {
+    let [a_0, a_1, b_0, b_1] = [low_word(a), high_word(a), low_word(b), high_word(b)].map(u128::from);
+    let (ends, [first, second]) = ([a_0 * b_0, a_1 * b_1], [a_0 * b_1, a_1 * b_0]);
+    let middle = u128::from(high_word(ends[0])) + u128::from(low_word(first)) + u128::from(low_word(second));
+    ends[1] + u128::from(high_word(first)) + u128::from(high_word(second)) + u128::from(high_word(middle))
 }
 
 /// A divisor of two words.
