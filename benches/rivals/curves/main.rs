@@ -1,9 +1,9 @@
-//! Quotes of an exact input from Curve's pools, beside `curve-math`.
+//! Quotes of an exact input from Curve's pools, beside `curve-math`, and from weighted pools of Balancer, beside `balancer-maths-rust`.
 //!
 //! `cargo bench --manifest-path benches/rivals/Cargo.toml --bench curves` prints the figures; `cargo test` with the same manifest
 //! runs a few of each; words after `--` name the pools. Everybody answers every amount of a workload, and all answers must be equal to the unit, before and
 //! while they are measured. Ours quotes with what the market makes when a pool's state has moved: of StableSwap pools
-//! the invariant, of CryptoSwap pools reciprocals and scaled balances; without it, as a caller who keeps nothing, is a row of its own, and what `curve-math` always does. Estimates, by which
+//! the invariant, of CryptoSwap pools reciprocals and scaled balances; without it, as a caller who keeps nothing, is a row of its own, and what the peers always do. Estimates, by which
 //! search ranks, stand against the peer's exact quotes: it has no others.
 #![expect(clippy::print_stdout, reason = "the figures are this program's output")]
 
@@ -91,7 +91,7 @@ fn report_estimates(workload: &Workload, (error, all): &(f64, Vec<Samples>)) {
         let is_met = if low >= GATE_ESTIMATE { "met" } else { "MISSED" };
         let is_quick = if p50 <= workload.estimate_max_ns { "met" } else { "missed" };
         println!(
-            "{:<24}{name:<26}{p50:>10.1}{p99:>10.1}   curve-math / it: {value:.2} (95 % interval {low:.2} to {high:.2}), gate {GATE_ESTIMATE}: {is_met}; goal {} ns: {is_quick}; off by {error:.1e} at most",
+            "{:<24}{name:<26}{p50:>10.1}{p99:>10.1}   peer / it: {value:.2} (95 % interval {low:.2} to {high:.2}), gate {GATE_ESTIMATE}: {is_met}; goal {} ns: {is_quick}; off by {error:.1e} at most",
             workload.name, workload.estimate_max_ns
         );
     }

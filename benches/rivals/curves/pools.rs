@@ -2,13 +2,16 @@
 
 use std::hint::black_box;
 
+use alphapulse_strategies::pool::balancer::weighted::{Powers, WeightedView};
 use alphapulse_strategies::pool::crypto_swap::{
     CryptoSwapGeneration, CryptoSwapState, CryptoSwapTerms, CryptoSwapView,
 };
 use alphapulse_strategies::pool::stable_swap::{Rules, StableSwapView};
 use alphapulse_strategies::pool::{Mobius, Ramp, Way, estimate};
 use anyhow::{Context, Result, ensure};
+use balancer_maths_rust::pools::weighted::compute_out_given_exact_in;
 use curve_math::Pool;
+use num_bigint::{BigInt, Sign};
 use ruint::aliases::U256;
 
 use crate::random::Random;
@@ -46,7 +49,7 @@ pub(crate) fn workloads() -> Result<Vec<Workload>> {
         CryptoSwapGeneration::TriCrypto,
         CryptoSwapGeneration::TriCryptoNg,
     ];
-    stable.chain(crypto.map(crypto_swap)).collect()
+    stable.chain(crypto.map(crypto_swap)).chain([50, 60, 80].map(weighted)).collect()
 }
 
 /// Puts a workload together, after everybody has given the same answer to everything.
@@ -108,10 +111,16 @@ fn stable_swap(rules: Rules, coins: usize) -> Result<Workload> {
     let contenders: Vec<(&'static str, Quote)> = vec![
         ("ours", Box::new(move |amount| ours.quote_exact_in(WAY, amount, AT).ok())),
         ("ours, nothing kept", Box::new(move |amount| view.quote_exact_in(WAY, amount, AT).ok())),
-        ("curve-math", Box::new(move |amount| peer.get_amount_out(0, 1, amount))),
+        ("curve-math", quote_of(peer)),
     ];
-    let estimates = estimates(estimated, move || estimate::stable_swap(&ours, WAY, AT))?;
+    let estimates = estimates(CURVE_MATH_EXACT, quote_of(estimated), move || estimate::stable_swap(&ours, WAY, AT))?;
     workload(format!("{rules:?} of {coins}"), balance_in, contenders, (estimates, 15.0))
+}
+
+const CURVE_MATH_EXACT: &str = "curve-math, exact";
+
+fn quote_of(peer: Pool) -> Quote {
+    Box::new(move |amount| peer.get_amount_out(0, 1, amount))
 }
 
 fn peer_stable_swap(
@@ -157,24 +166,55 @@ fn crypto_swap(generation: CryptoSwapGeneration) -> Result<Workload> {
     let contenders: Vec<(&'static str, Quote)> = vec![
         ("ours", Box::new(move |amount| prepared.quote_exact_in(&ours, WAY, amount, AT).ok())),
         ("ours, nothing kept", Box::new(move |amount| ours.quote_exact_in(WAY, amount, AT).ok())),
-        ("curve-math", Box::new(move |amount| peer.get_amount_out(0, 1, amount))),
+        ("curve-math", quote_of(peer)),
     ];
-    let estimates = estimates(estimated, move || estimate::crypto_swap(&ours, WAY, AT))?;
+    let estimates = estimates(CURVE_MATH_EXACT, quote_of(estimated), move || estimate::crypto_swap(&ours, WAY, AT))?;
     workload(format!("{generation:?}"), balances[0], contenders, (estimates, 60.0))
 }
 
+/// A weighted pool of Balancer of two tokens of 18 decimals, whose first has so many hundredths of the weight. The peer knows the maths
+/// of the third version, which is the second's; the fee, which its vault takes, is taken before it is asked.
+fn weighted(first_percent: u64) -> Result<Workload> {
+    let (balances, percent) = ([4_000_000 * ONE, 500 * ONE], u64::try_from(ONE / 100)?);
+    let (weights, fee) = ([first_percent * percent, (100 - first_percent) * percent], 3_000_000_000_000_000_u64);
+    let ours = WeightedView {
+        balances: Box::leak(Box::new(balances)),
+        scales: &[ONE; 2],
+        weights: Box::leak(Box::new(weights)),
+        swap_fee: fee,
+        powers: Powers::SpecialCases,
+        is_paused: false,
+    };
+    let peer = move || {
+        let ([paid, taken], [w_paid, w_taken]) = (balances.map(BigInt::from), weights.map(BigInt::from));
+        move |amount: U256| {
+            let fee = (amount * U256::from(fee)).div_ceil(U256::from(ONE));
+            let amount = BigInt::from_bytes_le(Sign::Plus, &(amount - fee).to_le_bytes::<32>());
+            let out = compute_out_given_exact_in(&paid, &w_paid, &taken, &w_taken, &amount).ok()?;
+            U256::try_from_le_slice(&out.to_bytes_le().1)
+        }
+    };
+    let (exact, estimated) = (peer(), peer());
+    let make = move || estimate::weighted(&ours, WAY);
+    let contenders: Vec<(&'static str, Quote)> = vec![
+        ("ours", Box::new(move |amount| ours.quote_exact_in(WAY, amount).ok())),
+        ("balancer-maths-rust", Box::new(exact)),
+    ];
+    let estimates = estimates("balancer-maths-rust, exact", Box::new(estimated), make)?;
+    workload(format!("Weighted {first_percent}"), balances[0], contenders, (estimates, 15.0))
+}
+
 /// The map made anew for each answer, the map as search reads it once a block has made it, and the peer.
-fn estimates(peer: Pool, make: impl Fn() -> Option<Mobius> + 'static) -> Result<Vec<(&'static str, Estimate)>> {
+fn estimates(
+    name: &'static str,
+    peer: Quote,
+    make: impl Fn() -> Option<Mobius> + 'static,
+) -> Result<Vec<(&'static str, Estimate)>> {
     let kept = make().context("something can be sold")?;
     Ok(vec![
         ("(g, h) made anew", Box::new(move |_, amount| make().map_or(0.0, |map| map.output(amount)))),
         ("(g, h) as kept", Box::new(move |_, amount| black_box(kept).output(amount))),
-        (
-            "curve-math, exact",
-            Box::new(move |amount, _| {
-                peer.get_amount_out(0, 1, amount).map_or(0.0, |answer| answer.as_limbs()[0] as f64)
-            }),
-        ),
+        (name, Box::new(move |amount, _| peer(amount).map_or(0.0, |answer| answer.as_limbs()[0] as f64))),
     ])
 }
 

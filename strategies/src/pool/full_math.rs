@@ -1,5 +1,6 @@
 //! Products and quotients that do not lose bits on the way.
 
+mod constant;
 pub(crate) mod division;
 mod inverse;
 mod short;
@@ -7,6 +8,7 @@ pub(crate) mod words;
 
 use ruint::aliases::U256;
 
+pub(crate) use self::constant::Constant;
 pub(super) use self::inverse::{Inverse, divide_near};
 pub(super) use self::short::divide_short;
 

@@ -19,6 +19,19 @@ pub(crate) fn quotient(a: U256, b: U256) -> Option<U256> {
     }
 }
 
+/// `a / b`, rounded up; `None` for a divisor of zero.
+#[inline(always)]
+pub(crate) fn quotient_up(a: U256, b: U256) -> Option<U256> {
+    let (quotient, is_exact) = match (*a.as_limbs(), *b.as_limbs()) {
+        ([a_0, 0, 0, 0], [low, 0, 0, 0]) if low != 0 => {
+            (U256::from_limbs([a_0 / low, 0, 0, 0]), a_0.is_multiple_of(low))
+        }
+        _ => Divisor::new(b).divide_whole(a)?,
+    };
+    // Not exact means `b` is two or more, so that there is room for one more.
+    Some(if is_exact { quotient } else { quotient.wrapping_add(U256::ONE) })
+}
+
 /// The machine's own division, as the contracts' unchecked one: by zero it gives zero.
 #[inline(always)]
 pub(crate) fn over(a: U256, b: U256) -> U256 {
@@ -67,17 +80,29 @@ impl Divisor {
     /// `a` over the divisor, rounded down; `None` for a divisor of zero.
     #[inline(always)]
     pub(crate) fn divide(&self, a: U256) -> Option<U256> {
+        match *self {
+            Self::Longer(divisor) => Some(a.wrapping_div(divisor)),
+            _ => Some(self.divide_whole(a)?.0),
+        }
+    }
+
+    /// The same, and whether nothing remained.
+    #[inline(always)]
+    fn divide_whole(&self, a: U256) -> Option<(U256, bool)> {
         Some(match *self {
             Self::Zero => return None,
             Self::OneWord { divisor, reciprocal, shift } => by_one(a, divisor, reciprocal, shift),
             Self::TwoWords { divisor, reciprocal, shift } => by_two(a, divisor, reciprocal, shift),
-            Self::Longer(divisor) => a.wrapping_div(divisor),
+            Self::Longer(divisor) => {
+                let (quotient, rest) = a.div_rem(divisor);
+                (quotient, rest.is_zero())
+            }
         })
     }
 }
 
 #[inline(always)]
-fn by_one(a: U256, divisor: u64, reciprocal: u64, shift: u32) -> U256 {
+fn by_one(a: U256, divisor: u64, reciprocal: u64, shift: u32) -> (U256, bool) {
     let [a_0, a_1, a_2, a_3] = *a.as_limbs();
     let step = |rest, high, low| two_by_one(rest, shift_in(high, low, shift), divisor, reciprocal);
     let (mut q_3, mut q_2) = (0, 0);
@@ -92,13 +117,13 @@ fn by_one(a: U256, divisor: u64, reciprocal: u64, shift: u32) -> U256 {
         rest = shift_in(0, a_1, shift);
     }
     let (q_1, rest) = step(rest, a_1, a_0);
-    let (q_0, _) = step(rest, a_0, 0);
-    U256::from_limbs([q_0, q_1, q_2, q_3])
+    let (q_0, rest) = step(rest, a_0, 0);
+    (U256::from_limbs([q_0, q_1, q_2, q_3]), rest == 0)
 }
 
 /// By a divisor of two words.
 #[inline(always)]
-fn by_two(a: U256, divisor: u128, reciprocal: u64, shift: u32) -> U256 {
+fn by_two(a: U256, divisor: u128, reciprocal: u64, shift: u32) -> (U256, bool) {
     let [a_0, a_1, a_2, a_3] = *a.as_limbs();
     let step = |rest, high, low| three_by_two(rest, shift_in(high, low, shift), divisor, reciprocal);
     let (mut q_2, mut q_1) = (0, 0);
@@ -113,8 +138,8 @@ fn by_two(a: U256, divisor: u128, reciprocal: u64, shift: u32) -> U256 {
     } else {
         rest = join(shift_in(0, a_1, shift), shift_in(a_1, a_0, shift));
     }
-    let (q_0, _) = step(rest, a_0, 0);
-    U256::from_limbs([q_0, q_1, q_2, 0])
+    let (q_0, rest) = step(rest, a_0, 0);
+    (U256::from_limbs([q_0, q_1, q_2, 0]), rest == 0)
 }
 
 #[cfg(test)]
@@ -143,6 +168,7 @@ mod tests {
         #[test]
         fn quotient_is_that_of_the_library(a in number(), b in number()) {
             prop_assert_eq!(quotient(a, b), a.checked_div(b));
+            prop_assert_eq!(quotient_up(a, b), (!b.is_zero()).then(|| a.div_ceil(b)));
             prop_assert_eq!(Divisor::new(b).divide(a), a.checked_div(b));
         }
 
@@ -151,6 +177,7 @@ mod tests {
             let product = q.wrapping_mul(b);
             for a in [product, product.wrapping_add(b).wrapping_sub(U256::ONE), product.wrapping_sub(U256::ONE)] {
                 prop_assert_eq!(quotient(a, b), a.checked_div(b));
+                prop_assert_eq!(quotient_up(a, b), (!b.is_zero()).then(|| a.div_ceil(b)));
                 prop_assert_eq!(Divisor::new(b).divide(a), a.checked_div(b));
             }
         }

@@ -7,8 +7,8 @@ use ruint::aliases::U256;
 
 use crate::pool::QuoteError;
 pub(crate) use crate::pool::checked::{add, mul};
+use crate::pool::quotient;
 pub(crate) use crate::pool::quotient::over;
-use crate::pool::quotient::quotient;
 
 /// One.
 pub const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -17,28 +17,25 @@ pub const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 ///
 /// # Errors
 /// [`QuoteError::InvalidPoolState`] when `b` is zero.
-#[inline]
+#[inline(always)]
 pub fn quotient_down(a: U256, b: U256) -> Result<U256, QuoteError> {
-    quotient(a, b).ok_or(QuoteError::InvalidPoolState)
+    quotient::quotient(a, b).ok_or(QuoteError::InvalidPoolState)
 }
 
 /// `a / b` of plain integers, rounded up.
 ///
 /// # Errors
 /// [`QuoteError::InvalidPoolState`] when `b` is zero.
-#[inline]
+#[inline(always)]
 pub fn quotient_up(a: U256, b: U256) -> Result<U256, QuoteError> {
-    let quotient = quotient_down(a, b)?;
-    // Not exact means `b` is two or more, so that there is room for one more.
-    let is_exact = quotient.wrapping_mul(b) == a;
-    Ok(if is_exact { quotient } else { quotient.wrapping_add(U256::ONE) })
+    quotient::quotient_up(a, b).ok_or(QuoteError::InvalidPoolState)
 }
 
 /// `a * b`, rounded down.
 ///
 /// # Errors
 /// [`QuoteError::AmountOverflow`] when the product of the scaled numbers passes 256 bits.
-#[inline]
+#[inline(always)]
 pub fn mul_down(a: U256, b: U256) -> Result<U256, QuoteError> {
     Ok(over(mul(a, b)?, ONE))
 }
@@ -47,7 +44,7 @@ pub fn mul_down(a: U256, b: U256) -> Result<U256, QuoteError> {
 ///
 /// # Errors
 /// As [`mul_down`].
-#[inline]
+#[inline(always)]
 pub fn mul_up(a: U256, b: U256) -> Result<U256, QuoteError> {
     quotient_up(mul(a, b)?, ONE)
 }
@@ -57,7 +54,7 @@ pub fn mul_up(a: U256, b: U256) -> Result<U256, QuoteError> {
 /// # Errors
 /// [`QuoteError::InvalidPoolState`] when `b` is zero; [`QuoteError::AmountOverflow`] when `a` passes 256 bits with 18
 /// more decimals.
-#[inline]
+#[inline(always)]
 pub fn div_down(a: U256, b: U256) -> Result<U256, QuoteError> {
     quotient_down(mul(a, ONE)?, b)
 }
@@ -66,7 +63,7 @@ pub fn div_down(a: U256, b: U256) -> Result<U256, QuoteError> {
 ///
 /// # Errors
 /// As [`div_down`].
-#[inline]
+#[inline(always)]
 pub fn div_up(a: U256, b: U256) -> Result<U256, QuoteError> {
     quotient_up(mul(a, ONE)?, b)
 }

@@ -73,9 +73,9 @@ impl WeightedView<'_> {
         }
         let way = self.check(way)?;
         let (paid, taken) = (self.side(way.0)?, self.side(way.1)?);
-        let amount = mul_down(subtract_fee(amount_in, self.swap_fee)?, paid.scale)?;
+        let amount = upscaled(subtract_fee(amount_in, self.swap_fee)?, paid.scale)?;
         let out = out_given_in(paid.balance, paid.weight, taken.balance, taken.weight, amount, self.powers)?;
-        swapped(self.balances, way, amount_in, div_down(out, taken.scale)?)
+        swapped(self.balances, way, amount_in, downscaled(out, taken.scale)?)
     }
 
     /// Input that the contract asks for `amount_out`, raw units.
@@ -104,7 +104,7 @@ impl WeightedView<'_> {
         }
         let way = self.check(way)?;
         let (paid, taken) = (self.side(way.0)?, self.side(way.1)?);
-        let amount = mul_down(amount_out, taken.scale)?;
+        let amount = upscaled(amount_out, taken.scale)?;
         let amount_in = in_given_out(paid.balance, paid.weight, taken.balance, taken.weight, amount, self.powers)?;
         let amount_in = add_fee(div_up(amount_in, paid.scale)?, self.swap_fee)?;
         settle(self.balances, way, amount_in, amount_out)?;
@@ -125,8 +125,20 @@ impl WeightedView<'_> {
         if weight.is_zero() {
             return Err(QuoteError::InvalidPoolState);
         }
-        Ok(Side { balance: mul_down(U256::from(self.balances[token]), scale)?, weight, scale })
+        Ok(Side { balance: upscaled(U256::from(self.balances[token]), scale)?, weight, scale })
     }
+}
+
+/// A raw amount in 18 decimals, rounded down. Of most tokens it is the amount, unless 18 more decimals pass 256 bits.
+#[inline(always)]
+fn upscaled(amount: U256, scale: U256) -> Result<U256, QuoteError> {
+    if scale == ONE && amount.as_limbs()[3] == 0 { Ok(amount) } else { mul_down(amount, scale) }
+}
+
+/// An amount of 18 decimals in raw units, rounded down.
+#[inline(always)]
+fn downscaled(amount: U256, scale: U256) -> Result<U256, QuoteError> {
+    if scale == ONE && amount.as_limbs()[3] == 0 { Ok(amount) } else { div_down(amount, scale) }
 }
 
 /// Output for an input after fee, all upscaled: `WeightedMath._calcOutGivenIn`.

@@ -14,13 +14,16 @@ use ruint::aliases::U256;
 use super::cubic::{ThreeCoins, TwoCoins};
 use super::newton_legacy::{Curvature, CurvatureBounds, FRACTION, check_d};
 use super::{CryptoSwapGeneration, CryptoSwapView};
+use crate::pool::full_math::Constant;
 use crate::pool::{QuoteError, Way};
 
 use self::fee::Fee;
 use self::legacy::Newton;
-use self::words::{OneWord, Short, balance, narrow, over_fee_one, product, times_word};
+use self::words::{OneWord, Short, balance, narrow, product, times_word};
 
 const ONE: u64 = 1_000_000_000_000_000_000;
+/// One, in the precision of fees.
+const FEE_ONE: Constant = Constant::new(10_000_000_000);
 
 /// What quotes from one state of a pool have in common. Made when the state has moved, and held by whoever holds the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,6 +211,6 @@ impl Prepared {
         let taken = before.checked_sub(y)?.checked_sub(1)?;
         let before_fee = self.coins[j].raw_of(taken)?;
         let fee = self.fee.at(xp)?;
-        before_fee.checked_sub(over_fee_one(before_fee.checked_mul(u128::from(fee))?))
+        before_fee.checked_sub(FEE_ONE.divide(before_fee.checked_mul(u128::from(fee))?))
     }
 }

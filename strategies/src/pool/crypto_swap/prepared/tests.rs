@@ -7,7 +7,7 @@ use ruint::aliases::U256;
 
 use super::super::{CryptoSwapGeneration, CryptoSwapState, CryptoSwapTerms, CryptoSwapView};
 use super::fee::{Fee, SHORT_ERROR};
-use super::words::{Invariant, OneWord, Short, Three, TwoWords, over_fee_one, product, times_word};
+use super::words::{Invariant, OneWord, Short, Three, TwoWords, product, times_word};
 use super::{ONE, Prepared};
 use crate::pool::Way;
 
@@ -77,15 +77,6 @@ proptest! {
             if let Some(quotient) = by.divide([low, middle, high]) {
                 prop_assert_eq!(wide(quotient), a / divisor);
             }
-        }
-    }
-
-    #[test]
-    fn fees_are_divided_exactly(a in any::<u128>(), shift in 0..128_u32, below in 0..2_u128) {
-        const FEE_ONE: u128 = 10_000_000_000;
-        let a = a >> shift;
-        for a in [a, (a / FEE_ONE * FEE_ONE).saturating_sub(below), u128::MAX - u128::from(a % 2 == 0)] {
-            prop_assert_eq!(over_fee_one(a), a / FEE_ONE);
         }
     }
 

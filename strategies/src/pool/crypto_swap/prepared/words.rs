@@ -145,25 +145,6 @@ impl OneWord {
     }
 }
 
-/// `a / 10^10` by one multiplication, exactly, as [`Invariant`] divides: without its ten bits that are zero the number is below 2^118, and
-/// the factor, `2^142 / 5^10` rounded up, has at most `2^24 / 5^10` of a unit too much.
-#[inline(always)]
-pub(super) fn over_fee_one(a: u128) -> u128 {
-    const ODD: u128 = 9_765_625;
-    const HALF: u128 = 1 << 127;
-    const FACTOR: u128 = ((HALF / ODD) << 15) + ((HALF % ODD) << 15) / ODD + 1;
-    high_half(a >> 10, FACTOR) >> 14
-}
-
-/// The two higher words of a product.
-#[inline(always)]
-fn high_half(a: u128, b: u128) -> u128 {
-    let [a_0, a_1, b_0, b_1] = [low_word(a), high_word(a), low_word(b), high_word(b)].map(u128::from);
-    let (ends, [first, second]) = ([a_0 * b_0, a_1 * b_1], [a_0 * b_1, a_1 * b_0]);
-    let middle = u128::from(high_word(ends[0])) + u128::from(low_word(first)) + u128::from(low_word(second));
-    ends[1] + u128::from(high_word(first)) + u128::from(high_word(second)) + u128::from(high_word(middle))
-}
-
 /// A divisor of two words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TwoWords {
