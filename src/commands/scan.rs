@@ -12,7 +12,7 @@ use alphapulse_protocol::replica::TokenInfo;
 use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{PoolId, TokenId, U256};
 use alphapulse_strategies::joint::JointTerms;
-use alphapulse_strategies::search::best_cycles;
+use alphapulse_strategies::search::{Cycles, find_cycles};
 use alphapulse_strategies::snapshot::Snapshot;
 use alphapulse_strategies::{Admission, HOPS_MAX, Hop, Market, Opportunity, Refusal};
 use anyhow::Context as _;
@@ -52,8 +52,8 @@ pub(crate) struct ScanArguments {
     #[arg(long = "token", value_name = "ADDRESS", required = true, num_args = 1.., value_parser = address)]
     tokens: Vec<Address>,
 
-    /// Most swaps of a route
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=4))]
+    /// Most swaps of a route; a node trades routes of up to 4
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(2..=6))]
     max_hops: u8,
 
     /// Least profit to report, in raw units of each token; of a plan, after --trade-cost
@@ -86,7 +86,7 @@ pub(crate) struct ScanArguments {
 }
 
 // `--max-hops` promises what the search can do.
-const _: () = assert!(HOPS_MAX == 4);
+const _: () = assert!(HOPS_MAX == 6);
 
 fn limit(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| "expected a whole number above zero".to_owned())
@@ -123,7 +123,8 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
     }
     let mut is_any = false;
     for token in tokens {
-        let found = best_cycles(&market, token, arguments.max_hops, arguments.min_profit, arguments.limit);
+        let Cycles { routes: found, is_cut } =
+            find_cycles(&market, token, arguments.max_hops, arguments.min_profit, arguments.limit);
         is_any |= !found.is_empty();
         for opportunity in &found {
             if is_json {
@@ -136,6 +137,12 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
         if found.len() == arguments.limit {
             let symbol = plain(&self::token(&market, token).symbol);
             tracing::warn!("stopped at --limit {} for {symbol}; a higher one gives more", arguments.limit);
+        }
+        if is_cut {
+            let symbol = plain(&self::token(&market, token).symbol);
+            tracing::warn!(
+                "the search for {symbol} gave up before its end: routes may be missing; fewer --max-hops, a lower --limit or a higher --min-profit make it shorter"
+            );
         }
     }
     output.finish()?;

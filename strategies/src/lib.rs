@@ -78,7 +78,7 @@ pub mod conformance;
 
 pub use crate::admission::{Admission, Refusal};
 pub use crate::market::{After, Market, MarketEvent, PoolView};
-pub use crate::opportunity::{Flaw, HOPS_MAX, Hop, Opportunity, OpportunitySink};
+pub use crate::opportunity::{Flaw, HOPS_MAX, Hop, Opportunity, OpportunitySink, TRADED_HOPS_MAX};
 pub use crate::pool::QuoteError;
 pub use crate::registry::{Registry, StrategyKind, build};
 pub use crate::strategy::{Settings, Strategy, StrategyConfig, StrategyError};

@@ -7,8 +7,11 @@ use thiserror::Error;
 
 use crate::market::Market;
 
-/// Most hops of a route.
-pub const HOPS_MAX: usize = OPPORTUNITY_HOPS_MAX;
+/// Most hops of a route that is looked for.
+pub const HOPS_MAX: usize = 6;
+
+/// Most hops of a route that can be traded: what a record holds, and an executor swaps.
+pub const TRADED_HOPS_MAX: usize = OPPORTUNITY_HOPS_MAX;
 
 /// One swap of a route. The amounts are the pool's own quote of each other, exact in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,16 +139,22 @@ impl Opportunity {
         self.hops().iter().any(|hop| hop.pool == pool)
     }
 
-    /// The same as a journal record, found on the state after `block`.
+    /// Whether it is short enough to be traded.
     #[must_use]
-    pub fn to_message(&self, id: OpportunityId, block: BlockRef) -> message::Opportunity {
+    pub const fn is_tradable(&self) -> bool {
+        self.hop_count as usize <= TRADED_HOPS_MAX
+    }
+
+    /// The same as a journal record, found on the state after `block`; `None` for one of more than [`TRADED_HOPS_MAX`] hops.
+    #[must_use]
+    pub fn to_message(&self, id: OpportunityId, block: BlockRef) -> Option<message::Opportunity> {
         let record = |hop: &Hop| HopRecord::new(hop.pool, hop.token_in, hop.token_out, hop.amount_in, hop.amount_out);
-        let mut records = [record(&self.hops[0]); HOPS_MAX];
-        for (record_at, hop) in records.iter_mut().zip(self.hops()) {
+        let mut records = [record(&self.hops[0]); TRADED_HOPS_MAX];
+        let used = records.get_mut(..self.hops().len())?;
+        for (record_at, hop) in used.iter_mut().zip(self.hops()) {
             *record_at = record(hop);
         }
-        message::Opportunity::new(id, self.strategy, block, self.token, &records[..self.hops().len()])
-            .expect("hop count was checked when this was made")
+        message::Opportunity::new(id, self.strategy, block, self.token, used)
     }
 }
 
@@ -159,7 +168,8 @@ impl Eq for Opportunity {}
 
 /// Where strategies put what they found: bounded, owned by the caller, used again for every event.
 ///
-/// Full means: the newest is refused, counted, and its strategy told. Strategies report best first, so the least is lost.
+/// Full means: the newest is refused, counted, and its strategy told. Strategies report best first, so the least is lost. A route
+/// of more than [`TRADED_HOPS_MAX`] hops is refused and counted likewise: nobody could trade it.
 #[derive(Debug)]
 pub struct OpportunitySink {
     found: Vec<Opportunity>,
@@ -174,15 +184,15 @@ impl OpportunitySink {
         Self { found: Vec::with_capacity(capacity), capacity, refused: 0 }
     }
 
-    /// Takes an opportunity; `false` when the sink is full.
+    /// Takes an opportunity; `false` when the sink is full, or the route too long.
     pub fn push(&mut self, opportunity: Opportunity) -> bool {
-        let has_room = self.found.len() < self.capacity;
-        if has_room {
+        let is_taken = self.found.len() < self.capacity && opportunity.is_tradable();
+        if is_taken {
             self.found.push(opportunity);
         } else {
             self.refused += 1;
         }
-        has_room
+        is_taken
     }
 
     /// What was reported since the last [`OpportunitySink::clear`], in order.
@@ -196,7 +206,7 @@ impl OpportunitySink {
         self.found.clear();
     }
 
-    /// Opportunities refused for want of room since the sink was made.
+    /// Opportunities refused, for want of room or for their length, since the sink was made.
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.refused
@@ -240,7 +250,7 @@ mod tests {
     fn the_record_says_the_same() {
         let hops = [hop(0, 5, 6, 10, 20), hop(1, 6, 7, 20, 30), hop(2, 7, 5, 30, 11)];
         let found = Opportunity::new(3, &hops).expect("closed, chained, profitable");
-        let record = found.to_message(OpportunityId(9), BlockRef::default());
+        let record = found.to_message(OpportunityId(9), BlockRef::default()).expect("three hops");
         assert_eq!(record.profit(), found.profit());
         assert_eq!(record.hops().len(), 3);
         assert_eq!(record.hops()[2].amount_out.get(), U256::from(11));
@@ -255,5 +265,22 @@ mod tests {
         sink.clear();
         assert!(sink.push(found));
         assert_eq!((sink.as_slice().len(), sink.refused()), (1, 1));
+    }
+
+    #[test]
+    fn a_route_that_no_record_holds_is_found_and_not_traded() {
+        let chain = |count: u32| -> Vec<Hop> {
+            let token = |at: u32| if at == count { 0 } else { at };
+            (0..count).map(|at| hop(at, token(at), token(at + 1), 10 + u64::from(at), 11 + u64::from(at))).collect()
+        };
+        let found = |count: u32| Opportunity::new(0, &chain(count));
+        let mut sink = OpportunitySink::new(9);
+        let longest = found(4).expect("a closed route");
+        assert!(sink.push(longest) && longest.to_message(OpportunityId(1), BlockRef::default()).is_some());
+        for count in 5..=6 {
+            let long = found(count).expect("a closed route");
+            assert!(!sink.push(long) && long.to_message(OpportunityId(1), BlockRef::default()).is_none());
+        }
+        assert_eq!((found(7), sink.refused()), (None, 2));
     }
 }

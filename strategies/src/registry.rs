@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::cyclic::Cyclic;
-use crate::opportunity::HOPS_MAX;
+use crate::opportunity::TRADED_HOPS_MAX;
 use crate::strategy::{Strategy, StrategyConfig, StrategyError};
 use crate::two_venue::TwoVenue;
 
@@ -36,11 +36,11 @@ impl StrategyKind {
     /// Closed routes of 2 to `hops_max` hops.
     pub const CYCLIC: Self = Self::new("cyclic", |config, index| Ok(Box::new(Cyclic::new(config, index)?)));
 
-    /// A kind whose routes have any number of hops.
+    /// A kind whose routes have any number of hops that can be traded.
     #[must_use]
     pub const fn new(name: &'static str, build: Build) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "it is four")]
-        let hops_max = HOPS_MAX as u8;
+        let hops_max = TRADED_HOPS_MAX as u8;
         Self { name, hops: (2, hops_max), settings: &[], build }
     }
 

@@ -25,7 +25,23 @@ use crate::opportunity::{HOPS_MAX, Hop, Opportunity};
 use crate::route::visit_cycles;
 use crate::sizing::{Amounts, Leg, best_amounts};
 
-/// The best closed routes from `token` and back, best first. They may share pools: taking one can spoil the next.
+/// The best closed routes from `token` and back, best first. They may share pools: taking one can spoil the next. Those of
+/// [`find_cycles`], whether or not it came to its end.
+#[must_use]
+pub fn best_cycles(market: &Market, token: TokenId, hops_max: u8, profit_min: U256, limit: usize) -> Vec<Opportunity> {
+    find_cycles(market, token, hops_max, profit_min, limit).routes
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cycles {
+    /// Best first.
+    pub routes: Vec<Opportunity>,
+    /// Whether it gave up before its end, after some seconds of work: routes may be missing then.
+    pub is_cut: bool,
+}
+
+/// The best closed routes from `token` and back.
 ///
 /// Units: `profit_min` and profits in raw units of `token`, before gas; zero means one unit.
 /// Shape: routes of `2..=hops_max` hops; `hops_max` above [`HOPS_MAX`] means [`HOPS_MAX`]; at most `limit` of them,
@@ -33,16 +49,16 @@ use crate::sizing::{Amounts, Leg, best_amounts};
 /// Cost: prices for all tokens, see [`Prices::fit`], and then a look at the routes that these do not rule out, fewer the more is asked of
 /// them; memory grows with `limit` only.
 #[must_use]
-pub fn best_cycles(market: &Market, token: TokenId, hops_max: u8, profit_min: U256, limit: usize) -> Vec<Opportunity> {
+pub fn find_cycles(market: &Market, token: TokenId, hops_max: u8, profit_min: U256, limit: usize) -> Cycles {
     if limit == 0 || !market.replica().is_whole() || hops_max < 2 {
-        return Vec::new();
+        return Cycles { routes: Vec::new(), is_cut: false };
     }
     let mut best = Best::new(0);
     best.begin(limit, profit_min);
     let mut routes = BoundedRoutes::new(usize::from(hops_max).min(HOPS_MAX));
     routes.rebuild(market, &[token]);
-    routes.best(market, token, &mut best);
-    best.into_sorted()
+    let is_cut = routes.best(market, token, &mut best);
+    Cycles { routes: best.into_sorted(), is_cut }
 }
 
 /// What [`best_cycles`] finds, found by trying every route: what to hold a search against.

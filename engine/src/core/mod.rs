@@ -24,7 +24,7 @@ use crate::risk::{Approved, KillSwitch, Reject, RiskManager};
 use crate::trade::Trade;
 
 /// Opportunities that a strategy may report of one event; more are refused and counted.
-pub const OPPORTUNITIES_PER_BLOCK_MAX: usize = 256;
+pub const OPPORTUNITIES_PER_EVENT_MAX: usize = 256;
 
 /// Where decisions go. Calls come in the order of the decisions.
 pub trait Effects {
@@ -101,7 +101,7 @@ impl Core {
     ) -> Self {
         Self {
             market,
-            seats: strategies.into_iter().map(|strategy| Seat::new(strategy, OPPORTUNITIES_PER_BLOCK_MAX)).collect(),
+            seats: strategies.into_iter().map(|strategy| Seat::new(strategy, OPPORTUNITIES_PER_EVENT_MAX)).collect(),
             risk,
             halt,
             rules,
@@ -261,7 +261,8 @@ impl Core {
         self.counters.duplicates += (before - found.len()) as u64;
         let mut claimed: Vec<PoolId> = Vec::new();
         for opportunity in &found {
-            let record = self.record_opportunity(opportunity, &context, effects);
+            // What no record holds was refused where it was reported.
+            let Some(record) = self.record_opportunity(opportunity, &context, effects) else { continue };
             // A strategy's word is taken for nothing.
             let checked = opportunity.check(&self.market).map_err(|flaw| match flaw {
                 Flaw::NotAdmitted { .. } => Reject::PoolNotAdmitted,
@@ -288,12 +289,12 @@ impl Core {
         opportunity: &Opportunity,
         context: &BlockContext,
         effects: &mut impl Effects,
-    ) -> message::Opportunity {
-        self.last_opportunity += 1;
-        let id = OpportunityId(self.last_opportunity);
-        let record = opportunity.to_message(id, context.block()).stamped(Sequence(0), self.now);
+    ) -> Option<message::Opportunity> {
+        let id = OpportunityId(self.last_opportunity + 1);
+        let record = opportunity.to_message(id, context.block())?.stamped(Sequence(0), self.now);
+        self.last_opportunity = id.0;
         effects.record(Message::Opportunity(&record));
-        record
+        Some(record)
     }
 }
 

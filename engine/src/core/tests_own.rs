@@ -61,7 +61,7 @@ impl Strategy for Faulty {
 fn alone(fault: Fault) -> (Vec<Reject>, CoreCounters) {
     let mut bench = Bench::new(true, false, 4);
     bench.core.market = Market::new(Admission::allow_all().without([POOLS[2]]), 8);
-    bench.core.seats = vec![Seat::new(Box::new(Faulty(fault)), OPPORTUNITIES_PER_BLOCK_MAX)];
+    bench.core.seats = vec![Seat::new(Box::new(Faulty(fault)), OPPORTUNITIES_PER_EVENT_MAX)];
     bench.snapshot();
     bench.block(&[(0, 1_100)]);
     bench.block(&[(0, 1_101)]);

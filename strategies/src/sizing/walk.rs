@@ -103,9 +103,11 @@ pub(super) fn estimate(legs: &[(PoolView<'_>, Way)]) -> Option<Estimate> {
         *stand = Some(Stand::start(*leg)?);
     }
     match stands {
-        [Some(a), Some(b), None, None] => walk(&mut [a, b]),
-        [Some(a), Some(b), Some(c), None] => walk(&mut [a, b, c]),
-        [Some(a), Some(b), Some(c), Some(d)] => walk(&mut [a, b, c, d]),
+        [Some(a), Some(b), None, ..] => walk(&mut [a, b]),
+        [Some(a), Some(b), Some(c), None, ..] => walk(&mut [a, b, c]),
+        [Some(a), Some(b), Some(c), Some(d), None, ..] => walk(&mut [a, b, c, d]),
+        [Some(a), Some(b), Some(c), Some(d), Some(e), None] => walk(&mut [a, b, c, d, e]),
+        [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)] => walk(&mut [a, b, c, d, e, f]),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use alphapulse_protocol::message::{Block, BlockEnd, Message, V2Reserves, WireMessage};
 use alphapulse_protocol::{BlockNumber, PoolId, Sequence, TokenId, U256, UnixNanos};
 use alphapulse_strategies::conformance::{check_certificate, token_address};
-use alphapulse_strategies::search::{Certificate, Prices, best_cycles, enumerate_cycles};
+use alphapulse_strategies::search::{Certificate, Prices, best_cycles, enumerate_cycles, find_cycles};
 use alphapulse_strategies::{
     HOPS_MAX, Market, MarketEvent, Opportunity, OpportunitySink, Settings, StrategyConfig, StrategyKind, registry,
 };
@@ -175,12 +175,29 @@ fn the_best_few_are_the_best_of_all() {
         let (market, _) = Universe::new(seed, 3, 16).market();
         for limit in [1, 8, 10_000] {
             for (token, hops_max) in [(0, 4), (1, 3)] {
-                let hops_max = hops_max.min(u8::try_from(HOPS_MAX).expect("few"));
                 let all = enumerate_cycles(&market, TokenId(token), hops_max, U256::ZERO, limit);
                 assert_eq!(best_cycles(&market, TokenId(token), hops_max, U256::ZERO, limit), all, "seed {seed}");
             }
         }
     }
+}
+
+/// Nobody trades routes that long; a scan looks for them.
+#[test]
+fn routes_of_six_hops_are_those_of_all() {
+    let hops_max = u8::try_from(HOPS_MAX).expect("few");
+    let mut lengths = [0_usize; HOPS_MAX + 1];
+    for seed in 720..728 {
+        let (market, _) = Universe::new(seed, 3, 9).market();
+        let all = enumerate_cycles(&market, TokenId(0), hops_max, U256::ZERO, 10_000);
+        let found = find_cycles(&market, TokenId(0), hops_max, U256::ZERO, 10_000);
+        assert_eq!((found.routes, found.is_cut), (all.clone(), false), "seed {seed}");
+        for route in all {
+            lengths[route.hops().len()] += 1;
+        }
+    }
+    data::report(&format!("routes by hops: {lengths:?}"));
+    assert!(lengths[5] > 10 && lengths[6] > 10, "{lengths:?}");
 }
 
 /// Pools that are described before they hold anything, in a block of their own: once they do, routes go over them, and no other search suffers.
