@@ -1,7 +1,7 @@
 //! Quotes of an exact input from Curve's pools, beside `curve-math`, and from weighted pools of Balancer, beside `balancer-maths-rust`.
 //!
 //! `cargo bench --manifest-path benches/rivals/Cargo.toml --bench curves` prints the figures; `cargo test` with the same manifest
-//! runs a few of each; words after `--` name the pools. Everybody answers every amount of a workload, and all answers must be equal to the unit, before and
+//! runs a few of each; quoted names of pools after `--` choose among them. Everybody answers every amount of a workload, and all answers must be equal to the unit, before and
 //! while they are measured. Ours quotes with what the market makes when a pool's state has moved: of StableSwap pools
 //! the invariant, of CryptoSwap pools reciprocals and scaled balances; without it, as a caller who keeps nothing, is a row of its own, and what the peers always do. Estimates, by which
 //! search ranks, stand against the peer's exact quotes: it has no others.
@@ -24,7 +24,7 @@ mod stats;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::pools::{Estimate, Quote, Workload, workloads};
 use crate::stats::{Ratio, Samples, ratio};
@@ -142,17 +142,21 @@ fn report(workload: &Workload, all: &[Samples]) {
 }
 
 /// The workloads that the command line names, or all.
-fn asked_for(mut workloads: Vec<Workload>) -> Vec<Workload> {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    workloads.retain(|workload| words.is_empty() || words.contains(&workload.name));
-    workloads
+fn asked_for(mut workloads: Vec<Workload>) -> Result<Vec<Workload>> {
+    let names: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if let Some(unknown) = names.iter().find(|name| workloads.iter().all(|workload| workload.name != **name)) {
+        let known: Vec<&str> = workloads.iter().map(|workload| workload.name.as_str()).collect();
+        bail!("there are no pools called `{unknown}`, but: {}", known.join(", "));
+    }
+    workloads.retain(|workload| names.is_empty() || names.contains(&workload.name));
+    Ok(workloads)
 }
 
 fn main() -> Result<()> {
     if std::env::args().any(|argument| argument == "--list") {
         return Ok(());
     }
-    let workloads = asked_for(workloads()?);
+    let workloads = asked_for(workloads()?)?;
     if !std::env::args().any(|argument| argument == "--bench") {
         return workloads.iter().try_for_each(|workload| {
             compete(workload, 1, 1)?;

@@ -34,6 +34,7 @@ pub const BALANCE_MAX: u128 = (1 << 112) - 1;
 pub type Balances = [u128; TOKENS_MAX];
 
 /// Takes the fee off an input: it rounds up, for the pool.
+// Inlined, so that the division by a constant is one.
 #[inline(always)]
 fn subtract_fee(amount_in: U256, swap_fee: u64) -> Result<U256, QuoteError> {
     let fee = mul_up(amount_in, U256::from(swap_fee))?;

@@ -8,7 +8,7 @@ pub(crate) mod words;
 
 use ruint::aliases::U256;
 
-pub(crate) use self::constant::Constant;
+pub(crate) use self::constant::ConstantDivisor;
 pub(super) use self::inverse::{Inverse, divide_near};
 pub(super) use self::short::divide_short;
 

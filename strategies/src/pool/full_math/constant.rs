@@ -8,19 +8,19 @@ use super::words::{high_word, low_word};
 /// 2^127. As `2^k` is at least `2^127 * odd`, that is less than one part in `odd` of a unit of the quotient, and no quotient rises to the next.
 /// Source: T. Granlund and P. L. Montgomery, "Division by invariant integers using multiplication" (1994), theorem 4.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Constant {
+pub(crate) struct ConstantDivisor {
     factor: u128,
     /// Powers of two in the divisor.
     before: u32,
     after: u32,
 }
 
-impl Constant {
-    /// For constants: above 1 and below 2^127, and no power of two.
+impl ConstantDivisor {
+    /// For constants: the odd part of the divisor is above 1 and below 2^126.
     pub(crate) const fn new(divisor: u128) -> Self {
         let before = divisor.trailing_zeros();
         let odd = divisor >> before;
-        assert!(odd > 1 && odd >> 126 == 0, "a divisor that is no power of two");
+        assert!(odd > 1 && odd >> 126 == 0, "an odd part between 1 and 2^126");
         let bits = 128 - odd.leading_zeros();
         // 2^(127 + bits) by long division, bit by bit.
         let (mut factor, mut rest, mut left) = (0_u128, 1_u128, 127 + bits);
@@ -73,7 +73,7 @@ mod tests {
         /// Next to multiples too, where a factor that is too large would show.
         #[test]
         fn quotient_is_the_machine_s(divisor in divisor(), number in any::<u128>(), shift in 0..128_u32, below in 0..2_u128) {
-            let by = Constant::new(divisor);
+            let by = ConstantDivisor::new(divisor);
             let number = number >> shift.max(u32::from(divisor % 2 == 1));
             let largest = u128::MAX >> (divisor % 2);
             for number in [number, (number / divisor * divisor).saturating_sub(below), largest, largest / divisor * divisor - below] {

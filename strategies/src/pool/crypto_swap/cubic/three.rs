@@ -13,7 +13,8 @@ use crate::pool::square_root::square_root;
 
 const NINE: Int = int(uint!(9_U256));
 
-/// What the balances of three coins at one curvature and invariant have in common.
+/// What the balances of three coins at one curvature and invariant have in common. Both are within the contract's bounds, so that nothing
+/// that wraps here passes 256 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::pool::crypto_swap) struct ThreeCoins {
     curvature: Curvature,
@@ -24,7 +25,7 @@ pub(in crate::pool::crypto_swap) struct ThreeCoins {
     /// Its 27th part, towards zero.
     part_of_square: Int,
     gamma_2: Int,
-    /// The coefficients of the cubic, as far as no balance is in them.
+    /// The coefficients of the cubic, as far as no balance is in them, which is all of `a` and `free`.
     a: Int,
     b: Int,
     c: Int,

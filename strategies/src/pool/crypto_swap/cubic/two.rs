@@ -14,7 +14,8 @@ use crate::pool::square_root::square_root;
 /// The cubic's leading coefficient.
 const A: Int = int(power_of_ten(32));
 
-/// What the balances of two coins at one curvature and invariant have in common.
+/// What the balances of two coins at one curvature and invariant have in common. Both are within the contract's bounds, so that nothing
+/// that wraps here passes 256 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::pool::crypto_swap) struct TwoCoins {
     curvature: Curvature,
@@ -25,9 +26,11 @@ pub(in crate::pool::crypto_swap) struct TwoCoins {
     d_part: Int,
     /// Four times `A * gamma^2` over the same.
     ann_part: Int,
-    /// The coefficients of the cubic, as far as no balance is in them.
+    /// What is taken off the part of the second coefficient that has the balance in it.
     b: Int,
+    /// What is added to that of the third.
     c: Int,
+    /// The last coefficient, which has no balance in it.
     free: Int,
 }
 

@@ -79,17 +79,17 @@ impl Fee {
     /// [`Self::part`], as if its measure of balance had come within [`SHORT_ERROR`] of the contract's: from the
     /// highest 64 bits of each number, with one division.
     ///
-    /// Both sides are multiplied by the sum to the power of the number of coins, whose highest word `whole` is at least 2^61. In units of
-    /// 10^-18, the measure misses two for lost bits of shares, six for the words that are left of products of three, one for those of
-    /// `whole`, and six for the contract's own floors. What the division of two words of 64 bits misses is below one.
+    /// Numerator and denominator are multiplied by the sum to the power of the number of coins, whose highest word `whole` is at least
+    /// 2^61. In units of 10^-18, the measure misses at most two for lost bits of shares, six for the words that are left of products of
+    /// three, one for those of `whole`, and five for the contract's own floors; and the division of two words of 64 bits less than two.
     #[inline(always)]
     pub(super) fn part_in_short(&self, [a, b, c]: [u128; 3]) -> Option<u64> {
         let sum = a + b + c;
         let shift = 64_u32.checked_sub(sum.leading_zeros())?;
         let [a, b, c, sum] = [a, b, c, sum].map(|value| low_word(value >> shift));
         let times = |x: u64, y: u64| high_word(u128::from(x) * u128::from(y));
-        // Four times the product of two that are below 2^64 together has two words; it has one bit more where they are equal.
-        let four_fold = high_word((u128::from(a) * u128::from(b)).saturating_mul(4));
+        // Two that are below 2^64 together: four times their product is at most the square of their sum.
+        let four_fold = high_word(u128::from(a) * u128::from(b) * 4);
         let square = times(sum, sum);
         let (whole, product) = if self.count == 2 {
             (square, u128::from(ONE) * u128::from(four_fold))
@@ -98,10 +98,10 @@ impl Fee {
         };
         // Equal shares are the most that there is.
         let product = product.min(u128::from(ONE) * u128::from(whole));
-        let above = u128::from(self.gamma) * u128::from(whole);
-        let below = u128::from(self.target) * u128::from(whole) - product;
-        let shift = below.leading_zeros();
-        let [above, below] = [above, below].map(|value| high_word(value << shift));
-        one_word((u128::from(above) * u128::from(ONE)).checked_div(u128::from(below))?)
+        let numerator = u128::from(self.gamma) * u128::from(whole);
+        let denominator = u128::from(self.target) * u128::from(whole) - product;
+        let shift = denominator.leading_zeros();
+        let [numerator, denominator] = [numerator, denominator].map(|value| high_word(value << shift));
+        one_word((u128::from(numerator) * u128::from(ONE)).checked_div(u128::from(denominator))?)
     }
 }

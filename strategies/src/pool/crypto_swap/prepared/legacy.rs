@@ -175,6 +175,10 @@ impl Newton {
                 None => self.factors(k0)?,
             };
         let apart = product(sum.abs_diff(self.d), mul_2)?;
+        // So that no sum below passes three words: of a `K0` near `gamma` and one `mul_2` is long.
+        if apart[2] >> 62 != 0 {
+            return None;
+        }
         // Without `10^18 * y`, whose part of the slope is known, the quotient is mostly a single word.
         let rest = if sum >= self.d { plus(mul_1, apart) } else { minus(mul_1, apart)? };
         let slope = by_y.two_words_of(rest)?.checked_add(u128::from(ONE))?;
@@ -194,7 +198,10 @@ impl Newton {
         };
         // The contract takes `part * 10^18 / K0` and then `part` off: the floor of the difference is the difference.
         if k0 <= ONE {
-            let more = by_k0.normal_words_of(times_word(part, by_k0.moved_up(ONE - k0)?))?;
+            let more = match by_k0.moved_up(ONE - k0) {
+                Some(up) => by_k0.normal_words_of(times_word(part, up))?,
+                None => by_k0.two_words_of(times_word(part, ONE - k0))?,
+            };
             above.checked_add(more)?.checked_sub(below)
         } else {
             let less = by_k0.two_words_of(plus(times_word(part, k0 - ONE), [k0 - 1, 0, 0]))?;

@@ -14,7 +14,7 @@ use ruint::aliases::U256;
 use super::cubic::{ThreeCoins, TwoCoins};
 use super::newton_legacy::{Curvature, CurvatureBounds, FRACTION, check_d};
 use super::{CryptoSwapGeneration, CryptoSwapView};
-use crate::pool::full_math::Constant;
+use crate::pool::full_math::ConstantDivisor;
 use crate::pool::{QuoteError, Way};
 
 use self::fee::Fee;
@@ -23,7 +23,7 @@ use self::words::{OneWord, Short, balance, narrow, product, times_word};
 
 const ONE: u64 = 1_000_000_000_000_000_000;
 /// One, in the precision of fees.
-const FEE_ONE: Constant = Constant::new(10_000_000_000);
+const FEE_ONE: ConstantDivisor = ConstantDivisor::new(10_000_000_000);
 
 /// What quotes from one state of a pool have in common. Made when the state has moved, and held by whoever holds the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,7 @@ struct Coin {
     scale: Option<u128>,
     /// Its own unit in those of the invariant, of `one`; none where they are the same.
     by_unit: Option<Short>,
+    /// 10^18 where the price is a part of the unit, else 1.
     one: u64,
     /// Of the state, in the units of the invariant.
     scaled: u128,
