@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::{address, market_file};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, say};
 use crate::screen::{plain, units};
 
 const EXAMPLES: &str = r#"Examples:
@@ -61,7 +61,7 @@ pub(crate) struct ScanArguments {
     min_profit: U256,
 
     /// Pool that no trade may use, or token that none may touch; may be given more than once
-    #[arg(long, value_name = "ADDRESS", num_args = 1.., value_parser = address)]
+    #[arg(long, value_name = "ADDRESS", num_args = 1.., value_parser = pool_or_token)]
     without: Vec<Address>,
 
     /// Most routes to report for each token
@@ -87,6 +87,18 @@ pub(crate) struct ScanArguments {
 
 // `--max-hops` promises what the search can do.
 const _: () = assert!(HOPS_MAX == 6);
+
+/// An id has the length of nothing that is left out: who reads it in a route is told what to give.
+fn pool_or_token(text: &str) -> Result<Address, String> {
+    let is_id = text.strip_prefix("0x").is_some_and(|digits| digits.len() == 64);
+    if is_id {
+        return Err("this is a pool's id: give its address, with which a Balancer pool's id begins; of Uniswap V4 all pools of a manager share one".to_owned());
+    }
+    address(text)
+}
+
+/// Hops above which a search is told of before it begins.
+const HOPS_OF_A_SHORT_SEARCH: u8 = 4;
 
 fn limit(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|limit| *limit > 0).ok_or_else(|| "expected a whole number above zero".to_owned())
@@ -120,6 +132,12 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
         }
         output.finish()?;
         return Ok(Exit::Ok);
+    }
+    if arguments.max_hops > HOPS_OF_A_SHORT_SEARCH {
+        say(&format!(
+            "looking for the {} best routes of up to {} hops, which may take a minute; a lower --limit makes it shorter",
+            arguments.limit, arguments.max_hops
+        ));
     }
     let mut is_any = false;
     for token in tokens {

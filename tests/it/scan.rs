@@ -201,8 +201,10 @@ fn what_cannot_be_scanned_for_is_a_usage_error() {
     let other = "0x0000000000000000000000000000000000000001";
     scan_empty(&["--token", other]).must_fail(2, &["is not in the snapshot", "next: "]);
     scan_empty(&["--token", WETH, "--without", other]).must_fail(2, &["is no pool and no token", "next: "]);
+    let id = format!("0x{:064x}", 7);
+    scan_empty(&["--token", WETH, "--without", &id]).must_fail(2, &["--without", "a pool's id", "its address"]);
     scan_empty(&["--token", "weth"]).must_fail(2, &["--token"]);
-    scan_empty(&["--token", WETH, "--max-hops", "5"]).must_fail(2, &["--max-hops"]);
+    scan_empty(&["--token", WETH, "--max-hops", "7"]).must_fail(2, &["--max-hops"]);
     scan_empty(&["--token", WETH, "--min-profit", "0.5"]).must_fail(2, &["--min-profit", "whole number"]);
     scan_empty(&[]).must_fail(2, &["--token"]);
 }

@@ -95,6 +95,7 @@ fn a_plan_of_all_pools_is_of_their_own_quotes_and_owes_nothing() {
     held.retain(|_, left| !left.is_zero());
     assert_eq!(held, amounts("left").into_iter().collect());
     assert!(number(&plan["profit"]) <= number(&plan["bound"]));
+    assert!(number(&plan["net"]) <= number(&plan["bound_after_costs"]));
 
     let folder = folder();
     let snapshot = file(&folder, "market.json", snapshot.to_string());

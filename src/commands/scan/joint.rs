@@ -30,7 +30,7 @@ pub(super) fn write(
     say(&described(market, terms, bounds, found.as_ref()));
     let plan = found.filter(|plan| net(plan) >= profit_min);
     let Some(plan) = plan else { return Ok(()) };
-    if is_json { output.line(as_json(market, terms, &plan, bounds[0])) } else { as_text(market, &plan, output) }
+    if is_json { output.line(as_json(market, terms, &plan, bounds)) } else { as_text(market, &plan, output) }
 }
 
 /// What the plan earns, and what no plan can exceed.
@@ -80,7 +80,8 @@ fn as_text(market: &Market, plan: &JointPlan, output: &mut Output) -> Result<(),
     Ok(())
 }
 
-fn as_json(market: &Market, terms: &JointTerms, plan: &JointPlan, bound: Option<U256>) -> Value {
+fn as_json(market: &Market, terms: &JointTerms, plan: &JointPlan, bounds: [Option<U256>; 2]) -> Value {
+    let [bound, bound_after_costs] = bounds.map(|bound| bound.map(|bound| bound.to_string()));
     let address = |id: TokenId| hex(token(market, id).address);
     let amounts = |amounts: &[(TokenId, U256)]| -> Vec<Value> {
         amounts.iter().map(|(id, raw)| json!({ "token": address(*id), "amount": raw.to_string() })).collect()
@@ -89,7 +90,8 @@ fn as_json(market: &Market, terms: &JointTerms, plan: &JointPlan, bound: Option<
         "token": address(plan.token),
         "profit": plan.profit.to_string(),
         "net": plan.net(terms.trade_cost).unwrap_or_default().to_string(),
-        "bound": bound.map(|bound| bound.to_string()),
+        "bound": bound,
+        "bound_after_costs": bound_after_costs,
         "borrowed": amounts(&plan.borrowed),
         "trades": plan.trades.iter().map(|trade| hop_as_json(market, trade)).collect::<Vec<_>>(),
         "left": amounts(&plan.left),
