@@ -16,14 +16,15 @@ interface IV3Pool {
         returns (int256 amount0, int256 amount1);
 }
 
-/// @title Atomic arbitrage, flash-funded by its first leg
+/// @title Atomic arbitrage, flash-funded by the pools that it trades in
 /// @notice Takes the first pool's output on credit, runs the other legs with it, pays the first pool from the last leg's
-/// output, and sends what is left to one fixed address; or reverts as a whole.
+/// output, and sends what is left to one fixed address; or reverts as a whole. Several swaps that balance together, such as
+/// a trade split over pools, are run likewise: each either pays from what is held or is paid for once the rest is done.
 /// @dev Guarantees
 /// - Needs no capital, holds no allowance, and makes no call but to tokens and to pools derived from its venues.
 /// - Only `owner` can start a trade. A callback is served only inside that trade, only to the one pool that is expected,
 ///   only with the bytes that we gave to it, and only once.
-/// - A trade ends with at least `profitMin` more of the route's token than it began with, or it reverts.
+/// - A trade ends with at least `profitMin` more of its token than it began with, or it reverts.
 /// - Tokens leave only to a pool in payment of a leg, or to `profitRecipient`.
 /// Refusals: no upgrade, no setter, no delegatecall, no selfdestruct, no Ether, no arbitrary call.
 /// Every role and venue is immutable, so that the code hash pins them all.
@@ -61,6 +62,29 @@ contract Executor {
         Leg[] legs;
     }
 
+    /// @param leg Pool and direction.
+    /// @param amountIn Input, raw units of the leg's tokenIn.
+    /// @param onCredit Whether the pool gives its output first and is paid after all that follows; else it is paid before,
+    /// from what is held.
+    struct Swap {
+        Leg leg;
+        uint256 amountIn;
+        bool onCredit;
+    }
+
+    /// @param blockMin First block in which the plan may run.
+    /// @param blockMax Last block in which the plan may run.
+    /// @param token Token of the gain.
+    /// @param profitMin Least acceptable gain, raw units of `token`.
+    /// @param swaps 2 to 12 swaps, in the order in which they are made. What is left of other tokens stays here, for `sweep`.
+    struct SwapPlan {
+        uint64 blockMin;
+        uint64 blockMax;
+        address token;
+        uint256 profitMin;
+        Swap[] swaps;
+    }
+
     /// What `_pool` knows of a leg's pool.
     struct Pool {
         address account;
@@ -94,6 +118,7 @@ contract Executor {
     uint256 private constant VENUES_MAX = 8;
     uint256 private constant LEGS_MIN = 2;
     uint256 private constant LEGS_MAX = 4;
+    uint256 private constant SWAPS_MAX = 12;
 
     /// One inside the bounds that UniswapV3Pool.swap demands (TickMath.MIN_SQRT_RATIO, MAX_SQRT_RATIO).
     uint160 private constant SQRT_PRICE_MIN = 4295128740;
@@ -101,6 +126,10 @@ contract Executor {
 
     /// Length of the callback data of a V3 leg after the first: the token to pay with, nothing else.
     uint256 private constant PAY_ONLY_BYTES = 32;
+
+    /// Marks the first word of callback data as the place of a swap in a `SwapPlan`; in that of a `Plan` it is an amount, which
+    /// is below this.
+    uint256 private constant ON_CREDIT = 1 << 255;
 
     /// Values of `flight` that are not a digest.
     bytes32 private constant IDLE = bytes32(0);
@@ -157,10 +186,7 @@ contract Executor {
     /// @notice Runs `plan` and sends its gain to `profitRecipient`.
     /// @return gain Growth of our balance of the route's token, raw units; all of it is sent on.
     function execute(Plan calldata plan) external returns (uint256 gain) {
-        if (msg.sender != owner) revert NotOwner();
-        if (paused) revert ExecutionPaused();
-        if (flight != IDLE) revert Reentered();
-        if (block.number < plan.blockMin || block.number > plan.blockMax) revert OutsideBlockWindow(block.number);
+        _admit(plan.blockMin, plan.blockMax);
         // A V3 pool reads a negative amount as an exact output.
         if (plan.amountIn > uint256(type(int256).max)) revert AmountTooLarge();
         _checkRoute(plan.legs);
@@ -169,15 +195,21 @@ contract Executor {
         uint256 balanceBefore = IERC20(token).balanceOf(address(this));
         flight = BUSY;
         _openFirst(plan.amountIn, plan.legs);
-        uint256 balanceAfter = IERC20(token).balanceOf(address(this));
-        if (balanceAfter < balanceBefore) revert ProfitBelowFloor(0);
-        unchecked {
-            gain = balanceAfter - balanceBefore;
-        }
-        if (gain < plan.profitMin) revert ProfitBelowFloor(gain);
-        _pay(token, profitRecipient, gain);
-        flight = IDLE;
+        gain = _settle(token, balanceBefore, plan.profitMin);
         emit Executed(token, plan.amountIn, gain);
+    }
+
+    /// @notice Makes the swaps of `plan` and sends its gain to `profitRecipient`.
+    /// @return gain Growth of our balance of the plan's token, raw units; all of it is sent on.
+    function executeSwaps(SwapPlan calldata plan) external returns (uint256 gain) {
+        _admit(plan.blockMin, plan.blockMax);
+        uint256 amountIn = _checkSwaps(plan.token, plan.swaps);
+
+        uint256 balanceBefore = IERC20(plan.token).balanceOf(address(this));
+        flight = BUSY;
+        _runSwaps(0, plan.swaps);
+        gain = _settle(plan.token, balanceBefore, plan.profitMin);
+        emit Executed(plan.token, amountIn, gain);
     }
 
     /// @notice Sends the whole balance of `token` to `profitRecipient`: for tokens that strangers sent here.
@@ -209,6 +241,25 @@ contract Executor {
         return Venue(address(uint160(key)), initCodeHash, uint8(key >> 160), uint24(key >> 168));
     }
 
+    function _admit(uint256 blockMin, uint256 blockMax) private view {
+        if (msg.sender != owner) revert NotOwner();
+        if (paused) revert ExecutionPaused();
+        if (flight != IDLE) revert Reentered();
+        if (block.number < blockMin || block.number > blockMax) revert OutsideBlockWindow(block.number);
+    }
+
+    /// Holds the gain against its floor, sends it on, and ends the trade.
+    function _settle(address token, uint256 balanceBefore, uint256 profitMin) private returns (uint256 gain) {
+        uint256 balanceAfter = IERC20(token).balanceOf(address(this));
+        if (balanceAfter < balanceBefore) revert ProfitBelowFloor(0);
+        unchecked {
+            gain = balanceAfter - balanceBefore;
+        }
+        if (gain < profitMin) revert ProfitBelowFloor(gain);
+        _pay(token, profitRecipient, gain);
+        flight = IDLE;
+    }
+
     // --------------------------------------------------------------------------------------------------------- callbacks
 
     function uniswapV2Call(address sender, uint256 amount0, uint256 amount1, bytes calldata data) external {
@@ -230,6 +281,11 @@ contract Executor {
     function _onV2(address sender, uint256 amount0, uint256 amount1, bytes calldata data) private {
         _acceptCallback(data);
         if (sender != address(this)) revert UnexpectedCallback(sender);
+        if (_isOnCredit(data)) {
+            (uint256 index, Swap[] calldata swaps) = _decodeSwaps(data);
+            _goOn(index, swaps);
+            return;
+        }
         (uint256 amountIn, Leg[] calldata legs) = _decode(data);
         Leg calldata first = legs[0];
         _close(amountIn, legs, _zeroForOne(first) ? amount1 : amount0, false);
@@ -243,6 +299,12 @@ contract Executor {
             : (uint256(amount1Delta), uint256(-amount0Delta));
         if (data.length == PAY_ONLY_BYTES) {
             _pay(abi.decode(data, (address)), msg.sender, owed);
+            return;
+        }
+        if (_isOnCredit(data)) {
+            (uint256 index, Swap[] calldata swaps) = _decodeSwaps(data);
+            if (owed != swaps[index].amountIn) revert PartialFill(msg.sender, owed);
+            _goOn(index, swaps);
             return;
         }
         (uint256 amountIn, Leg[] calldata legs) = _decode(data);
@@ -259,6 +321,64 @@ contract Executor {
     function _acceptCallback(bytes calldata data) private {
         if (flight != keccak256(abi.encodePacked(msg.sender, data))) revert UnexpectedCallback(msg.sender);
         flight = BUSY;
+    }
+
+    // ------------------------------------------------------------------------------------------------------------- swaps
+
+    /// Makes the swaps from `index` on. One on credit has the rest made within its callback.
+    function _runSwaps(uint256 index, Swap[] calldata swaps) private {
+        for (; index < swaps.length; ++index) {
+            Swap calldata swap = swaps[index];
+            Pool memory pool = _pool(swap.leg);
+            bool zeroForOne = _zeroForOne(swap.leg);
+            bytes memory data = swap.onCredit ? abi.encode(ON_CREDIT | index, swaps) : bytes("");
+            if (!pool.isV3) {
+                // The output is reckoned before anything is paid: the pair's reserves are what it had.
+                uint256 amountOut = _amountOutV2(pool, zeroForOne, swap.amountIn);
+                if (swap.onCredit) _expectCallback(pool.account, data);
+                else _pay(swap.leg.tokenIn, pool.account, swap.amountIn);
+                _swapV2(pool.account, address(this), zeroForOne, amountOut, data);
+            } else if (swap.onCredit) {
+                _expectCallback(pool.account, data);
+                _swapV3(pool.account, address(this), zeroForOne, swap.amountIn, data);
+            } else {
+                _payAndSwapV3(pool.account, address(this), swap.leg, swap.amountIn);
+            }
+            if (swap.onCredit) return;
+        }
+    }
+
+    /// Makes the swaps that follow the one at `index`, and pays its pool, which is the caller.
+    function _goOn(uint256 index, Swap[] calldata swaps) private {
+        _runSwaps(index + 1, swaps);
+        _pay(swaps[index].leg.tokenIn, msg.sender, swaps[index].amountIn);
+    }
+
+    /// Sum of what is taken on credit for `token`.
+    function _checkSwaps(address token, Swap[] calldata swaps) private pure returns (uint256 amountIn) {
+        uint256 count = swaps.length;
+        if (count < LEGS_MIN || count > SWAPS_MAX) revert BadLegCount(count);
+        for (uint256 i = 0; i < count; ++i) {
+            Swap calldata swap = swaps[i];
+            // A V3 pool reads a negative amount as an exact output.
+            if (swap.amountIn > uint256(type(int256).max)) revert AmountTooLarge();
+            if (swap.leg.tokenIn == swap.leg.tokenOut) revert BrokenRoute(i);
+            if (swap.onCredit && swap.leg.tokenIn == token) amountIn += swap.amountIn;
+        }
+    }
+
+    function _isOnCredit(bytes calldata data) private pure returns (bool) {
+        return uint256(bytes32(data[:32])) & ON_CREDIT != 0;
+    }
+
+    /// Reads what `_runSwaps` encoded, in place. Sound only after `_acceptCallback` has shown that `data` is ours.
+    function _decodeSwaps(bytes calldata data) private pure returns (uint256 index, Swap[] calldata swaps) {
+        index = uint256(bytes32(data[:32])) ^ ON_CREDIT;
+        // Words of `data`: as in `_decode`.
+        assembly ("memory-safe") {
+            swaps.length := calldataload(add(data.offset, 0x40))
+            swaps.offset := add(data.offset, 0x60)
+        }
     }
 
     // -------------------------------------------------------------------------------------------------------------- legs

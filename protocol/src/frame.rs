@@ -115,7 +115,8 @@ impl<'a> Ahead<'a> {
 impl<'a> Iterator for Ahead<'a> {
     type Item = &'a [u8];
 
-    #[inline]
+    /// Never inlined: thirty-two of it in a row, each bounded by the one before, take the optimiser hours.
+    #[inline(never)]
     fn next(&mut self) -> Option<&'a [u8]> {
         let (header, rest) = self.0.split_first_chunk::<FRAME_HEADER_BYTES>()?;
         let length = u32::from_le_bytes(*header.first_chunk()?);

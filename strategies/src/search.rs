@@ -23,7 +23,7 @@ pub(crate) use self::selection::BoundedSearch;
 use crate::market::Market;
 use crate::opportunity::{HOPS_MAX, Hop, Opportunity};
 use crate::route::visit_cycles;
-use crate::sizing::{Amounts, Leg, best_amounts};
+use crate::sizing::{Amounts, Leg, best_amounts, polished};
 
 /// The best closed routes from `token` and back, best first. They may share pools: taking one can spoil the next. Those of
 /// [`find_cycles`], whether or not it came to its end.
@@ -161,6 +161,24 @@ pub fn size_route(
         *leg = Leg { pool: *pool, way: market.way(*pool, *token_in, *token_out).ok()? };
     }
     evaluate(market, legs, profit_min, strategy)
+}
+
+/// The same route with the amounts that its pools round least: of all inputs near the best, the one that earns most, where a search is
+/// content with a few units of the route's coarsest token. Never earns less.
+///
+/// Cost: up to some thousand exact quotes; for what a person reads, not for the path of a message.
+#[must_use]
+pub fn polish(market: &Market, found: &Opportunity) -> Opportunity {
+    let better = || {
+        let mut legs = [Leg::UNUSED; HOPS_MAX];
+        let legs = legs.get_mut(..found.hops().len())?;
+        for (leg, hop) in legs.iter_mut().zip(found.hops()) {
+            *leg = Leg { pool: hop.pool, way: market.way(hop.pool, hop.token_in, hop.token_out).ok()? };
+        }
+        let amounts = found.hops().iter().map(|hop| hop.amount_in).chain([found.amount_out()]);
+        opportunity(market, legs, &polished(market, legs, amounts)?, found.strategy)
+    };
+    better().unwrap_or(*found)
 }
 
 /// Order of reports within one token: profit, then fewer hops, then lower pool ids. No two routes are equal in it.

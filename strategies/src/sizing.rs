@@ -3,6 +3,7 @@
 mod curved;
 mod exact;
 mod peak;
+mod polish;
 mod walk;
 
 use alphapulse_protocol::PoolId;
@@ -11,7 +12,7 @@ use ruint::aliases::U256;
 pub(crate) use self::exact::Amounts;
 use self::exact::Path;
 pub(crate) use self::peak::peak;
-use crate::market::Market;
+use crate::market::{Market, PoolView};
 use crate::pool::Way;
 
 /// One swap of a route, without amounts.
@@ -52,6 +53,21 @@ pub(crate) fn best_amounts(market: &Market, legs: &[Leg], profit_min: U256) -> O
         return None;
     }
     exact::settle(&path, &estimate).filter(|amounts| amounts.profit().is_some_and(|p| p >= profit_min.max(U256::ONE)))
+}
+
+/// The same amounts or better ones, so near the greatest profit that rounding leaves nothing to choose from; `None` for amounts that
+/// are not those of the legs.
+///
+/// Cost: some hundred to some thousand exact quotes where a unit of the route's coarsest token is worth something beside the profit. Not for the
+/// path of a message.
+pub(crate) fn polished(market: &Market, legs: &[Leg], amounts: impl Iterator<Item = U256>) -> Option<Amounts> {
+    let path = Path::new(market, legs)?;
+    let start = Amounts::of(amounts).filter(|start| start.as_slice().len() == legs.len() + 1)?;
+    // A Solidly pool's fee is rounded down: it may give more than its map.
+    let is_bounded = |(pool, _): &(PoolView<'_>, Way)| pool.is_ranged() && !matches!(pool, PoolView::Solidly(_));
+    let estimate = if path.legs().iter().all(is_bounded) { walk::estimate(path.legs()) } else { None };
+    let most = estimate.map(|estimate| estimate.profit + estimate.input * ESTIMATE_SLACK);
+    Some(polish::polish(&path, start, most))
 }
 
 /// Whether a unit round the route may come back as more than one: if the first does not at the least fees, none does, for rates only fall.

@@ -3,6 +3,7 @@
 //! The interface below is written by hand and compared with the compiled contract's by a test, so that neither can drift.
 
 mod revert;
+mod swaps;
 
 use std::sync::LazyLock;
 
@@ -36,8 +37,11 @@ pub mod abi {
             struct Venue { address factory; bytes32 initCodeHash; uint8 kind; uint24 feePpm; }
             struct Leg { uint16 venue; address tokenIn; address tokenOut; uint24 fee; }
             struct Plan { uint64 blockMin; uint64 blockMax; uint256 amountIn; uint256 profitMin; Leg[] legs; }
+            struct Swap { Leg leg; uint256 amountIn; bool onCredit; }
+            struct SwapPlan { uint64 blockMin; uint64 blockMax; address token; uint256 profitMin; Swap[] swaps; }
 
             function execute(Plan plan) external returns (uint256 gain);
+            function executeSwaps(SwapPlan plan) external returns (uint256 gain);
             function sweep(address token) external;
             function pause() external;
             function unpause() external;
@@ -79,6 +83,7 @@ pub mod abi {
 
 use self::abi::IExecutor;
 pub use self::revert::{ExecutorRevert, decode_revert};
+pub use self::swaps::{SWAPS_MAX, Swap, SwapPlan, encode_execute_swaps};
 
 /// Which model the pools of a venue follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +127,9 @@ pub enum PlanReject {
     /// Not [`LEGS_MIN`]`..=`[`LEGS_MAX`] legs.
     #[error("a plan has 2 to 4 legs")]
     LegCount,
+    /// Not [`LEGS_MIN`]`..=`[`SWAPS_MAX`] swaps.
+    #[error("a plan of swaps has 2 to 12 of them")]
+    SwapCount,
     /// This leg does not begin where the one before it ended, the first where the last ended; or it swaps a token for itself.
     #[error("leg {0} breaks the route")]
     BrokenRoute(usize),

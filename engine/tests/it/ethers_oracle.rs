@@ -3,7 +3,7 @@
 
 use alloy::primitives::{Address, B256, keccak256};
 use alloy::sol_types::SolValue;
-use alphapulse_engine::execution::calldata::{self, Leg, Plan};
+use alphapulse_engine::execution::calldata::{self, Leg, Plan, SWAPS_MAX, Swap, SwapPlan};
 use alphapulse_engine::execution::keystore::{self, Cost, PrivateKey};
 use alphapulse_engine::secret::Secret;
 use ethers_core::abi::{self, Token};
@@ -66,14 +66,19 @@ fn selector() -> [u8; 4] {
     utils::id("execute((uint64,uint64,uint256,uint256,(uint16,address,address,uint24)[]))")
 }
 
+fn number(value: u64) -> Token {
+    Token::Uint(value.into())
+}
+
+/// The words of a leg.
+fn leg_tokens(leg: &Leg) -> Vec<Token> {
+    let address = |token| Token::Address(h160(token));
+    vec![number(leg.venue.into()), address(leg.token_in), address(leg.token_out), number(leg.fee.into())]
+}
+
 /// The plan as ethers sees it: a tuple, encoded by its ABI coder.
 fn plan_token(plan: &Plan) -> Token {
-    let number = |value: u64| Token::Uint(value.into());
-    let leg = |leg: &Leg| {
-        let address = |token| Token::Address(h160(token));
-        let (venue, fee) = (number(leg.venue.into()), number(leg.fee.into()));
-        Token::Tuple(vec![venue, address(leg.token_in), address(leg.token_out), fee])
-    };
+    let leg = |leg: &Leg| Token::Tuple(leg_tokens(leg));
     let (block_min, block_max) = plan.block_window();
     Token::Tuple(vec![
         number(block_min),
@@ -91,6 +96,46 @@ fn calldata_of_plans_agrees() {
         let plan = plan(&mut rng);
         let theirs = [selector().to_vec(), abi::encode(&[plan_token(&plan)])].concat();
         assert_eq!(calldata::encode_execute(&plan).as_ref(), theirs, "{plan:?}");
+    }
+}
+
+fn swap_plan(rng: &mut StdRng) -> SwapPlan {
+    let swap = |rng: &mut StdRng| Swap {
+        leg: Leg {
+            venue: rng.random(),
+            token_in: random::address(rng),
+            token_out: random::address(rng),
+            fee: rng.random_range(0..1 << 24),
+        },
+        amount_in: random::number(rng, 255),
+        is_on_credit: rng.random(),
+    };
+    let swaps: Vec<Swap> = (0..rng.random_range(2..=SWAPS_MAX)).map(|_| swap(rng)).collect();
+    let block_min = rng.random_range(0..=u64::MAX / 2);
+    let window = (block_min, rng.random_range(block_min..=u64::MAX));
+    SwapPlan::new(window, random::address(rng), random::number(rng, 256), &swaps).unwrap()
+}
+
+#[test]
+fn calldata_of_plans_of_swaps_agrees() {
+    let signature = "executeSwaps((uint64,uint64,address,uint256,((uint16,address,address,uint24),uint256,bool)[]))";
+    let mut rng = random::rng("calldata of swaps");
+    for _ in 0..CASES {
+        let plan = swap_plan(&mut rng);
+        let swap = |swap: &Swap| {
+            let leg = Token::Tuple(leg_tokens(&swap.leg));
+            Token::Tuple(vec![leg, Token::Uint(u256(swap.amount_in)), Token::Bool(swap.is_on_credit)])
+        };
+        let (block_min, block_max) = plan.block_window();
+        let token = Token::Tuple(vec![
+            number(block_min),
+            number(block_max),
+            Token::Address(h160(plan.token())),
+            Token::Uint(u256(plan.profit_min())),
+            Token::Array(plan.swaps().iter().map(swap).collect()),
+        ]);
+        let theirs = [utils::id(signature).to_vec(), abi::encode(&[token])].concat();
+        assert_eq!(calldata::encode_execute_swaps(&plan).as_ref(), theirs, "{plan:?}");
     }
 }
 

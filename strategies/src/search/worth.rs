@@ -49,7 +49,7 @@ impl Trade {
 ///
 /// Prices of the tokens in and out, the value of one raw unit each. No trade gains more, but for the rounding of floats: ranges are walked
 /// until the pool's marginal rate has come down to the prices' own; weighted and StableSwap curves have a formula, beside which contracts round
-/// by less than [`UNITS`]; of other curves exact quotes near the best trade bound what is between them, or where the fee moves what the pool
+/// by few units; of other curves exact quotes near the best trade bound what is between them, or where the fee moves what the pool
 /// holds does.
 pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> Option<Trade> {
     let [price_in, price_out] = prices;
@@ -63,7 +63,7 @@ pub(crate) fn best_trade(market: &Market, line: &HotLine, prices: [f64; 2]) -> O
     }
     // Most pools are in band, which their line tells, at the least fee that they may take.
     if rate * price_out <= price_in {
-        return dust_in_band(line, prices);
+        return dust_in_band(market, line, prices);
     }
     if line.kind() == PoolKind::UniswapV2 {
         return over_map(line.rate(), prices);
@@ -89,13 +89,13 @@ const FREE_UNIT: f64 = 2.0;
 /// What rounding may gain where the pool is in band by its map. A Solidly pool's first unit loses by the map, and each more loses more; of
 /// other curves the contract's powers and iterations stop within some units, on either side.
 #[inline]
-fn dust_in_band(line: &HotLine, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
+fn dust_in_band(market: &Market, line: &HotLine, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
     let gain = match line.kind() {
         PoolKind::SolidlyVolatile | PoolKind::SolidlyStable => {
             line.bound().g * price_out * (1.0 + FREE_UNIT) - price_in
         }
         PoolKind::UniswapV2 | PoolKind::UniswapV3 | PoolKind::UniswapV4 => return None,
-        _ => UNITS * price_out,
+        _ => market.pool(line.pool).ok()?.curve_units(line.way, market.timestamp()) * price_out,
     };
     (gain > 0.0).then_some(Trade { gain, ..Trade::NONE })
 }
@@ -174,9 +174,6 @@ fn bound_of_line(line: &HotLine, [price_in, price_out]: [f64; 2]) -> f64 {
     if above > 0.0 { price_in * above * above / h } else { 0.0 }
 }
 
-/// Raw units of output by which a contract's rounding may be against it.
-const UNITS: f64 = 4.0;
-
 /// Over a curve whose slope has a formula; none for the others.
 fn in_closed_form(view: &PoolView<'_>, line: &HotLine, at: u64, [price_in, price_out]: [f64; 2]) -> Option<Trade> {
     let rate = price_in / price_out;
@@ -197,7 +194,7 @@ fn in_closed_form(view: &PoolView<'_>, line: &HotLine, at: u64, [price_in, price
         _ => return None,
     };
     let (paid, got) = (price_in * input, price_out * output);
-    let gain = got - paid + price_out * (UNITS + resolution);
+    let gain = got - paid + price_out * (view.curve_units(way, at) + resolution);
     Some(Trade { input, output, made: got - paid, gain, noise: 0.0, volume: paid + got, stiffness: price_in * growth })
 }
 
@@ -209,8 +206,16 @@ fn over_curve(market: &Market, view: &PoolView<'_>, line: &HotLine, prices: [f64
     let at = market.timestamp();
     let [held_in, held_out] =
         [line.way.token_in, line.way.token_out].map(|token| view.held(token).map(|held| held as f64));
-    // It gives no more than it holds, and no better than at its first unit and its least fee.
-    let most = held_out.map_or(f64::INFINITY, |held| held * (price_out - price_in / line.bound().g).max(0.0));
+    // A unit may be rounded away on either side, one go in without a fee, and the contract's iteration end some units off.
+    let free = match line.kind() {
+        PoolKind::SolidlyStable => FREE_UNIT * price_in,
+        PoolKind::CurveCrypto => view.curve_units(line.way, at) * price_out,
+        _ => 0.0,
+    };
+    let unit = price_in + price_out + free;
+    // It gives no more than it holds, and but for rounding no better than at its first unit and its least fee.
+    let above = (price_out - price_in / line.bound().g).max(0.0);
+    let most = held_out.map_or(f64::INFINITY, |held| held * above + 2.0 * unit);
     // Its fee may fall on the way, and then what lies between two quotes is not known; nor is it of a pool that holds so few units that the
     // contract's own rounding bends its curve.
     let is_fine = |held: Option<f64>| held.is_some_and(|held| held >= UNITS_HELD_MIN);
@@ -225,9 +230,6 @@ fn over_curve(market: &Market, view: &PoolView<'_>, line: &HotLine, prices: [f64
     let Some((found, (input, output))) = found.and_then(|found| Some((found, quote(found.top.at)?))) else {
         return Trade { gain: most, ..Trade::NONE };
     };
-    // A unit may be rounded away on either side, and one go in without a fee.
-    let free = if line.kind() == PoolKind::SolidlyStable { FREE_UNIT * price_in } else { 0.0 };
-    let unit = price_in + price_out + free;
     let gain = if is_concave { found.bound(2.0 * unit).max(0.0).min(most) } else { most };
     let stiffness = found.bend().map_or(0.0, |bend| price_in * price_in / bend);
     let made = price_out * output - price_in * input;

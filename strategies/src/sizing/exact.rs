@@ -34,6 +34,23 @@ impl Amounts {
         &self.values[..=self.leg_count]
     }
 
+    /// Amounts that were reckoned before; `None` for fewer than one leg has, or more than the longest route.
+    pub(super) fn of(amounts: impl Iterator<Item = U256>) -> Option<Self> {
+        let mut all = Self { values: [U256::ZERO; HOPS_MAX + 1], leg_count: 0 };
+        let mut count = 0;
+        for amount in amounts {
+            *all.values.get_mut(count)? = amount;
+            count += 1;
+        }
+        all.leg_count = count.checked_sub(1).filter(|legs| *legs > 0)?;
+        Some(all)
+    }
+
+    /// Input less output; zero for a profit.
+    pub(super) fn loss(&self) -> U256 {
+        self.values[0].saturating_sub(self.values[self.leg_count])
+    }
+
     /// Output less input; `None` for a loss.
     pub(crate) fn profit(&self) -> Option<U256> {
         self.values[self.leg_count].checked_sub(self.values[0])
@@ -68,6 +85,11 @@ impl<'a> Path<'a> {
         &self.legs[..self.leg_count]
     }
 
+    /// Unix second of the block asked about.
+    pub(super) const fn at(&self) -> u64 {
+        self.at
+    }
+
     /// Swaps `input` through every pool.
     pub(super) fn forward(&self, input: U256) -> Result<Amounts, QuoteError> {
         let mut amounts = Amounts { values: [U256::ZERO; HOPS_MAX + 1], leg_count: self.leg_count };
@@ -97,7 +119,7 @@ fn floor(value: f64) -> Option<U256> {
 }
 
 /// What rounding to whole units can cost along the route, in units of its first token: a unit at every stop.
-fn waste(amounts: &Amounts) -> f64 {
+pub(super) fn waste(amounts: &Amounts) -> f64 {
     let input = f64::from(amounts.values[0]);
     amounts.as_slice().iter().map(|amount| input / f64::from(*amount)).sum()
 }

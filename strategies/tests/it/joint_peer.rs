@@ -57,12 +57,19 @@ fn stretches(market: &Market) -> Vec<Stretch> {
 /// for a `d` of about what is traded: nothing is the small difference of two that are large. Tokens are counted in value, at prices of the
 /// deepest pools.
 pub(crate) fn peer_optimum(market: &Market, token: TokenId, tolerance: f64) -> Option<Peer> {
+    let first = solve(market, token, tolerance, SCALE)?;
+    // Where little is gained the solver ends by its absolute gap; counted in that little, it ends by the relative one.
+    if first.gap <= 10.0 * tolerance { Some(first) } else { solve(market, token, tolerance, first.value) }
+}
+
+/// In such units values are counted at first, small enough for what is gained where little is.
+const SCALE: f64 = 1e17;
+
+fn solve(market: &Market, token: TokenId, tolerance: f64, scale: f64) -> Option<Peer> {
     let stretches = stretches(market);
     let tokens = market.replica().tokens().len();
     let prices = alphapulse_strategies::search::Prices::fit(market, &[token]);
     let price = |token: TokenId| prices.of(token).expect("every token is connected");
-    // Small enough for what is gained where little is.
-    let scale = 1e17;
     let variables = 2 * stretches.len();
     let mut entries: (Vec<usize>, Vec<usize>, Vec<f64>) = Default::default();
     let mut put = |row: usize, column: usize, value: f64| {

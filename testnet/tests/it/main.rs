@@ -9,6 +9,7 @@ mod dev_node;
 mod discovery;
 mod executor_callbacks;
 mod executor_refusals;
+mod executor_swaps;
 mod executor_trades;
 mod exhaustive;
 mod journal_replay;

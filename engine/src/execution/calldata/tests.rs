@@ -84,6 +84,32 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn any_swap()(
+        tokens in any::<[[u8; 19]; 2]>(),
+        venue in any::<u16>(),
+        fee in 0_u32..1 << 24,
+        amount in any::<[u64; 4]>(),
+        is_on_credit in any::<bool>(),
+    ) -> Swap {
+        // The last byte keeps the tokens distinct.
+        let [token_in, token_out] = [0, 1].map(|at| Address::from_slice(&[&tokens[at][..], &[u8::from(at == 1)]].concat()));
+        Swap { leg: Leg { venue, token_in, token_out, fee }, amount_in: U256::from_limbs(amount) >> 1, is_on_credit }
+    }
+}
+
+prop_compose! {
+    fn any_swap_plan()(
+        swaps in prop::collection::vec(any_swap(), LEGS_MIN..=SWAPS_MAX),
+        window in any::<(u64, u64)>(),
+        token in any::<[u8; 20]>(),
+        profit in any::<[u64; 4]>(),
+    ) -> SwapPlan {
+        let window = (window.0.min(window.1), window.0.max(window.1));
+        SwapPlan::new(window, token.into(), U256::from_limbs(profit), &swaps).expect("valid")
+    }
+}
+
 proptest! {
     #[test]
     fn plan_is_encoded_as_the_abi_demands(plan in any_plan()) {
@@ -102,6 +128,29 @@ proptest! {
             legs,
         } };
         prop_assert_eq!(encode_execute(&plan).to_vec(), generic.abi_encode());
+    }
+
+    #[test]
+    fn plan_of_swaps_is_encoded_as_the_abi_demands(plan in any_swap_plan()) {
+        let swaps = plan.swaps().iter().map(|swap| IExecutor::Swap {
+            leg: IExecutor::Leg {
+                venue: swap.leg.venue,
+                tokenIn: swap.leg.token_in,
+                tokenOut: swap.leg.token_out,
+                fee: swap.leg.fee.try_into().expect("24 bits"),
+            },
+            amountIn: swap.amount_in,
+            onCredit: swap.is_on_credit,
+        }).collect();
+        let (block_min, block_max) = plan.block_window();
+        let generic = IExecutor::executeSwapsCall { plan: IExecutor::SwapPlan {
+            blockMin: block_min,
+            blockMax: block_max,
+            token: plan.token(),
+            profitMin: plan.profit_min(),
+            swaps,
+        } };
+        prop_assert_eq!(encode_execute_swaps(&plan).to_vec(), generic.abi_encode());
     }
 
     #[test]
@@ -145,6 +194,24 @@ fn plan_that_the_contract_would_refuse_is_not_made() {
     assert!(make(max, 5, 5, &dear).is_ok());
     dear[1].fee += 1;
     assert_eq!(make(max, 5, 5, &dear), Err(PlanReject::FeeTooLarge(1)));
+}
+
+#[test]
+fn plan_of_swaps_that_the_contract_would_refuse_is_not_made() {
+    let max = U256::MAX >> 1;
+    let swap = |amount_in| Swap { leg: two_legs()[0], amount_in, is_on_credit: true };
+    let make = |window, swaps: &[Swap]| SwapPlan::new(window, address(1), U256::ZERO, swaps);
+    assert!(make((5, 5), &[swap(max); SWAPS_MAX]).is_ok());
+    assert_eq!(make((5, 5), &[swap(max); SWAPS_MAX + 1]), Err(PlanReject::SwapCount));
+    assert_eq!(make((5, 5), &[swap(max)]), Err(PlanReject::SwapCount));
+    assert_eq!(make((6, 5), &[swap(max); 2]), Err(PlanReject::EmptyWindow));
+    assert_eq!(make((5, 5), &[swap(max), swap(max + U256::from(1))]), Err(PlanReject::AmountTooLarge));
+    let mut idle = [swap(max); 2];
+    idle[1].leg.token_out = idle[1].leg.token_in;
+    assert_eq!(make((5, 5), &idle), Err(PlanReject::BrokenRoute(1)));
+    let mut dear = [swap(max); 2];
+    dear[0].leg.fee = 1 << 24;
+    assert_eq!(make((5, 5), &dear), Err(PlanReject::FeeTooLarge(0)));
 }
 
 #[test]

@@ -13,6 +13,9 @@ const BELOW: f64 = 1.0 - 1e-12;
 /// Part by which float rounding may have made the slope of a curve too small.
 pub(crate) const CURVE_ROUNDING: f64 = 1e-9;
 
+/// Raw units of output by which a contract's rounding may be against it.
+const UNITS: f64 = 4.0;
+
 impl<'a> PoolView<'a> {
     /// Output as a function of input as search estimates it: exact up to the first price boundary for pairs of constant
     /// product and ranges, else of the same slope and curvature at no input. `None` when nothing can be sold to the pool.
@@ -83,6 +86,17 @@ impl<'a> PoolView<'a> {
                 pool.with_view(|view| at < view.amplification.future_time || is_expiring(view.rates_valid_until))
             }
             _ => false,
+        }
+    }
+
+    /// Raw units of output by which a curve's contract may give more than the curve, since its powers and iterations end within some units on
+    /// either side. No such thing happens to a pool of ranges.
+    pub(crate) fn curve_units(&self, way: Way, at: u64) -> f64 {
+        match self {
+            Self::CryptoSwap(pool) => {
+                estimate::crypto_swap_resolution(&pool.view(), way, at).unwrap_or(f64::INFINITY).max(UNITS)
+            }
+            _ => UNITS,
         }
     }
 

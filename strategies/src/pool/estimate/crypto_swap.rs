@@ -23,11 +23,46 @@ pub fn crypto_swap(view: &CryptoSwapView, way: Way, at: u64) -> Option<Mobius> {
     let curve = Curve { ann: float(amplification) / AMPLIFICATION_ONE, gamma: float(gamma) / ONE_18, balances };
     let gross = curve.partials(token_in, token_out).output();
     let (fee, growth) = fee(&view.terms, balances, (balances[token_in], balances[token_out]), gross.first);
-    let unit = |token: usize| {
-        let price = token.checked_sub(1).map_or(ONE_18, |k| view.state.price_scale[k] as f64);
-        view.precisions[token] as f64 * price / ONE_18
+    let [unit_in, unit_out] = [token_in, token_out].map(|token| unit(view, token));
+    gross.less_fee(fee, growth).osculating(unit_in / total, total / unit_out)
+}
+
+/// What a raw unit is in the units in which the contract solves.
+fn unit(view: &CryptoSwapView, token: usize) -> f64 {
+    let price = token.checked_sub(1).map_or(ONE_18, |k| view.state.price_scale[k] as f64);
+    view.precisions[token] as f64 * price / ONE_18
+}
+
+/// The contract's iterations end once a step is less than such a part of the greatest number among balances and invariant.
+const STEP_PART: f64 = 1e-14;
+
+/// Or less than so much, which is what a part of the least invariant would be.
+const STEP_MIN: f64 = 100.0;
+
+/// By how much a quote may lie off the curve through the pool's balances: raw units of the token that comes out, at least one.
+///
+/// The invariant was stored a step off what the balances have at most, and a balance is solved a step off what the invariant has. The first
+/// step moves the output by what it takes of that token to make up for it: invariants of such curves are homogeneous of degree one, so by the
+/// same part of all that the pool holds, valued in that token at the pool's own rates.
+#[must_use]
+pub fn crypto_swap_resolution(view: &CryptoSwapView, way: Way, at: u64) -> Option<f64> {
+    let (_, token_out) = view.coins(way).ok()?;
+    let (amplification, gamma) = view.curvature_at(at).ok()?;
+    let (scaled, total) = view.balances_at(at).ok()?;
+    let total = float(total);
+    let balances = scaled.map(|balance| float(balance) / total);
+    let balances = balances.get(..view.generation.coin_count())?;
+    let curve = Curve { ann: float(amplification) / AMPLIFICATION_ONE, gamma: float(gamma) / ONE_18, balances };
+    let in_token_out = |(token, balance): (usize, &f64)| {
+        let rate = if token == token_out { 1.0 } else { curve.partials(token, token_out).output().first };
+        balance * rate
     };
-    gross.less_fee(fee, growth).osculating(unit(token_in) / total, total / unit(token_out))
+    let held: f64 = balances.iter().enumerate().map(in_token_out).sum();
+    let greatest = balances.iter().fold(1.0_f64, |most, balance| most.max(*balance));
+    let invariant_off = (STEP_PART * total).max(STEP_MIN) * held;
+    let solved_off = (STEP_PART * total * greatest).max(STEP_MIN);
+    let units = (invariant_off + solved_off) / unit(view, token_out) + 1.0;
+    units.is_finite().then_some(units)
 }
 
 /// How many times as much is kept at the least fee as at the greatest.

@@ -24,7 +24,7 @@ mod solidly;
 mod stable_swap;
 mod weighted;
 
-pub use crypto_swap::{crypto_swap, crypto_swap_fee_range};
+pub use crypto_swap::{crypto_swap, crypto_swap_fee_range, crypto_swap_resolution};
 pub use solidly::solidly;
 pub use stable_swap::{StableCurve, balancer_stable, stable_swap, stable_swap_fee_range};
 pub use weighted::{WeightedCurve, weighted};
