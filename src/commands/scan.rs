@@ -3,7 +3,6 @@
 mod explain;
 mod joint;
 
-use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -13,7 +12,7 @@ use alphapulse_protocol::replica::TokenInfo;
 use alphapulse_protocol::values::PoolDetails;
 use alphapulse_protocol::{PoolId, TokenId, U256};
 use alphapulse_strategies::joint::JointTerms;
-use alphapulse_strategies::search::{Cycles, find_cycles, polish};
+use alphapulse_strategies::search::{Cycles, find_cycles};
 use alphapulse_strategies::snapshot::Snapshot;
 use alphapulse_strategies::{Admission, HOPS_MAX, Hop, Market, Opportunity, Refusal};
 use anyhow::Context as _;
@@ -142,10 +141,8 @@ pub(crate) fn run(arguments: &ScanArguments) -> Outcome {
     }
     let mut is_any = false;
     for token in tokens {
-        let Cycles { routes, is_cut } =
+        let Cycles { routes: found, is_cut } =
             find_cycles(&market, token, arguments.max_hops, arguments.min_profit, arguments.limit);
-        let mut found: Vec<Opportunity> = routes.iter().map(|route| polish(&market, route)).collect();
-        found.sort_by_key(|route| Reverse(route.profit()));
         is_any |= !found.is_empty();
         for opportunity in &found {
             if is_json {

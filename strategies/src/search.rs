@@ -166,7 +166,7 @@ pub fn size_route(
 /// The same route with the amounts that its pools round least: of all inputs near the best, the one that earns most, where a search is
 /// content with a few units of the route's coarsest token. Never earns less.
 ///
-/// Cost: up to some thousand exact quotes; for what a person reads, not for the path of a message.
+/// Cost: up to some hundred thousand exact quotes; for one route that a person asks about, not for the path of a message or a whole scan.
 #[must_use]
 pub fn polish(market: &Market, found: &Opportunity) -> Opportunity {
     let better = || {

@@ -58,7 +58,7 @@ pub(crate) fn best_amounts(market: &Market, legs: &[Leg], profit_min: U256) -> O
 /// The same amounts or better ones, so near the greatest profit that rounding leaves nothing to choose from; `None` for amounts that
 /// are not those of the legs.
 ///
-/// Cost: some hundred to some thousand exact quotes where a unit of the route's coarsest token is worth something beside the profit. Not for the
+/// Cost: some hundred to some hundred thousand exact quotes where a unit of the route's coarsest token is worth something beside the profit. Not for the
 /// path of a message.
 pub(crate) fn polished(market: &Market, legs: &[Leg], amounts: impl Iterator<Item = U256>) -> Option<Amounts> {
     let path = Path::new(market, legs)?;
