@@ -18,6 +18,8 @@ const WASTE_IGNORED: f64 = 1e-10;
 const SAMPLES: u32 = 96;
 /// Part of an input below which it does not matter how much less would do.
 const FINE: f64 = 1e-15;
+/// Powers of two around an input between which the edges of jumps are looked for.
+const EDGE_SHIFTS: [usize; 2] = [1, 4];
 /// Doublings of a step until it is too long.
 const DOUBLINGS_MAX: usize = 256;
 /// Units by which each stop of a route may round: the pool's output, and the fee that it keeps.
@@ -38,6 +40,9 @@ pub(super) fn polish(path: &Path<'_>, start: Amounts, most: Option<f64>) -> Amou
     let (route, mut best) = (Counted { path, near: &start, stop: coarsest }, start);
     // Among ranges the estimate is the middle already.
     let is_ranged = path.legs().iter().all(|(pool, _)| pool.is_ranged());
+    if !is_ranged {
+        edge(path, stops[0], &mut best);
+    }
     let middle = if is_ranged { *count } else { route.middle(*count, &mut best, wasted) };
     let is_best = |best: &Amounts| most.is_some_and(|most| gain(best) + 1.0 > most);
     let mut sides = [Some(middle), route.below(middle)];
@@ -56,6 +61,25 @@ pub(super) fn polish(path: &Path<'_>, start: Amounts, most: Option<f64>) -> Amou
         }
     }
     best
+}
+
+/// Halves the inputs around one into thirds, as a search would that takes the profit for one hill.
+///
+/// A curve that is iterated to a tolerance jumps where it takes a turn more or less, and the best may be at the edge of such a jump, far from
+/// the middle: there this ends as often as not.
+fn edge(path: &Path<'_>, near: U256, best: &mut Amounts) {
+    for shift in EDGE_SHIFTS {
+        let (mut low, mut high) = ((near >> shift).max(U256::ONE), near.saturating_mul(U256::ONE << shift));
+        while high - low > U256::from(3) {
+            let third = (high - low) / U256::from(3);
+            let tried = [low + third, high - third].map(|input| path.forward(input).ok());
+            let [left, right] = tried.map(|tried| tried.map_or(f64::NEG_INFINITY, |tried| gain(&tried)));
+            for tried in tried.into_iter().flatten() {
+                *best = if tried.profit() > best.profit() { tried } else { *best };
+            }
+            if left < right { low += third } else { high -= third }
+        }
+    }
 }
 
 /// A route by what arrives at one of its stops.
