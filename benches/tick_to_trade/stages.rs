@@ -46,7 +46,7 @@ impl Stamps {
     /// The first opportunity ends the search, the approval ends risk.
     pub(crate) fn recorded(&mut self, message: &Message<'_>) {
         match message {
-            Message::Opportunity(_) if self.ends[2] == self.started => self.end(2),
+            Message::Opportunity(_) | Message::SwapPlan(_) if self.ends[2] == self.started => self.end(2),
             Message::Verdict(verdict) if verdict.is_approved() => self.end(3),
             _ => {}
         }

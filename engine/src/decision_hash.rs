@@ -10,7 +10,7 @@ pub struct DecisionHash(B256);
 impl DecisionHash {
     /// Chains a record.
     pub fn record(&mut self, message: &Message<'_>) {
-        if matches!(message, Message::Opportunity(_) | Message::Verdict(_)) {
+        if matches!(message, Message::Opportunity(_) | Message::SwapPlan(_) | Message::Verdict(_)) {
             let mut hasher = Keccak256::new();
             hasher.update(self.0);
             hasher.update(message.as_bytes());

@@ -118,6 +118,7 @@ pub fn exercise(message: &Message<'_>) {
             assert_eq!(m.hops().len(), usize::from(m.hop_count));
             let _ = m.profit();
         }
+        Message::SwapPlan(m) => assert_eq!(m.hops().len(), usize::from(m.hop_count)),
         Message::Block(m) => {
             let _ = (m.context.next_base_fee(), m.is_at_head());
         }

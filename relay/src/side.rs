@@ -22,9 +22,9 @@ pub(crate) const QUEUED_BYTES: usize = 1024 * 1024;
 /// Side messages that may wait for a subscriber.
 pub(crate) const SLOTS: usize = 256;
 /// Bytes of them: as many of a node's reports, or a few of the longest transactions.
-pub(crate) const SLOTS_BYTES: usize = 256 * 1024;
+pub(crate) const SLOTS_BYTES: usize = 512 * 1024;
 /// Longest side message that is taken of a peer: above all that this build writes, with room for later versions.
-pub(crate) const REPORT_BYTES_MAX: usize = 1024;
+pub(crate) const REPORT_BYTES_MAX: usize = 2048;
 
 // The longest message finds room in both.
 const _: () = assert!(MESSAGE_BYTES_MAX + FRAME_HEADER_BYTES <= SLOTS_BYTES && SLOTS_BYTES <= QUEUED_BYTES);

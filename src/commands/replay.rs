@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use alphapulse_engine::replay::{ReplayError, ReplayReport, replay};
 use alphapulse_engine::risk::Reject;
-use alphapulse_protocol::message::Message;
+use alphapulse_protocol::message::{Found, Message};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -104,18 +104,21 @@ fn print_report(output: &mut Output, report: &ReplayReport) -> Result<(), Failur
 
 fn decision_line(decision: &Message<'_>, is_json: bool) -> String {
     let line = match decision {
-        Message::Opportunity(found) => json!({
-            "opportunity": found.opportunity.get(), "block": found.block_number.get(), "strategy": found.strategy.get(),
-            "pools": found.hops().iter().map(|hop| hop.pool.get()).collect::<Vec<_>>(),
-            "amount_in": found.amount_in.get().to_string(), "profit": found.profit().to_string(),
-        }),
         Message::Verdict(verdict) => {
             let reason = Reject::from_code(verdict.reject.get()).map(Reject::name);
             json!({"verdict_on": verdict.opportunity.get(), "is_approved": verdict.is_approved(), "reason": reason})
         }
-        other => json!({"record": other.name()}),
+        other => other.found().map_or_else(|| json!({"record": other.name()}), |found| found_line(&found)),
     };
     if is_json { line.to_string() } else { plain(&line) }
+}
+
+fn found_line(found: &Found<'_>) -> Value {
+    json!({
+        "opportunity": found.opportunity.0, "block": found.block.number.0, "strategy": found.strategy,
+        "pools": found.hops.iter().map(|hop| hop.pool.get()).collect::<Vec<_>>(),
+        "amount_in": found.amount_in.to_string(), "profit": found.profit().to_string(),
+    })
 }
 
 fn plain(line: &Value) -> String {

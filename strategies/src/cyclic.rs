@@ -21,7 +21,7 @@ impl Cyclic {
     /// A strategy as configured; its opportunities carry `index`. Its search stops where prices prove that nothing is left to earn.
     ///
     /// # Errors
-    /// [`StrategyError`] when the configuration names no token, allows no report, or `hops_max` is outside `2..=4`.
+    /// [`StrategyError`] when the configuration names no token, allows no report, or `hops_max` is outside `2..=6`.
     pub fn new(config: &StrategyConfig, index: u16) -> Result<Self, StrategyError> {
         config.check()?;
         Ok(Self { search: Search::Bounded(Box::new(BoundedSearch::new(config, index, config.hops_max))) })

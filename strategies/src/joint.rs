@@ -4,19 +4,24 @@
 //! over parallel pools included; and what they gain bounds, at any prices, what any trades gain (weak duality). So one vector of prices gives
 //! both the plan and the proof of how good it is.
 
+mod among;
 mod descent;
 mod flows;
 mod network;
+mod parts;
 mod plan;
 mod routes;
+mod strategy;
 mod thin;
 
 use alphapulse_protocol::{PoolId, TokenId};
 use ruint::aliases::U256;
 
+pub(crate) use self::among::best_parts;
 pub(crate) use self::descent::Descent;
 use self::flows::Lines;
 pub use self::plan::JointPlan;
+pub use self::strategy::Joint;
 use crate::market::{HotLine, Market};
 use crate::search::Prices;
 use crate::search::worth::best_trade;
@@ -72,20 +77,26 @@ impl<'a> JointOptimum<'a> {
         let tokens = (0..).map(TokenId).take(market.replica().tokens().len());
         let price = |id| prices.of(id).filter(|_| prices.unit_of(id) == Some(unit)).map_or(0.0, |price| price / worth);
         let values: Vec<f64> = tokens.map(price).collect();
+        let pools = (0..).map(PoolId).take(market.replica().pools().len());
+        let admitted: Vec<PoolId> = pools.filter(|pool| market.is_admitted(*pool)).collect();
+        Some(Self::among(market, terms, values, &admitted, u64::MAX))
+    }
+
+    /// Of trades in these admitted pools alone, from prices by token; within so many looks at pools.
+    fn among(market: &'a Market, terms: &JointTerms, values: Vec<f64>, admitted: &[PoolId], looks: u64) -> Self {
+        let token = terms.token;
         let is_half_priced = |line: &HotLine| {
             let [a, b] =
                 [line.token_in, line.token_out].map(|token| values.get(token.index()).is_some_and(|v| *v > 0.0));
             line.bound().g > 0.0 && a != b
         };
-        let is_unbound = market.all_lines().iter().any(is_half_priced);
-        let pools = (0..).map(PoolId).take(market.replica().pools().len());
-        let admitted: Vec<PoolId> = pools.filter(|pool| market.is_admitted(*pool)).collect();
+        let is_unbound = admitted.iter().any(|pool| market.lines(*pool).iter().any(is_half_priced));
         let all: Vec<Lines> = admitted.iter().map(|pool| market.line_places(*pool)).collect();
         // A trade in a base pool changes what those on it give.
         let is_alone =
             |pool: &&PoolId| !market.metas().iter().any(|(base, meta)| meta == *pool && market.is_admitted(*base));
         let mut pools: Vec<Lines> = admitted.iter().filter(is_alone).map(|pool| market.line_places(*pool)).collect();
-        let mut descent = Descent::new(market, token, values, best_trade);
+        let mut descent = Descent::new(market, token, values, best_trade).within(looks);
         let cost = f64::from(terms.trade_cost);
         let is_of_many = |lines: &Lines| lines.len() > LINES_OF_A_PAIR;
         let is_any_of_many = pools.iter().any(is_of_many);
@@ -103,7 +114,7 @@ impl<'a> JointOptimum<'a> {
         if is_unbound {
             (bound, bound_after_costs) = (f64::INFINITY, f64::INFINITY);
         }
-        Some(Self { market, terms: *terms, bound, bound_after_costs, pools, descent })
+        Self { market, terms: *terms, bound, bound_after_costs, pools, descent }
     }
 
     /// No trades that end with what they began with, and pass each pool once, gain more, before what they cost; raw units of the token.
@@ -144,19 +155,30 @@ impl<'a> JointOptimum<'a> {
     pub fn plan(mut self) -> Option<JointPlan> {
         let Self { market, terms, bound_after_costs, .. } = self;
         let net = |plan: &JointPlan| plan.net(terms.trade_cost).unwrap_or_default();
-        let mut best = plan::make(market, terms.token, &mut self.descent, self.pools.clone());
-        let cost = f64::from(terms.trade_cost);
-        for part in THIN_PARTS.into_iter().filter(|_| cost > 0.0) {
-            self.descent.settle(&self.pools, STEPS_MAX);
-            thin::thin(&mut self.descent, &mut self.pools, cost * part);
-            let found = plan::make(market, terms.token, &mut self.descent, self.pools.clone());
-            best = best.into_iter().chain(found).max_by_key(net);
-        }
+        let mut best = self.plan_at_prices();
         let is_good =
             |plan: &JointPlan| plan.trades.len() > SMALL && f64::from(net(plan)) >= GOOD_PART * bound_after_costs;
         if !best.as_ref().is_some_and(is_good) {
             best = best.into_iter().chain(routes::plan(market, &terms)).max_by_key(net);
         }
         best.filter(|plan| !net(plan).is_zero())
+    }
+
+    /// Of the plan with all pools, and those with fewer and fewer, the one that earns most after costs.
+    fn plan_at_prices(&mut self) -> Option<JointPlan> {
+        let Self { market, terms, .. } = *self;
+        let net = |plan: &JointPlan| plan.net(terms.trade_cost).unwrap_or_default();
+        let mut best = plan::make(market, terms.token, &mut self.descent, self.pools.clone());
+        let cost = f64::from(terms.trade_cost);
+        for part in THIN_PARTS.into_iter().filter(|_| cost > 0.0) {
+            if self.descent.is_spent() {
+                break;
+            }
+            self.descent.settle(&self.pools, STEPS_MAX);
+            thin::thin(&mut self.descent, &mut self.pools, cost * part);
+            let found = plan::make(market, terms.token, &mut self.descent, self.pools.clone());
+            best = best.into_iter().chain(found).max_by_key(net);
+        }
+        best
     }
 }

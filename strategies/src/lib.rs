@@ -70,7 +70,9 @@ pub mod search;
 mod sizing;
 
 pub mod cyclic;
+mod plan_settings;
 pub mod registry;
+pub mod split;
 pub mod strategy;
 pub mod two_venue;
 
@@ -78,7 +80,7 @@ pub mod conformance;
 
 pub use crate::admission::{Admission, Refusal};
 pub use crate::market::{After, Market, MarketEvent, PoolView};
-pub use crate::opportunity::{Flaw, HOPS_MAX, Hop, Opportunity, OpportunitySink, TRADED_HOPS_MAX};
+pub use crate::opportunity::{Flaw, HOPS_MAX, Hop, Opportunity, OpportunityRecord, OpportunitySink, SWAPS_MAX};
 pub use crate::pool::QuoteError;
 pub use crate::registry::{Registry, StrategyKind, build};
 pub use crate::strategy::{Settings, Strategy, StrategyConfig, StrategyError};

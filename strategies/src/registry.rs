@@ -3,7 +3,10 @@
 use core::fmt;
 
 use crate::cyclic::Cyclic;
-use crate::opportunity::TRADED_HOPS_MAX;
+use crate::joint::Joint;
+use crate::opportunity::HOPS_MAX;
+use crate::plan_settings::SETTINGS;
+use crate::split::Split;
 use crate::strategy::{Strategy, StrategyConfig, StrategyError};
 use crate::two_venue::TwoVenue;
 
@@ -35,12 +38,18 @@ impl StrategyKind {
         Self { hops: (2, 2), ..Self::new("two_venue", |config, index| Ok(Box::new(TwoVenue::new(config, index)?))) };
     /// Closed routes of 2 to `hops_max` hops.
     pub const CYCLIC: Self = Self::new("cyclic", |config, index| Ok(Box::new(Cyclic::new(config, index)?)));
+    /// The same, each leg over as many pools of its pair as pay for their gas.
+    pub const SPLIT: Self =
+        Self::new("split", |config, index| Ok(Box::new(Split::new(config, index)?))).with_settings(SETTINGS);
+    /// Plans of swaps that gain most together.
+    pub const JOINT: Self =
+        Self::new("joint", |config, index| Ok(Box::new(Joint::new(config, index)?))).with_settings(SETTINGS);
 
     /// A kind whose routes have any number of hops that can be traded.
     #[must_use]
     pub const fn new(name: &'static str, build: Build) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "it is four")]
-        let hops_max = TRADED_HOPS_MAX as u8;
+        #[expect(clippy::cast_possible_truncation, reason = "it is six")]
+        let hops_max = HOPS_MAX as u8;
         Self { name, hops: (2, hops_max), settings: &[], build }
     }
 
@@ -105,7 +114,7 @@ impl Registry {
     /// The kinds of this crate.
     #[must_use]
     pub fn built_in() -> Self {
-        Self { kinds: vec![StrategyKind::TWO_VENUE, StrategyKind::CYCLIC] }
+        Self { kinds: vec![StrategyKind::TWO_VENUE, StrategyKind::CYCLIC, StrategyKind::SPLIT, StrategyKind::JOINT] }
     }
 
     /// The same and one more.
@@ -178,7 +187,7 @@ mod tests {
         assert_eq!(registry.find("own"), Some(own));
         assert_eq!(registry.find("cyclic"), Some(StrategyKind::CYCLIC));
         assert_eq!(registry.find("cyclical"), None);
-        assert_eq!(registry.names(), "\"two_venue\", \"cyclic\" or \"own\"");
+        assert_eq!(registry.names(), "\"two_venue\", \"cyclic\", \"split\", \"joint\" or \"own\"");
         assert_eq!(registry.with(own), Err(StrategyError::NameTaken("own")));
         for name in ["", "Own", "1own", "my own"] {
             assert_eq!(Registry::built_in().with(StrategyKind::new(name, never)), Err(StrategyError::Name(name)));

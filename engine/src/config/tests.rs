@@ -305,7 +305,7 @@ fn a_strategy_that_could_never_trade_is_refused() {
     refused("tokens = [\"WETH\"]", "tokens = [\"WETH\", \"USDC\"]", "strategies[0].tokens", "price is not known");
     refused("{ WETH = \"5\" }", "{ USDC = \"5\" }", "risk.notional_max.WETH", "`spatial`");
     refused("per_block_max = 8", "per_block_max = 0", "strategies[0].per_block_max", "1..=256");
-    refused("hops_max = 3 ", "hops_max = 5 ", "strategies[1].hops_max", "2..=4");
+    refused("hops_max = 3 ", "hops_max = 7 ", "strategies[1].hops_max", "2..=6");
     refused("kind = \"two_venue\"", "hops_max = 3\nkind = \"two_venue\"", "strategies[0].hops_max", "2..=2");
 }
 

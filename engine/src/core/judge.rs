@@ -111,8 +111,7 @@ impl Core {
     }
 
     /// Records why an opportunity could not even be made a trade.
-    pub(super) fn refuse_unplanned(&self, record: &message::Opportunity, reject: Reject, effects: &mut impl Effects) {
-        let id = OpportunityId(record.opportunity.get());
+    pub(super) fn refuse_unplanned(&self, id: OpportunityId, reject: Reject, effects: &mut impl Effects) {
         let verdict = Verdict::new(id, reject.code(), self.rules.is_live).stamped(Sequence(0), self.now);
         effects.record(Message::Verdict(&verdict));
     }

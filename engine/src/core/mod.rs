@@ -10,9 +10,9 @@ mod judge;
 mod plan;
 mod seat;
 
-use alphapulse_protocol::message::{self, BlockContext, Message, WireMessage};
+use alphapulse_protocol::message::{BlockContext, Message};
 use alphapulse_protocol::{OpportunityId, PoolId, ReplicaError, Sequence, UnixNanos};
-use alphapulse_strategies::{Flaw, Market, MarketEvent, Opportunity, Strategy};
+use alphapulse_strategies::{Flaw, Market, MarketEvent, Opportunity, OpportunityRecord, Strategy};
 
 use serde::Serialize;
 
@@ -261,7 +261,7 @@ impl Core {
         self.counters.duplicates += (before - found.len()) as u64;
         let mut claimed: Vec<PoolId> = Vec::new();
         for opportunity in &found {
-            // What no record holds was refused where it was reported.
+            // None only past 256 bits, which no opportunity is.
             let Some(record) = self.record_opportunity(opportunity, &context, effects) else { continue };
             // A strategy's word is taken for nothing.
             let checked = opportunity.check(&self.market).map_err(|flaw| match flaw {
@@ -269,8 +269,8 @@ impl Core {
                 _ => Reject::NotReproducible,
             });
             self.counters.opportunities_flawed += u64::from(checked.is_err());
-            match checked.and_then(|()| self.rules.plan.trade(&record, &self.market, &context)) {
-                Err(reject) => self.refuse_unplanned(&record, reject, effects),
+            match checked.and_then(|()| self.rules.plan.trade(&record.found(), &self.market, &context)) {
+                Err(reject) => self.refuse_unplanned(record.found().opportunity, reject, effects),
                 Ok(trade) if claimed.iter().any(|pool| opportunity.uses(*pool)) => {
                     self.refuse(&trade, Reject::Outranked, effects);
                     self.awaiting.defer(trade, Reject::Outranked);
@@ -289,11 +289,11 @@ impl Core {
         opportunity: &Opportunity,
         context: &BlockContext,
         effects: &mut impl Effects,
-    ) -> Option<message::Opportunity> {
+    ) -> Option<OpportunityRecord> {
         let id = OpportunityId(self.last_opportunity + 1);
-        let record = opportunity.to_message(id, context.block())?.stamped(Sequence(0), self.now);
+        let record = opportunity.to_record(id, context.block())?.stamped(Sequence(0), self.now);
         self.last_opportunity = id.0;
-        effects.record(Message::Opportunity(&record));
+        effects.record(record.message());
         Some(record)
     }
 }

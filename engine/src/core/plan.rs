@@ -1,6 +1,6 @@
 //! From an opportunity to a trade: gas, fees and the time it may take.
 
-use alphapulse_protocol::message::{self, BlockContext, HopRecord, PoolKind};
+use alphapulse_protocol::message::{BlockContext, Found, HopRecord, PoolKind};
 use alphapulse_protocol::{FeePerGas, Gas};
 use alphapulse_strategies::Market;
 
@@ -8,20 +8,20 @@ use crate::execution::fees;
 use crate::risk::Reject;
 use crate::trade::Trade;
 
-/// Gas that a route is expected to take, before it is simulated.
+/// Gas that a trade is expected to take, before it is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GasModel {
     /// Transaction, executor and profit transfer.
     pub base: Gas,
-    /// Each constant-product leg.
+    /// Each swap in a constant-product pool.
     pub v2_leg: Gas,
-    /// Each concentrated-liquidity leg.
+    /// Each swap in a concentrated-liquidity pool.
     pub v3_leg: Gas,
 }
 
 impl GasModel {
-    /// Gas of a route, or `None` past 64 bits.
-    fn of_route(&self, market: &Market, hops: &[HopRecord]) -> Option<Gas> {
+    /// Gas of so many swaps, or `None` past 64 bits.
+    fn of_swaps(&self, market: &Market, hops: &[HopRecord]) -> Option<Gas> {
         hops.iter().try_fold(self.base, |sum, hop| {
             let leg = match market.replica().pools().get(hop.pool.get() as usize)?.kind {
                 PoolKind::UniswapV2 => self.v2_leg,
@@ -58,15 +58,10 @@ impl PlanRules {
     /// # Errors
     /// [`Reject::PoolNotAllowed`] or [`Reject::TokenNotAllowed`] when the record names what the market does not know,
     /// [`Reject::Overflow`] when gas or fees leave their width.
-    pub(super) fn trade(
-        &self,
-        record: &message::Opportunity,
-        market: &Market,
-        context: &BlockContext,
-    ) -> Result<Trade, Reject> {
-        let gas = self.gas.of_route(market, record.hops()).ok_or(Reject::PoolNotAllowed)?;
-        let token = market.replica().tokens().get(record.token.get() as usize).ok_or(Reject::TokenNotAllowed)?;
-        let mut trade = Trade::from_opportunity(record, token.address.into()).ok_or(Reject::RouteBroken)?;
+    pub(super) fn trade(&self, found: &Found<'_>, market: &Market, context: &BlockContext) -> Result<Trade, Reject> {
+        let gas = self.gas.of_swaps(market, found.hops).ok_or(Reject::PoolNotAllowed)?;
+        let token = market.replica().tokens().get(found.token.index()).ok_or(Reject::TokenNotAllowed)?;
+        let mut trade = Trade::from_found(found, token.address.into()).ok_or(Reject::RouteBroken)?;
         let quote = fees::quote(context, self.priority_fee, self.blocks_valid).ok_or(Reject::Overflow)?;
         trade.gas = gas;
         trade.gas_limit = gas_limit(gas).ok_or(Reject::Overflow)?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use alphapulse_protocol::message::{
-    Block, BlockContext, BlockEnd, Clock, Halt, Outcome, OutcomeStatus, Pool, Simulation, SimulationStatus,
-    SnapshotBegin, SnapshotEnd, Submission, Token, V2Reserves, Verdict,
+    self, Block, BlockEnd, Clock, Halt, Outcome, OutcomeStatus, Pool, Simulation, SimulationStatus, SnapshotBegin,
+    SnapshotEnd, Submission, Token, V2Reserves, Verdict, WireMessage,
 };
 use alphapulse_protocol::{BlockNumber, BlockRef, ChainId, Epoch, FeePerGas, FeePpm, Gas, TokenId, U256, VenueId, Wei};
 use alphapulse_strategies::{Admission, Settings, StrategyConfig, StrategyKind};

@@ -1,8 +1,8 @@
 //! The signer: turns an approval into the bytes of one transaction, and signs nothing else.
 //!
 //! It trusts nobody: chain, destination, value, caps and the kill switch are checked here again, against its own policy,
-//! whatever the caller says. It cannot be made to sign a message, a call of anything but the executor's `execute`, or a
-//! transfer to someone else.
+//! whatever the caller says. It cannot be made to sign a message, a call of anything but the executor's `execute` and
+//! `executeSwaps`, or a transfer to someone else.
 
 use std::fmt;
 
@@ -88,8 +88,8 @@ pub enum SignError {
         /// Destination asked for.
         got: Address,
     },
-    /// The calldata is not a call of `execute`, the one function that trades.
-    #[error("the calldata is not a call of the executor's `execute`")]
+    /// The calldata is not a call of `execute` or `executeSwaps`, the two functions that trade.
+    #[error("the calldata is not a call of the executor's `execute` or `executeSwaps`")]
     NotExecute,
     /// The fee per gas exceeds the signer's cap.
     #[error("fee {got} wei per gas exceeds the signer's cap {maximum}")]
@@ -159,7 +159,7 @@ impl Signer {
         self.signed_count
     }
 
-    /// Signs a call of `to` with `calldata`, a call of `execute`, for an approved trade; value 0.
+    /// Signs a call of `to` with `calldata`, a call of `execute` or `executeSwaps`, for an approved trade; value 0.
     ///
     /// # Errors
     /// [`Unsigned`] with the first [`SignError`] that applies. Nothing was signed then.
@@ -196,7 +196,8 @@ impl Signer {
         if to != self.policy.executor {
             return Err(SignError::Destination { executor: self.policy.executor, got: to });
         }
-        if !calldata.starts_with(&IExecutor::executeCall::SELECTOR) {
+        let trading = [IExecutor::executeCall::SELECTOR, IExecutor::executeSwapsCall::SELECTOR];
+        if !trading.iter().any(|selector| calldata.starts_with(selector)) {
             return Err(SignError::NotExecute);
         }
         self.check_caps(trade.fees, trade.gas_limit)?;

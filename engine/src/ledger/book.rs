@@ -101,7 +101,8 @@ impl Ledger {
             Message::Block(_) => self.close_refused(),
             Message::BlockEnd(_) => self.blocks += 1,
             Message::Reorg(_) => self.reorgs += 1,
-            Message::Opportunity(found) => self.find(found),
+            Message::Opportunity(route) => self.find(&(*route).into()),
+            Message::SwapPlan(plan) => self.find(&(*plan).into()),
             Message::Verdict(verdict) => self.judge(verdict),
             Message::Submission(sent) => self.submit(sent),
             Message::Outcome(outcome) => self.settle(outcome),
@@ -142,12 +143,12 @@ impl Ledger {
         }
     }
 
-    fn find(&mut self, found: &message::Opportunity) {
+    fn find(&mut self, found: &message::Found<'_>) {
         self.opportunities += 1;
         let trade = Trade {
-            found_on: BlockNumber(found.block_number.get()),
-            found_on_hash: found.block_hash,
-            strategy: found.strategy.get(),
+            found_on: found.block.number,
+            found_on_hash: found.block.hash,
+            strategy: found.strategy,
             predicted: found.profit(),
             expected_net: 0,
             state: TradeState::Found,
@@ -157,7 +158,7 @@ impl Ledger {
             realised: None,
             gas_cost: Wei(0),
         };
-        self.trades.insert(found.opportunity.get(), trade);
+        self.trades.insert(found.opportunity.0, trade);
     }
 
     fn judge(&mut self, verdict: &message::Verdict) {

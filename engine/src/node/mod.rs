@@ -124,8 +124,10 @@ pub enum NodeEvent {
     Block(message::Block),
     /// Blocks left the chain.
     Reorg(message::Reorg),
-    /// A strategy found something.
+    /// A strategy found a route of few hops.
     Opportunity(message::Opportunity),
+    /// A strategy found swaps that gain together.
+    SwapPlan(message::SwapPlan),
     /// A simulation was answered.
     Simulation(message::Simulation),
     /// Risk judged.
@@ -144,6 +146,7 @@ impl NodeEvent {
             Message::Block(m) => Self::Block(**m),
             Message::Reorg(m) => Self::Reorg(**m),
             Message::Opportunity(m) => Self::Opportunity(**m),
+            Message::SwapPlan(m) => Self::SwapPlan(**m),
             Message::Simulation(m) => Self::Simulation(**m),
             Message::Verdict(m) => Self::Verdict(**m),
             Message::Submission(m) => Self::Submission(**m),
@@ -151,6 +154,16 @@ impl NodeEvent {
             Message::Outcome(m) => Self::Outcome(**m),
             _ => return None,
         })
+    }
+
+    /// What a strategy found, where it did.
+    #[must_use]
+    pub fn found(&self) -> Option<message::Found<'_>> {
+        match self {
+            Self::Opportunity(route) => Some(route.into()),
+            Self::SwapPlan(plan) => Some(plan.into()),
+            _ => None,
+        }
     }
 }
 

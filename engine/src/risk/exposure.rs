@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
-use alphapulse_protocol::message::{OPPORTUNITY_HOPS_MAX, Outcome, OutcomeStatus};
+use alphapulse_protocol::message::{Outcome, OutcomeStatus, PLAN_SWAPS_MAX};
 use alphapulse_protocol::{BlockNumber, HashBytes, OpportunityId, U256, UnixNanos, Wei};
 
 use super::Reject;
@@ -27,8 +27,8 @@ pub(super) struct Open {
     pub(super) token: Address,
     /// Raw units of `token` paid in.
     pub(super) notional: U256,
-    /// Pools of the route; unused ones repeat the first, none for a transaction of an earlier run.
-    pub(super) pools: Option<[Address; OPPORTUNITY_HOPS_MAX]>,
+    /// Pools of the trade; unused ones repeat the first, none for a transaction of an earlier run.
+    pub(super) pools: Option<[Address; PLAN_SWAPS_MAX]>,
     /// What it costs at worst.
     pub(super) cost_max: Wei,
     /// Whether its submission got no clear answer.

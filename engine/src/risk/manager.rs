@@ -1,7 +1,7 @@
 //! The risk manager: one owner of all exposure, the only mint of approvals.
 
 use alloy::primitives::Address;
-use alphapulse_protocol::message::{Message, OPPORTUNITY_HOPS_MAX, Outcome, Submission, Submitted, SubmittedStatus};
+use alphapulse_protocol::message::{Message, Outcome, PLAN_SWAPS_MAX, Submission, Submitted, SubmittedStatus};
 use alphapulse_protocol::{BlockNumber, FeePerGas, Gas, OpportunityId, U256, UnixNanos, Wei};
 
 use super::exposure::{Exposure, Open, Settled};
@@ -100,7 +100,7 @@ impl RiskManager {
     fn check(&self, trade: &Trade, gas: Gas, context: &RiskContext<'_>) -> Result<(), Reject> {
         self.check_breakers()?;
         pre_trade::check_market(trade, &self.limits, context)?;
-        pre_trade::check_route(trade, &self.limits, context.replica)?;
+        pre_trade::check_swaps(trade, &self.limits, context.replica)?;
         pre_trade::check_notional(trade, &self.limits)?;
         self.check_in_flight(trade, context)?;
         pre_trade::check_fees(trade, &self.limits, gas)?;
@@ -283,10 +283,10 @@ fn cost_max(signed: &Submission) -> Wei {
     Gas(signed.gas_limit.get()).checked_mul(FeePerGas(signed.fee_max.get())).unwrap_or(Wei(u128::MAX))
 }
 
-fn pool_addresses(trade: &Trade, context: &RiskContext<'_>) -> Result<[Address; OPPORTUNITY_HOPS_MAX], Reject> {
+fn pool_addresses(trade: &Trade, context: &RiskContext<'_>) -> Result<[Address; PLAN_SWAPS_MAX], Reject> {
     let hops = trade.hops.as_slice();
     let first = hops.first().ok_or(Reject::RouteBroken)?;
-    let mut pools = [Address::from(pre_trade::pool_info(context.replica, first)?.address); OPPORTUNITY_HOPS_MAX];
+    let mut pools = [Address::from(pre_trade::pool_info(context.replica, first)?.address); PLAN_SWAPS_MAX];
     for (slot, hop) in pools.iter_mut().zip(hops) {
         *slot = Address::from(pre_trade::pool_info(context.replica, hop)?.address);
     }

@@ -60,31 +60,26 @@ pub(super) fn check_market(trade: &Trade, limits: &Limits, context: &RiskContext
     Ok(())
 }
 
-/// That the hops are a closed route through allowed pools, and that the trade's own figures are those of the hops.
-pub(super) fn check_route(trade: &Trade, limits: &Limits, replica: &Replica) -> Result<(), Reject> {
+/// That the swaps balance, through allowed pools, and that the trade's own figures are those of the swaps.
+pub(super) fn check_swaps(trade: &Trade, limits: &Limits, replica: &Replica) -> Result<(), Reject> {
     let hops = trade.hops.as_slice();
-    let (first, last) = hops.first().zip(hops.last()).ok_or(Reject::RouteBroken)?;
-    check_ends(trade, first, last)?;
+    let [paid, got] = trade.hops.flow(trade.token).ok_or(Reject::RouteBroken)?;
+    if paid.is_zero() || paid != trade.amount_in || got.checked_sub(paid) != Some(trade.profit) {
+        return Err(Reject::RouteBroken);
+    }
     for (index, hop) in hops.iter().enumerate() {
-        if let Some(next) = hops.get(index + 1)
-            && (next.token_in != hop.token_out || next.amount_in != hop.amount_out)
-        {
+        if hops.iter().take(index).any(|earlier| earlier.pool == hop.pool) {
             return Err(Reject::RouteBroken);
         }
-        if hops.iter().take(index).any(|earlier| earlier.pool == hop.pool) {
+        // Nothing may be owed at the end, in any token.
+        let [paid, got] = trade.hops.flow(TokenId(hop.token_in.get())).ok_or(Reject::RouteBroken)?;
+        if got < paid {
             return Err(Reject::RouteBroken);
         }
         check_hop(hop, limits, replica)?;
     }
     let token = token_address(replica, trade.token)?;
     if token == trade.token_address { Ok(()) } else { Err(Reject::RouteBroken) }
-}
-
-fn check_ends(trade: &Trade, first: &HopRecord, last: &HopRecord) -> Result<(), Reject> {
-    let is_closed = first.token_in.get() == trade.token.0 && last.token_out.get() == trade.token.0;
-    let is_sized = first.amount_in.get() == trade.amount_in && !trade.amount_in.is_zero();
-    let profit = last.amount_out.get().checked_sub(trade.amount_in);
-    if is_closed && is_sized && profit == Some(trade.profit) { Ok(()) } else { Err(Reject::RouteBroken) }
 }
 
 fn check_hop(hop: &HopRecord, limits: &Limits, replica: &Replica) -> Result<(), Reject> {
@@ -116,7 +111,7 @@ fn token_address(replica: &Replica, token: TokenId) -> Result<Address, Reject> {
     replica.tokens().get(token.index()).map(|info| Address::from(info.address)).ok_or(Reject::TokenNotAllowed)
 }
 
-/// That the input is within the notional limit of its token.
+/// That what is paid of the token that the trade profits in is within that token's notional limit.
 pub(super) fn check_notional(trade: &Trade, limits: &Limits) -> Result<(), Reject> {
     let limit = limits.notional_max.get(&trade.token_address).ok_or(Reject::NoLimitConfigured)?;
     if trade.amount_in > *limit { Err(Reject::NotionalAboveLimit) } else { Ok(()) }

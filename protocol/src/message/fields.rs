@@ -294,6 +294,7 @@ told_messages! {
         opportunity, nonce, tx_hash, status as OutcomeStatus, block_number, block_hash, gas_used, gas_price, gain,
     }
     NonceLease { sender, count, first }
+    SwapPlan { opportunity, block_number, block_hash, strategy, token, amount_in, amount_out, hops as hops }
     Halt { reject }
     Finality { chain_id, safe_number, safe_hash, finalized_number, finalized_hash }
     PendingTransaction { hash, sender, transaction_offset, transaction_length }

@@ -9,12 +9,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{WireMessage, wire_message};
 use crate::header::MessageHeader;
-use crate::id::{AddressBytes, BlockRef, ChainId, HashBytes, OpportunityId, PoolId, TokenId};
+use crate::id::{AddressBytes, BlockRef, ChainId, HashBytes, OpportunityId};
 use crate::units::{BlockNumber, Epoch, FeePerGas, Gas, UnixNanos, Wei};
 use crate::wire::U256Le;
-
-/// Most hops an [`Opportunity`] has.
-pub const OPPORTUNITY_HOPS_MAX: usize = 4;
 
 /// First record of every journal segment.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -63,127 +60,6 @@ impl Clock {
     #[must_use]
     pub fn new(now: UnixNanos) -> Self {
         Self { header: MessageHeader::of::<Self>(Self::TEMPLATE_ID), now_ns: U64::new(now.0) }
-    }
-}
-
-/// One swap of a route with its exact amounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct HopRecord {
-    /// Pool swapped in.
-    pub pool: U32,
-    /// Token paid.
-    pub token_in: U32,
-    /// Token received.
-    pub token_out: U32,
-    /// Zero on write, ignored on read.
-    pub reserved: [u8; 4],
-    /// Raw units paid.
-    pub amount_in: U256Le,
-    /// Raw units received.
-    pub amount_out: U256Le,
-}
-const _: () = assert!(size_of::<HopRecord>() == 80);
-
-impl HopRecord {
-    /// A hop; amounts are exact and raw.
-    #[must_use]
-    pub fn new(pool: PoolId, token_in: TokenId, token_out: TokenId, amount_in: U256, amount_out: U256) -> Self {
-        Self {
-            pool: U32::new(pool.0),
-            token_in: U32::new(token_in.0),
-            token_out: U32::new(token_out.0),
-            reserved: [0; 4],
-            amount_in: U256Le::new(amount_in),
-            amount_out: U256Le::new(amount_out),
-        }
-    }
-}
-
-/// A strategy found a profitable closed route.
-#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
-#[repr(C)]
-pub struct Opportunity {
-    /// Common header.
-    pub header: MessageHeader,
-    /// Number within the run, from 1.
-    pub opportunity: U64,
-    /// Height of the state it was found on.
-    pub block_number: U64,
-    /// Hash of that block.
-    pub block_hash: HashBytes,
-    /// Index of the strategy in the node's configuration.
-    pub strategy: U16,
-    /// Hops in use, `2..=OPPORTUNITY_HOPS_MAX`.
-    pub hop_count: u8,
-    /// Zero on write, ignored on read.
-    pub reserved: u8,
-    /// Token in which the route starts, ends and profits.
-    pub token: U32,
-    /// Raw units paid into the first hop.
-    pub amount_in: U256Le,
-    /// Raw units received from the last hop.
-    pub amount_out: U256Le,
-    /// The hops; unused ones are zero.
-    pub hops: [HopRecord; OPPORTUNITY_HOPS_MAX],
-}
-wire_message!(
-    Opportunity = 50,
-    464,
-    check = |m| {
-        if !(2..=OPPORTUNITY_HOPS_MAX).contains(&usize::from(m.hop_count)) {
-            return Err(Self::field_error("hop_count"));
-        }
-        if m.amount_out.get() <= m.amount_in.get() {
-            return Err(Self::field_error("amount_out"));
-        }
-        Ok(())
-    }
-);
-
-impl Opportunity {
-    /// An opportunity on the state after `block`, or `None` when it has not 2 to 4 hops or gains nothing.
-    #[must_use]
-    pub fn new(
-        opportunity: OpportunityId,
-        strategy: u16,
-        block: BlockRef,
-        token: TokenId,
-        hops: &[HopRecord],
-    ) -> Option<Self> {
-        let (first, last) = (hops.first()?, hops.last()?);
-        let is_gain = last.amount_out.get() > first.amount_in.get();
-        if !(2..=OPPORTUNITY_HOPS_MAX).contains(&hops.len()) || !is_gain {
-            return None;
-        }
-        let unused = HopRecord::new(PoolId(0), TokenId(0), TokenId(0), U256::ZERO, U256::ZERO);
-        let mut all = [unused; OPPORTUNITY_HOPS_MAX];
-        all[..hops.len()].copy_from_slice(hops);
-        Some(Self {
-            header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
-            opportunity: U64::new(opportunity.0),
-            block_number: U64::new(block.number.0),
-            block_hash: block.hash,
-            strategy: U16::new(strategy),
-            hop_count: u8::try_from(hops.len()).expect("at most OPPORTUNITY_HOPS_MAX"),
-            reserved: 0,
-            token: U32::new(token.0),
-            amount_in: first.amount_in,
-            amount_out: last.amount_out,
-            hops: all,
-        })
-    }
-
-    /// Hops in use.
-    #[must_use]
-    pub fn hops(&self) -> &[HopRecord] {
-        self.hops.get(..usize::from(self.hop_count)).unwrap_or(&[])
-    }
-
-    /// Raw units gained before gas; 0 for a record that was not decoded and claims a loss.
-    #[must_use]
-    pub fn profit(&self) -> U256 {
-        self.amount_out.get().saturating_sub(self.amount_in.get())
     }
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod admin;
 mod chain;
 mod fields;
+mod found;
 mod ledger;
 mod market;
 mod session;
@@ -21,9 +22,10 @@ pub use self::access::{Challenge, NAME_BYTES_MAX, Proof, Publish, Role, VERSION_
 pub use self::admin::{ADMIN_TEXT_BYTES_MAX, AdminAction, AdminReply, AdminRequest, AdminStatus};
 pub use self::chain::{Block, BlockContext, BlockEnd, Reorg, SnapshotBegin, SnapshotEnd};
 pub use self::fields::{Field, FieldValue};
+pub use self::found::{Found, HopRecord, OPPORTUNITY_HOPS_MAX, Opportunity, PLAN_SWAPS_MAX, SwapPlan};
 pub use self::ledger::{
-    Clock, Halt, HopRecord, NonceLease, OPPORTUNITY_HOPS_MAX, Opportunity, Outcome, OutcomeStatus, SegmentBegin,
-    Simulation, SimulationStatus, Submission, Submitted, SubmittedStatus, Verdict,
+    Clock, Halt, NonceLease, Outcome, OutcomeStatus, SegmentBegin, Simulation, SimulationStatus, Submission, Submitted,
+    SubmittedStatus, Verdict,
 };
 pub use self::market::{
     BalancerStableBalances, BalancerStableParameters, BalancerWeightedBalances, BalancerWeightedParameters,
@@ -229,7 +231,7 @@ messages! {
     MultiTokenPool, V4Pool, V4Swap, SolidlyReserves, CurveStableParameters, PoolRates, CurveStableBalances,
     CurveCryptoParameters, CurveCryptoBalances, BalancerWeightedParameters, BalancerWeightedBalances,
     BalancerStableParameters, BalancerStableBalances, PoolStanding,
-    SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt,
+    SegmentBegin, Clock, Opportunity, Simulation, Verdict, Submission, Submitted, Outcome, NonceLease, Halt, SwapPlan,
     Finality, PendingTransaction, ExchangeQuote,
 }
 
@@ -251,7 +253,7 @@ impl Message<'_> {
     /// rest of that is the relay's own word.
     #[must_use]
     pub const fn is_report(&self) -> bool {
-        matches!(self, Message::Opportunity(_) | Message::Outcome(_))
+        matches!(self, Message::Opportunity(_) | Message::SwapPlan(_) | Message::Outcome(_))
     }
 
     /// Pool whose state the message tells, where it tells one.

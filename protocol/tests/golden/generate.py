@@ -382,6 +382,25 @@ VALUES = {
     ),
     "NonceLease": ({"sender": run(0xD1, 20), "count": 16, "first": 1_000}, (0, 1_700_000_126_000_000_007)),
     "Halt": ({"reject": 2}, (0, 1_700_000_126_000_000_008)),
+    "SwapPlan": (
+        {
+            "opportunity": 43,
+            "block_number": 18_884_864,
+            "block_hash": run(0x11, 32),
+            "strategy": 0x0103,
+            "hop_count": 3,
+            "token": 0x12,
+            "amount_in": 2 * AMOUNTS[0] + 7,
+            "amount_out": AMOUNTS[3],
+            "hops": [
+                hop(0x21, 0x12, 0x13, AMOUNTS[0], AMOUNTS[1]),
+                hop(0x22, 0x12, 0x13, AMOUNTS[0] + 7, AMOUNTS[2]),
+                hop(0x23, 0x13, 0x12, AMOUNTS[1] + AMOUNTS[2], AMOUNTS[3]),
+                *(hop(0, 0, 0, 0, 0) for _ in range(9)),
+            ],
+        },
+        (0, 1_700_000_126_000_000_009),
+    ),
     "Finality": (
         {
             "chain_id": 31_337,

@@ -352,6 +352,13 @@ fn records() -> Vec<Case> {
             accepted: vec![vec![("count", int(1))], pair(("count", 16), ("first", U64_MAX - 16))],
             rejected: vec![vec![("count", int(0))], pair(("count", 16), ("first", U64_MAX - 15))],
         },
+        alone("SwapPlan", "hop_count", &[int(2), int(12)], &[int(0), int(1), int(13), int(255)]),
+        Case {
+            message: "SwapPlan",
+            field: "amount_out",
+            accepted: vec![amounts(5, 6)],
+            rejected: vec![amounts(5, 5), amounts(6, 5)],
+        },
         alone("Halt", "reject", &[int(1), int(i128::from(u16::MAX))], &[int(0)]),
     ]
 }

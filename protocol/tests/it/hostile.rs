@@ -42,6 +42,7 @@ fn exercise(bytes: &[u8]) {
     match message {
         Message::Token(m) => assert!(m.symbol().len() <= 32),
         Message::Opportunity(m) => assert_eq!(m.hops().len(), usize::from(m.hop_count)),
+        Message::SwapPlan(m) => assert_eq!(m.hops().len(), usize::from(m.hop_count)),
         Message::Block(m) => {
             let _ = m.context.next_base_fee();
         }
@@ -155,7 +156,7 @@ fn a_foreign_schema_and_a_short_block_are_refused_by_name() {
 
 proptest! {
     #[test]
-    fn decoding_is_total(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+    fn decoding_is_total(bytes in prop::collection::vec(any::<u8>(), 0..1200)) {
         exercise(&bytes);
         let (messages, _) = read_all(&bytes);
         messages.iter().for_each(|message| exercise(message));
@@ -163,7 +164,7 @@ proptest! {
 
     /// Random bytes hardly ever carry a right header; these do.
     #[test]
-    fn decoding_is_total_behind_a_right_header(at in 0..CATALOGUE.len(), body in prop::collection::vec(any::<u8>(), 600)) {
+    fn decoding_is_total_behind_a_right_header(at in 0..CATALOGUE.len(), body in prop::collection::vec(any::<u8>(), 1200)) {
         let (name, _, bytes) = CATALOGUE[at];
         let mut message = golden::bytes(name).split_off(FRAME_HEADER_BYTES);
         message[24..bytes].copy_from_slice(&body[..bytes - 24]);

@@ -11,8 +11,8 @@ use alphapulse_protocol::message::{
     Hello, HopRecord, MultiTokenPool, NonceLease, Opportunity, Outcome, OutcomeStatus, PendingTransaction, Pool,
     PoolKind, PoolRates, PoolStanding, PoolTrust, PoolVariant, Proof, Publish, RatesUse, Reorg, Role, Scope,
     SegmentBegin, Select, Simulation, SimulationStatus, Skip, SnapshotBegin, SnapshotEnd, SolidlyReserves, Submission,
-    Submitted, SubmittedStatus, Subscribe, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap, Verdict,
-    Welcome,
+    Submitted, SubmittedStatus, Subscribe, SwapPlan, Token, V2Reserves, V3Liquidity, V3Swap, V3Tick, V4Pool, V4Swap,
+    Verdict, Welcome,
 };
 
 use crate::page;
@@ -115,6 +115,9 @@ fn layouts() -> Vec<Layout> {
         }
         NonceLease { header, sender, count, first }
         Halt { header, reject, reserved }
+        SwapPlan {
+            header, opportunity, block_number, block_hash, strategy, hop_count, reserved, token, amount_in, amount_out, hops
+        }
         Finality { header, chain_id, safe_number, safe_hash, finalized_number, finalized_hash }
         PendingTransaction { header, hash, sender, transaction_offset, transaction_length }
         ExchangeQuote {

@@ -1,11 +1,12 @@
 //! What happened so far, as the demo tells it: folded from rounds, drawn or printed by others.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 use alloy::primitives::Address;
 use alphapulse_engine::node::{NodeEvent, NodeStatus};
 use alphapulse_engine::risk::Reject;
-use alphapulse_protocol::message::{self, OutcomeStatus, SubmittedStatus};
+use alphapulse_protocol::message::{Found, OutcomeStatus, SubmittedStatus};
 use alphapulse_protocol::{PoolId, TokenId, U256};
 use alphapulse_testnet::Pool;
 use alphapulse_testnet::actor::Move;
@@ -97,8 +98,10 @@ impl Story {
     }
 
     fn follow(&mut self, event: &NodeEvent) {
+        if let Some(found) = event.found() {
+            self.remember(&found);
+        }
         match event {
-            NodeEvent::Opportunity(found) => self.remember(found),
             NodeEvent::Verdict(verdict) => {
                 let rejected = Reject::from_code(verdict.reject.get()).map(|reason| Stage::Rejected(reason.name()));
                 self.set(verdict.opportunity.get(), rejected.unwrap_or(Stage::Approved));
@@ -124,15 +127,15 @@ impl Story {
         }
     }
 
-    fn remember(&mut self, found: &message::Opportunity) {
+    fn remember(&mut self, found: &Found<'_>) {
         if self.trades.len() == TRADES_KEPT {
             self.trades.pop_front();
         }
         self.trades.push_back(Trade {
-            id: found.opportunity.get(),
-            found_in: found.block_number.get(),
+            id: found.opportunity.0,
+            found_in: found.block.number.0,
             route: self.tell_route(found),
-            amount_in: found.amount_in.get(),
+            amount_in: found.amount_in,
             predicted: found.profit(),
             stage: Stage::Found,
         });
@@ -147,13 +150,19 @@ impl Story {
         }
     }
 
-    /// `WETH › DAI › WETH  Uniswap V2, Pancake V2`
-    fn tell_route(&self, found: &message::Opportunity) -> String {
-        let mut tokens = self.legend.token(TokenId(found.token.get())).to_owned();
+    /// `WETH › DAI › WETH  Uniswap V2, Pancake V2`; of swaps that are no route, `WETH by 3 swaps` in the place of the tokens.
+    fn tell_route(&self, found: &Found<'_>) -> String {
+        let mut tokens = self.legend.token(found.token).to_owned();
         let mut pools = Vec::new();
-        for hop in found.hops() {
-            tokens.push_str(" › ");
-            tokens.push_str(self.legend.token(TokenId(hop.token_out.get())));
+        let is_chained = found.hops.windows(2).all(|pair| pair[0].token_out == pair[1].token_in);
+        if !is_chained {
+            let _ = write!(tokens, " by {} swaps", found.hops.len());
+        }
+        for hop in found.hops {
+            if is_chained {
+                tokens.push_str(" › ");
+                tokens.push_str(self.legend.token(TokenId(hop.token_out.get())));
+            }
             pools.push(self.legend.pool(PoolId(hop.pool.get())));
         }
         format!("{tokens}  {}", pools.join(", "))

@@ -2,7 +2,7 @@
 
 use alphapulse_engine::node::{NodeEvent, NodeStatus};
 use alphapulse_engine::risk::Reject;
-use alphapulse_protocol::message::{OutcomeStatus, SubmittedStatus};
+use alphapulse_protocol::message::{Found, OutcomeStatus, SubmittedStatus};
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -16,10 +16,8 @@ pub(crate) fn log_event(event: Result<NodeEvent, RecvError>) {
         Ok(NodeEvent::Reorg(reorg)) => {
             tracing::warn!(ancestor = reorg.ancestor_number.get(), depth = reorg.depth.get(), "reorg");
         }
-        Ok(NodeEvent::Opportunity(found)) => {
-            let profit = found.profit();
-            tracing::info!(id = found.opportunity.get(), hops = found.hops().len(), %profit, "opportunity");
-        }
+        Ok(NodeEvent::Opportunity(route)) => log_found(&(&route).into()),
+        Ok(NodeEvent::SwapPlan(plan)) => log_found(&(&plan).into()),
         Ok(NodeEvent::Verdict(verdict)) => {
             let id = verdict.opportunity.get();
             match Reject::from_code(verdict.reject.get()) {
@@ -42,6 +40,11 @@ pub(crate) fn log_event(event: Result<NodeEvent, RecvError>) {
         // The node keeps the other end for as long as we look; simulations are many and tell little.
         Ok(_) | Err(RecvError::Closed) => {}
     }
+}
+
+fn log_found(found: &Found<'_>) {
+    let profit = found.profit();
+    tracing::info!(id = found.opportunity.0, hops = found.hops.len(), %profit, "opportunity");
 }
 
 /// The figures at the end of a run.

@@ -5,10 +5,11 @@
 //! tokens, by as much value more as goes in where their rate rises by a part.
 
 use alphapulse_protocol::TokenId;
+use alphapulse_protocol::message::PoolKind;
 
 use super::flows::{BestTrade, Flows, Lines};
 use super::network::Network;
-use crate::market::Market;
+use crate::market::{HotLine, Market};
 
 /// Most that a price moves in a step, as a power of e.
 const STEP_MAX: f64 = 0.5;
@@ -25,6 +26,9 @@ const PROMISE_MIN: f64 = 1e-13;
 /// What holds prices back where no pool does, as a part of what is traded: at first, and its bounds.
 const DAMPING: f64 = 1e-6;
 const DAMPING_BOUNDS: (f64, f64) = (1e-12, 1e3);
+
+/// What a look costs at a pool whose trade is found by quotes, beside one of ranges.
+pub(super) const CURVE_LOOKS: u64 = 64;
 
 /// Prices, and what is traded at them.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +57,8 @@ pub(crate) struct Descent<'a> {
     tried: Place,
     network: Network,
     step: Vec<f64>,
+    /// Looks at pools that it may still take.
+    looks_left: u64,
 }
 
 impl<'a> Descent<'a> {
@@ -68,6 +74,30 @@ impl<'a> Descent<'a> {
             tried,
             network: Network::default(),
             step: Vec::new(),
+            looks_left: u64::MAX,
+        }
+    }
+
+    /// The same, which goes no further once so many looks at pools were taken, each at one that is no sequence of ranges counted as
+    /// [`CURVE_LOOKS`]. It may stand anywhere then.
+    pub(super) fn within(mut self, looks: u64) -> Self {
+        self.looks_left = looks;
+        self
+    }
+
+    /// Whether it took all the looks that it may.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.looks_left == 0
+    }
+
+    fn spend(&mut self, pools: &[Lines]) {
+        if self.looks_left != u64::MAX {
+            let lines = |places: &Lines| self.market.all_lines().get(places.clone()).unwrap_or(&[]);
+            let is_curve = |line: &HotLine| {
+                !matches!(line.kind(), PoolKind::UniswapV2 | PoolKind::UniswapV3 | PoolKind::UniswapV4)
+            };
+            let look = |places: &Lines| if lines(places).iter().any(is_curve) { CURVE_LOOKS } else { 1 };
+            self.looks_left = self.looks_left.saturating_sub(pools.iter().map(look).sum());
         }
     }
 
@@ -110,7 +140,11 @@ impl<'a> Descent<'a> {
     pub(crate) fn settle(&mut self, pools: &[Lines], steps_max: usize) {
         self.now.flows.trade(self.market, pools, &self.now.prices, (self.best, 0.0));
         let mut damping = DAMPING;
+        self.spend(pools);
         for _ in 0..steps_max {
+            if self.is_spent() {
+                return;
+            }
             let volume: f64 = self.now.flows.volume.iter().sum();
             if self.imbalance() <= BALANCED * volume || self.now.flows.gain < GAIN_MIN {
                 return;
@@ -231,6 +265,7 @@ impl<'a> Descent<'a> {
     }
 
     fn try_part(&mut self, pools: &[Lines], part: f64) {
+        self.spend(pools);
         let Place { prices, flows } = &mut self.tried;
         prices.clear();
         prices.extend(self.now.prices.iter().zip(&self.step).map(|(price, step)| price * (part * step).exp()));

@@ -93,6 +93,9 @@ pub(super) fn make(
     // for more of it to be brought. Where that is not enough they alone do it, which has no end where no pool gives way.
     let (mut missing, mut shorts): (BTreeMap<TokenId, f64>, _) = (BTreeMap::new(), 0);
     for pass in 0..PASSES_MAX {
+        if descent.is_spent() {
+            return None;
+        }
         let (mut wanted, out) = wanted(market, token, descent, pass < DUST_PASSES);
         if !out.is_empty() {
             leave_out(&mut pools, &out, descent);
@@ -337,21 +340,21 @@ fn run(market: &Market, token: TokenId, wanted: &[Wanted], turns: &[Turn]) -> Re
     if refused.is_empty() { purse.close(token, trades).map_err(Fault::Short) } else { Err(Fault::Refused(refused)) }
 }
 
-/// The same trades in an order that needs little of what is not the plan's own token: each as soon as it can be paid with what is there.
-fn in_order(token: TokenId, mut trades: Vec<Hop>) -> Vec<Hop> {
+/// The same trades in an order that needs little of what is not `lent`: each as soon as it can be paid with what is there.
+pub(super) fn in_order(lent: TokenId, mut trades: Vec<Hop>) -> Vec<Hop> {
     // The smallest of each token last, to be taken from there.
     trades.sort_by(|a, b| b.amount_in.cmp(&a.amount_in).then(a.pool.cmp(&b.pool)));
     let mut waiting: BTreeMap<TokenId, Vec<Hop>> = BTreeMap::new();
     let mut ordered = Vec::with_capacity(trades.len());
     let mut held: BTreeMap<TokenId, U256> = BTreeMap::new();
     trades.into_iter().for_each(|trade| waiting.entry(trade.token_in).or_default().push(trade));
-    let mut open = vec![token];
+    let mut open = vec![lent];
     loop {
         while let Some(of) = open.pop() {
             let Some(list) = waiting.get_mut(&of) else { continue };
             while let Some(next) = list.last().copied() {
                 let there = held.entry(of).or_default();
-                if of != token && *there < next.amount_in {
+                if of != lent && *there < next.amount_in {
                     break;
                 }
                 *there = there.saturating_sub(next.amount_in);

@@ -5,18 +5,19 @@ use ruint::aliases::U256;
 use super::JointTerms;
 use super::plan::JointPlan;
 use crate::market::Market;
-use crate::opportunity::{Hop, Opportunity, TRADED_HOPS_MAX};
+use crate::opportunity::{Hop, Opportunity};
 use crate::search::best_cycles;
 
+/// Hops of the routes that are looked at.
+const ROUTE_HOPS_MAX: u8 = 4;
 /// Routes looked at.
 const ROUTES_MAX: usize = 1_024;
 
 /// The best route, then the best of those that share no pool with it, and so on; `None` without any that earns more than it costs.
 pub(super) fn plan(market: &Market, terms: &JointTerms) -> Option<JointPlan> {
-    let hops_max = u8::try_from(TRADED_HOPS_MAX).unwrap_or(u8::MAX);
     // No route has fewer than two trades.
     let profit_min = terms.trade_cost.saturating_mul(U256::from(2)).max(U256::ONE);
-    let mut found = best_cycles(market, terms.token, hops_max, profit_min, ROUTES_MAX);
+    let mut found = best_cycles(market, terms.token, ROUTE_HOPS_MAX, profit_min, ROUTES_MAX);
     let net = |route: &Opportunity| {
         route.profit().checked_sub(terms.trade_cost.saturating_mul(U256::from(route.hops().len())))
     };

@@ -19,7 +19,7 @@ pub(super) fn thin(descent: &mut Descent<'_>, pools: &mut Vec<Lines>, cost: f64)
     loop {
         let mut small: Vec<(f64, usize)> = descent.trades().filter(|(gain, _)| *gain < cost).collect();
         small.retain(|(_, place)| !needed.contains(place));
-        if small.is_empty() {
+        if small.is_empty() || descent.is_spent() {
             return;
         }
         small.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

@@ -5,7 +5,7 @@ use core::ops::{ControlFlow, Range};
 use alphapulse_protocol::{PoolId, TokenId};
 
 use super::graph::{Edge, TokenGraph};
-use crate::opportunity::{HOPS_MAX, TRADED_HOPS_MAX};
+use crate::opportunity::HOPS_MAX;
 use crate::sizing::Leg;
 
 /// Most routes that an index holds: about 60 MB. Shorter routes come first; what is cut is counted.
@@ -61,7 +61,7 @@ const fn leg(edge: &Edge) -> Leg {
 /// A closed route of the index.
 #[derive(Debug, Clone, Copy)]
 struct Cycle {
-    legs: [Leg; TRADED_HOPS_MAX],
+    legs: [Leg; HOPS_MAX],
     leg_count: u8,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct CycleIndex {
 }
 
 impl CycleIndex {
-    /// Indexes the routes of `2..=hops_max` hops, of [`TRADED_HOPS_MAX`] at most, from each of `tokens` among the graph's `pool_count` pools.
+    /// Indexes the routes of `2..=hops_max` hops, of [`HOPS_MAX`] at most, from each of `tokens` among the graph's `pool_count` pools.
     pub(crate) fn build(graph: &TokenGraph, tokens: &[TokenId], hops_max: usize, pool_count: usize) -> Self {
         Self::build_bounded(graph, tokens, hops_max, pool_count, ROUTES_MAX)
     }
@@ -89,7 +89,7 @@ impl CycleIndex {
         routes_max: usize,
     ) -> Self {
         let mut index = Self::default();
-        for hop_count in 2..=hops_max.min(TRADED_HOPS_MAX) {
+        for hop_count in 2..=hops_max.min(HOPS_MAX) {
             for token in tokens {
                 let flow = visit_cycles(graph, *token, hop_count, &mut |legs| {
                     if index.cycles.len() == routes_max {
@@ -106,9 +106,9 @@ impl CycleIndex {
     }
 
     fn push(&mut self, legs: &[Leg]) {
-        let mut all = [Leg::UNUSED; TRADED_HOPS_MAX];
+        let mut all = [Leg::UNUSED; HOPS_MAX];
         all[..legs.len()].copy_from_slice(legs);
-        let leg_count = u8::try_from(legs.len()).expect("at most TRADED_HOPS_MAX");
+        let leg_count = u8::try_from(legs.len()).expect("at most HOPS_MAX");
         self.cycles.push(Cycle { legs: all, leg_count });
     }
 

@@ -23,7 +23,14 @@ pub(crate) fn config(kind: StrategyKind, hops_max: u8) -> StrategyConfig {
 #[test]
 fn built_in_strategies_keep_their_contract() {
     let first = data::seed("conformance", 1);
-    for (kind, hops_max) in [(StrategyKind::TWO_VENUE, 2), (StrategyKind::CYCLIC, 3), (StrategyKind::CYCLIC, 4)] {
+    let kinds = [
+        (StrategyKind::TWO_VENUE, 2),
+        (StrategyKind::CYCLIC, 3),
+        (StrategyKind::CYCLIC, 4),
+        (StrategyKind::SPLIT, 4),
+        (StrategyKind::JOINT, 3),
+    ];
+    for (kind, hops_max) in kinds {
         let mut total = (0, 0, 0);
         for seed in first..first + 12 {
             let build = || registry::build(&config(kind, hops_max), 3).expect("the configuration is valid");

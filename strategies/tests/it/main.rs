@@ -42,6 +42,7 @@ mod sizing;
 mod sketch;
 mod solidly_properties;
 mod solidly_vectors;
+mod split_and_joint;
 mod stable_swap_goldens;
 mod stable_swap_kyber;
 mod stable_swap_properties;

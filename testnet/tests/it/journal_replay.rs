@@ -14,6 +14,7 @@ use crate::kit::kit;
 fn body(message: &Message<'_>) -> Option<Vec<u8>> {
     match message {
         Message::Opportunity(found) => Some(message.as_bytes()[size_of_val(&found.header)..].to_vec()),
+        Message::SwapPlan(found) => Some(message.as_bytes()[size_of_val(&found.header)..].to_vec()),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Golden bytes of what a node decides on and decides.
 
 use alphapulse_protocol::message::{
-    Clock, Halt, HopRecord, Opportunity, SegmentBegin, Simulation, SimulationStatus, Verdict,
+    Clock, Halt, HopRecord, Opportunity, SegmentBegin, Simulation, SimulationStatus, SwapPlan, Verdict,
 };
 use alphapulse_protocol::{
     BlockNumber, BlockRef, ChainId, Epoch, FeePerGas, Gas, OpportunityId, PoolId, TokenId, U256, UnixNanos,
@@ -56,6 +56,46 @@ fn opportunity_is_its_golden_bytes() {
         check_hop(&m.hops[1]);
         assert_eq!(m.hops[3], HopRecord::new(PoolId(0), TokenId(0), TokenId(0), U256::ZERO, U256::ZERO));
     });
+}
+
+#[test]
+fn swap_plan_is_its_golden_bytes() {
+    let block = BlockRef { number: BlockNumber(18_884_864), hash: run(0x11) };
+    let [paid, first, second, got] =
+        [amount(0x14, 192, 5), amount(0x24, 200, 6), amount(0x34, 184, 7), amount(0x44, 192, 8)];
+    let swap = |pool, token_in, token_out, paid, got| {
+        HopRecord::new(PoolId(pool), TokenId(token_in), TokenId(token_out), paid, got)
+    };
+    let swaps = [
+        swap(0x21, 0x12, 0x13, paid, first),
+        swap(0x22, 0x12, 0x13, paid + U256::from(7), second),
+        swap(0x23, 0x13, 0x12, first + second, got),
+    ];
+    let plan = SwapPlan::new(OpportunityId(43), 0x0103, block, TokenId(0x12), &swaps).expect("three swaps that gain");
+    check("SwapPlan", plan, (0, 1_700_000_126_000_000_009), |m| {
+        assert_eq!(m.opportunity, 43);
+        assert_eq!(m.strategy, 0x0103);
+        assert_eq!(m.hop_count, 3);
+        assert_eq!(m.token, 0x12);
+        assert_eq!(m.amount_in.get(), paid + paid + U256::from(7));
+        assert_eq!(m.amount_out.get(), got);
+        assert_eq!(m.hops(), swaps);
+        assert!(m.hops[3..].iter().all(|unused| *unused == swap(0, 0, 0, U256::ZERO, U256::ZERO)));
+    });
+}
+
+#[test]
+fn only_swaps_that_gain_are_a_plan() {
+    let swap = |token_in, token_out, paid: u64, got: u64| {
+        HopRecord::new(PoolId(0), TokenId(token_in), TokenId(token_out), U256::from(paid), U256::from(got))
+    };
+    let plan = |swaps: &[HopRecord]| SwapPlan::new(OpportunityId(1), 0, BlockRef::default(), TokenId(1), swaps);
+    let [buy, sell] = [swap(1, 2, 10, 7), swap(2, 1, 7, 11)];
+    assert!(plan(&[buy, sell]).is_some());
+    assert!(plan(&[buy]).is_none() && plan(&[buy, swap(2, 1, 7, 10)]).is_none());
+    assert!(plan(&[sell; 12]).is_some() && plan(&[sell; 13]).is_none());
+    let most = HopRecord::new(PoolId(0), TokenId(2), TokenId(1), U256::from(1), U256::MAX);
+    assert!(plan(&[most, most]).is_none(), "more than 256 bits hold");
 }
 
 fn check_hop(m: &HopRecord) {

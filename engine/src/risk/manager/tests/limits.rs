@@ -150,19 +150,30 @@ fn a_token_without_a_limit_is_refused() {
 }
 
 #[test]
-fn figures_that_are_not_the_route_s_are_refused() {
+fn figures_that_are_not_those_of_the_swaps_are_refused() {
     let with = |hops: &[HopRecord]| trade_verdict(|trade| trade.hops = Hops::new(hops).expect("two hops or more"));
     let [first, last] = hops([0, 1]);
     let open = HopRecord::new(PoolId(1), TokenId(1), TokenId(1), U256::from(500), U256::from(1000 + GAIN));
     let torn = HopRecord { amount_in: U256::from(501).into(), ..last };
     let elsewhere = HopRecord::new(PoolId(1), TokenId(1), TokenId(0), U256::from(500), U256::from(1001 + GAIN));
-    for wrong in [[first, open], [first, torn], [first, elsewhere], [last, first], [first, first], hops([0, 0])] {
+    for wrong in [[first, open], [first, torn], [first, elsewhere], [first, first], hops([0, 0])] {
         assert_eq!(with(&wrong), Err(Reject::RouteBroken), "{wrong:?}");
     }
     assert_eq!(trade_verdict(|trade| trade.amount_in = U256::from(999)), Err(Reject::RouteBroken));
     assert_eq!(trade_verdict(|trade| trade.profit = U256::from(GAIN + 1)), Err(Reject::RouteBroken));
     assert_eq!(trade_verdict(|trade| trade.token = TokenId(1)), Err(Reject::RouteBroken));
     assert_eq!(trade_verdict(|trade| trade.token_address = DAI.into()), Err(Reject::RouteBroken));
+}
+
+#[test]
+fn swaps_that_balance_are_no_worse_than_a_route() {
+    let with = |hops: &[HopRecord]| trade_verdict(|trade| trade.hops = Hops::new(hops).expect("two swaps or more"));
+    let [first, last] = hops([0, 1]);
+    assert_eq!(with(&[last, first]), Ok(()), "what is sold first is on credit");
+    let left = HopRecord { amount_in: U256::from(499).into(), ..last };
+    assert_eq!(with(&[first, left]), Ok(()), "a unit stays over");
+    let most = HopRecord { amount_out: U256::MAX.into(), ..first };
+    assert_eq!(with(&[first, most, last]), Err(Reject::RouteBroken), "one pool twice, and more than 256 bits hold");
 }
 
 #[test]
