@@ -101,7 +101,7 @@ impl RiskManager {
         self.check_breakers()?;
         pre_trade::check_market(trade, &self.limits, context)?;
         pre_trade::check_swaps(trade, &self.limits, context.replica)?;
-        pre_trade::check_notional(trade, &self.limits)?;
+        pre_trade::check_notional(trade, &self.limits, context.replica)?;
         self.check_in_flight(trade, context)?;
         pre_trade::check_fees(trade, &self.limits, gas)?;
         pre_trade::check_profit(trade, &self.limits, gas)?;

@@ -64,7 +64,7 @@ pub(super) fn check_market(trade: &Trade, limits: &Limits, context: &RiskContext
 pub(super) fn check_swaps(trade: &Trade, limits: &Limits, replica: &Replica) -> Result<(), Reject> {
     let hops = trade.hops.as_slice();
     let [paid, got] = trade.hops.flow(trade.token).ok_or(Reject::RouteBroken)?;
-    if paid.is_zero() || paid != trade.amount_in || got.checked_sub(paid) != Some(trade.profit) {
+    if paid != trade.amount_in || got.checked_sub(paid) != Some(trade.profit) {
         return Err(Reject::RouteBroken);
     }
     for (index, hop) in hops.iter().enumerate() {
@@ -111,10 +111,22 @@ fn token_address(replica: &Replica, token: TokenId) -> Result<Address, Reject> {
     replica.tokens().get(token.index()).map(|info| Address::from(info.address)).ok_or(Reject::TokenNotAllowed)
 }
 
-/// That what is paid of the token that the trade profits in is within that token's notional limit.
-pub(super) fn check_notional(trade: &Trade, limits: &Limits) -> Result<(), Reject> {
-    let limit = limits.notional_max.get(&trade.token_address).ok_or(Reject::NoLimitConfigured)?;
-    if trade.amount_in > *limit { Err(Reject::NotionalAboveLimit) } else { Ok(()) }
+/// That what is paid of the token that the trade profits in is within that token's notional limit; where nothing is paid of it, that what is
+/// paid of the first swap's token is within that one's.
+pub(super) fn check_notional(trade: &Trade, limits: &Limits, replica: &Replica) -> Result<(), Reject> {
+    let limit = |token: &Address| limits.notional_max.get(token).copied().ok_or(Reject::NoLimitConfigured);
+    if trade.amount_in > limit(&trade.token_address)? {
+        return Err(Reject::NotionalAboveLimit);
+    }
+    if trade.amount_in.is_zero() {
+        let first = trade.hops.as_slice().first().ok_or(Reject::RouteBroken)?;
+        let token = TokenId(first.token_in.get());
+        let [paid, _] = trade.hops.flow(token).ok_or(Reject::RouteBroken)?;
+        if paid > limit(&token_address(replica, token)?)? {
+            return Err(Reject::NotionalAboveLimit);
+        }
+    }
+    Ok(())
 }
 
 /// That fees and gas are within their caps and consistent. `gas` is the best knowledge of what will be used.

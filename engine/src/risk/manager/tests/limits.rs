@@ -177,6 +177,21 @@ fn swaps_that_balance_are_no_worse_than_a_route() {
 }
 
 #[test]
+fn where_nothing_of_the_profit_s_token_is_paid_the_first_swap_s_is_limited() {
+    let mut trade = trade();
+    let [first, last] = hops([0, 1]);
+    (trade.hops, trade.amount_in) = (Hops::new(&[last, first]).expect("two swaps"), U256::ZERO);
+    let verdict = |limit: Option<u64>| {
+        let mut limits = limits();
+        limits.notional_max.extend(limit.map(|limit| (Address::from(DAI), U256::from(limit))));
+        pre_trade::check_notional(&trade, &limits, &replica())
+    };
+    assert_eq!(verdict(None), Err(Reject::NoLimitConfigured));
+    assert_eq!(verdict(Some(499)), Err(Reject::NotionalAboveLimit));
+    assert_eq!(verdict(Some(500)), Ok(()));
+}
+
+#[test]
 fn profit_in_a_token_without_a_price_is_refused() {
     let priced_in_dai = limit_verdict(|limits| limits.native_token = DAI.into());
     assert_eq!(priced_in_dai, Err(Reject::PriceUnknown));
