@@ -66,10 +66,10 @@ fn a_program_with_a_strategy_of_its_own_knows_it_everywhere() {
         ran.lines().map(kind).collect()
     };
     let built_in = run(["strategy", "list", "--json"]);
-    assert_eq!(names(&built_in.stdout), ["\"two_venue\"", "\"cyclic\""]);
+    assert_eq!(names(&built_in.stdout), ["\"two_venue\"", "\"cyclic\"", "\"split\"", "\"joint\""]);
     let listed = Command::new(own()).args(["strategy", "list", "--json"]).output().expect("it starts");
     let listed = String::from_utf8(listed.stdout).expect("UTF-8");
-    assert_eq!(names(&listed), ["\"two_venue\"", "\"cyclic\"", "\"own_strategy\""]);
+    assert_eq!(names(&listed), ["\"two_venue\"", "\"cyclic\"", "\"split\"", "\"joint\"", "\"own_strategy\""]);
     run(["demo", "--strategy", "own_strategy"]).must_fail(2, &["two_venue", "cyclic", "known to its own program"]);
     run(["testnet", "validate", "--strategy", "own_strategy"]).must_fail(2, &["known to its own program"]);
     run(["demo", "--strategy", "cyclic", "--strategy", "cyclic"]).must_fail(2, &["twice"]);

@@ -119,17 +119,17 @@ entry! {
     RawStrategy {
         /// Name for reports.
         name: String,
-        /// `two_venue` or `cyclic`.
+        /// `two_venue`, `cyclic`, `split`, `joint`, or one of the program's own.
         kind: String,
         /// Symbols or addresses of the tokens to profit in.
         tokens: Vec<String>,
-        /// Most hops of a `cyclic` route.
+        /// Most hops of a route; not of `two_venue`.
         hops_max: u64,
         /// Least profit worth reporting, before gas.
         profit_min: String,
         /// Most opportunities reported per block.
         per_block_max: u64,
-        /// What a kind of one's own takes besides.
+        /// What the kind takes besides.
         settings: BTreeMap<String, String>,
     }
 }

@@ -63,7 +63,7 @@ rejects! {
     /// A pool of the route is not on the allowlist.
     PoolNotAllowed = 9, "pool_not_allowed", "a pool of the route is not on the allowlist";
     /// The hops do not form a closed route through the pools they name.
-    RouteBroken = 10, "route_broken", "the hops do not form a closed route with these amounts";
+    RouteBroken = 10, "route_broken", "the swaps do not balance, or the trade's figures are not theirs";
     /// No notional limit is configured for the token.
     NoLimitConfigured = 11, "no_limit_configured", "no notional limit is configured for the token";
     /// The input exceeds the notional limit.
