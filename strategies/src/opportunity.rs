@@ -123,7 +123,7 @@ impl Opportunity {
         &self.hops[..usize::from(self.hop_count)]
     }
 
-    /// Raw units of the token that its swaps pay; of a route, what goes into the first hop.
+    /// Raw units of the token that its swaps pay, together.
     #[must_use]
     pub const fn amount_in(&self) -> U256 {
         self.amount_in
@@ -178,7 +178,9 @@ impl Opportunity {
         for (record_at, hop) in used.iter_mut().zip(self.hops()) {
             *record_at = record(hop);
         }
-        if used.len() <= OPPORTUNITY_HOPS_MAX && self.is_route() {
+        // A route that comes through its own token on the way pays more of it than goes into the first hop.
+        let is_told_by_ends = self.is_route() && self.amount_in == self.hops[0].amount_in;
+        if used.len() <= OPPORTUNITY_HOPS_MAX && is_told_by_ends {
             message::Opportunity::new(id, self.strategy, block, self.token, used).map(OpportunityRecord::Route)
         } else {
             message::SwapPlan::new(id, self.strategy, block, self.token, used).map(OpportunityRecord::Plan)
@@ -363,6 +365,11 @@ mod tests {
             assert_eq!(record.message().found(), Some(said));
         }
         assert_eq!(Opportunity::new(3, &chain(13)), None);
+        let through = [hop(0, 0, 1, 10, 5), hop(1, 1, 0, 5, 11), hop(2, 0, 2, 11, 5), hop(3, 2, 0, 5, 13)];
+        let found = Opportunity::new(3, &through).expect("closed, chained, profitable");
+        let record = found.to_record(OpportunityId(9), BlockRef::default()).expect("four hops");
+        assert!(matches!(record, OpportunityRecord::Plan(_)), "it pays 21, and not only what goes into its first hop");
+        assert_eq!((record.found().amount_in, record.found().profit()), (U256::from(21), U256::from(3)));
     }
 
     #[test]

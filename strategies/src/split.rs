@@ -16,7 +16,7 @@ const PARALLEL_MAX: usize = 64;
 /// Routes of 2 to `hops_max` hops, each leg over as many pools of its pair as pay for their gas.
 ///
 /// **Latency**: as of [`Cyclic`](crate::cyclic::Cyclic) where nothing is found; then some hundred looks at each pool of the route's pairs, each
-/// about a microsecond. Allocates then. **Data**: the state of every pool at the end of a block. **Risks**: as of a route, and each pool more is
+/// about a microsecond. Allocates then, as much as those looks need: what is found is rare, and the search before it allocates nothing. **Data**: the state of every pool at the end of a block. **Risks**: as of a route, and each pool more is
 /// one more that another trade may move first: the executor then reverts, and the gas is lost.
 #[derive(Debug)]
 pub struct Split {
@@ -24,6 +24,7 @@ pub struct Split {
     routes: OpportunitySink,
     settings: PlanSettings,
     strategy: u16,
+    profit_min: U256,
 }
 
 impl Split {
@@ -38,6 +39,7 @@ impl Split {
             routes: OpportunitySink::new(config.per_block_max),
             settings: PlanSettings::of(config)?,
             strategy: index,
+            profit_min: config.profit_min,
         })
     }
 
@@ -52,10 +54,12 @@ impl Split {
         let pools = parallel(market, route, taken);
         let terms = JointTerms { token: route.token, trade_cost: self.settings.swap_cost(market) };
         let best = *best_parts(market, &terms, (&pools, self.settings.looks_max), self.strategy)?.first()?;
-        let is_lost = |other: &&Opportunity| other.hops().iter().any(|hop| best.uses(hop.pool));
+        // Profits in other tokens do not compare.
+        let is_lost =
+            |other: &&Opportunity| other.token == route.token && other.hops().iter().any(|hop| best.uses(hop.pool));
         let lost = others.iter().filter(is_lost).map(|other| self.settings.net(market, other));
         let before = lost.fold(self.settings.net(market, route), U256::saturating_add);
-        (self.settings.net(market, &best) > before).then_some(best)
+        (self.settings.net(market, &best) > before && best.profit() >= self.profit_min).then_some(best)
     }
 }
 

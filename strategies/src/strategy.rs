@@ -20,8 +20,8 @@ pub trait Strategy: Send {
     /// Name for logs and counters, the same for every instance.
     fn name(&self) -> &'static str;
 
-    /// Called once per event in sequence order, after the market has applied it. Must not block, read a clock, or
-    /// allocate after warm-up. Reports best first.
+    /// Called once per event in sequence order, after the market has applied it. Must not block or read a clock. A search
+    /// that finds nothing allocates nothing after warm-up. Reports best first.
     fn on_event(&mut self, market: &Market, event: &MarketEvent, out: &mut OpportunitySink);
 
     /// How many of the strategy's searches a bound cuts short at present; above 0, routes may be missed.

@@ -66,6 +66,8 @@ fn a_program_with_a_strategy_of_its_own_knows_it_everywhere() {
         ran.lines().map(kind).collect()
     };
     let built_in = run(["strategy", "list", "--json"]);
+    let ours: Vec<String> = alphapulse_new::BUILT_IN.iter().map(|name| format!("\"{name}\"")).collect();
+    assert_eq!(names(&built_in.stdout), ours, "names that no crate may take");
     assert_eq!(names(&built_in.stdout), ["\"two_venue\"", "\"cyclic\"", "\"split\"", "\"joint\""]);
     let listed = Command::new(own()).args(["strategy", "list", "--json"]).output().expect("it starts");
     let listed = String::from_utf8(listed.stdout).expect("UTF-8");

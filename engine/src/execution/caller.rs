@@ -98,3 +98,75 @@ fn leg_of(hop: &HopRecord, market: &Market) -> Option<Leg> {
     };
     Some(Leg { venue: pool.venue.0, token_in: token(hop.token_in.get())?, token_out: token(hop.token_out.get())?, fee })
 }
+
+#[cfg(test)]
+mod tests {
+    use alphapulse_protocol::{PoolId, TokenId};
+
+    use super::*;
+
+    /// Numbers that look random, the same each time.
+    struct Draw(u64);
+
+    impl Draw {
+        fn below(&mut self, bound: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) % bound
+        }
+    }
+
+    /// Some closed routes over few tokens, their swaps in any order.
+    fn balanced(draw: &mut Draw) -> Vec<HopRecord> {
+        let mut swaps: Vec<HopRecord> = Vec::new();
+        for _ in 0..=draw.below(3) {
+            let count = 2 + draw.below(3);
+            let mut tokens: Vec<u64> = (0..count).map(|_| draw.below(4)).collect();
+            tokens.push(tokens[0]);
+            let mut amount = 10 + draw.below(90);
+            for pair in tokens.windows(2).filter(|pair| pair[0] != pair[1]) {
+                let [paid, got] = [pair[0], pair[1]].map(|token| TokenId(u32::try_from(token).expect("one of four")));
+                let pool = PoolId(u32::try_from(swaps.len()).expect("a few"));
+                let next = amount + draw.below(2);
+                swaps.push(HopRecord::new(pool, paid, got, U256::from(amount), U256::from(next)));
+                amount = next;
+            }
+        }
+        for at in (1..swaps.len()).rev() {
+            swaps.swap(at, usize::try_from(draw.below(at as u64 + 1)).expect("a place"));
+        }
+        swaps
+    }
+
+    /// What the contract does: pays from what is held, or takes on credit and pays after all that follows, the last lender first.
+    #[test]
+    fn what_is_not_on_credit_is_held_and_credit_is_paid_at_the_end() {
+        let mut draw = Draw(7);
+        let (mut plans, mut lent, mut paid_at_once) = (0, 0, 0);
+        while plans < 20_000 {
+            let swaps = balanced(&mut draw);
+            if !(2..=SWAPS_MAX).contains(&swaps.len()) {
+                continue;
+            }
+            plans += 1;
+            let mut held = [U256::ZERO; 4];
+            let mut debts = Vec::new();
+            for (swap, is_on_credit) in swaps.iter().zip(on_credit(&swaps)) {
+                let [paid, got] = [swap.token_in.get(), swap.token_out.get()].map(|token| token as usize);
+                let amount_in = swap.amount_in.get();
+                assert_eq!(is_on_credit, held[paid] < amount_in, "{swaps:?}");
+                if is_on_credit {
+                    debts.push((paid, amount_in));
+                    lent += 1;
+                } else {
+                    held[paid] -= amount_in;
+                    paid_at_once += 1;
+                }
+                held[got] += swap.amount_out.get();
+            }
+            for (token, amount) in debts.into_iter().rev() {
+                held[token] = held[token].checked_sub(amount).expect("a lender is paid");
+            }
+        }
+        assert!(lent > 10_000 && paid_at_once > 10_000, "{lent} on credit, {paid_at_once} not");
+    }
+}

@@ -11,11 +11,12 @@ use alphapulse_protocol::{FeePerGas, Gas, U256, Wei};
 pub struct Limits {
     /// Wrapper of the native coin: one raw unit of it is worth one wei. Profit in any other token is refused.
     pub native_token: Address,
-    /// Tokens that a route may touch.
+    /// Tokens that a trade may touch.
     pub tokens: BTreeSet<Address>,
-    /// Pools that a route may touch.
+    /// Pools that a trade may touch.
     pub pools: BTreeSet<Address>,
-    /// Most raw units paid into a route, by the token it starts with. A token without an entry is refused.
+    /// Most raw units of a token that the swaps of a trade pay: of the one it profits in, and of those that go round without it. A token
+    /// without an entry is refused there.
     pub notional_max: BTreeMap<Address, U256>,
     /// Most trades whose outcome is open, unknown ones included; above 0.
     pub in_flight_max: u32,

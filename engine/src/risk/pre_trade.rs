@@ -3,12 +3,17 @@
 use core::time::Duration;
 
 use alloy::primitives::Address;
-use alphapulse_protocol::message::HopRecord;
+use alphapulse_protocol::message::{HopRecord, PLAN_SWAPS_MAX};
 use alphapulse_protocol::replica::{PoolInfo, Replica};
 use alphapulse_protocol::{FeePerGas, Gas, PoolId, TokenId, U256, UnixNanos};
 
 use super::{Limits, Reject};
 use crate::trade::Trade;
+
+/// Part of what is paid of a token that may be left of it, as a power of a half: a millionth.
+const LEFT_PART_BITS: usize = 20;
+/// Raw units that may be left in any case.
+const LEFT_UNITS: U256 = U256::from_limbs([1_000, 0, 0, 0]);
 
 /// What risk looks at besides the trade. It resolves ids and judges the market by the state itself, not by hearsay.
 #[derive(Debug, Clone, Copy)]
@@ -72,14 +77,26 @@ pub(super) fn check_swaps(trade: &Trade, limits: &Limits, replica: &Replica) -> 
             return Err(Reject::RouteBroken);
         }
         // Nothing may be owed at the end, in any token.
-        let [paid, got] = trade.hops.flow(TokenId(hop.token_in.get())).ok_or(Reject::RouteBroken)?;
-        if got < paid {
+        let token_in = TokenId(hop.token_in.get());
+        let [paid, got] = trade.hops.flow(token_in).ok_or(Reject::RouteBroken)?;
+        if got < paid || token_in != trade.token && got - paid > left_max(paid) {
+            return Err(Reject::RouteBroken);
+        }
+        // What is bought and not paid on is left whole.
+        let token_out = TokenId(hop.token_out.get());
+        if token_out != trade.token && !hops.iter().any(|other| other.token_in == hop.token_out) {
             return Err(Reject::RouteBroken);
         }
         check_hop(hop, limits, replica)?;
     }
     let token = token_address(replica, trade.token)?;
     if token == trade.token_address { Ok(()) } else { Err(Reject::RouteBroken) }
+}
+
+/// Most raw units of a token, other than the one profited in, that may be left when so many were paid: what whole units that do not come out
+/// even leave, and not a part of the profit, which the books would not see.
+fn left_max(paid: U256) -> U256 {
+    (paid >> LEFT_PART_BITS).max(LEFT_UNITS)
 }
 
 fn check_hop(hop: &HopRecord, limits: &Limits, replica: &Replica) -> Result<(), Reject> {
@@ -111,22 +128,40 @@ fn token_address(replica: &Replica, token: TokenId) -> Result<Address, Reject> {
     replica.tokens().get(token.index()).map(|info| Address::from(info.address)).ok_or(Reject::TokenNotAllowed)
 }
 
-/// That what is paid of the token that the trade profits in is within that token's notional limit; where nothing is paid of it, that what is
-/// paid of the first swap's token is within that one's.
+/// That what is paid of the token that the trade profits in is within that token's notional limit, and so is what is paid of every other token
+/// that goes round without it: whatever else is paid was bought with the profit's token, and is limited by what of that is paid.
 pub(super) fn check_notional(trade: &Trade, limits: &Limits, replica: &Replica) -> Result<(), Reject> {
-    let limit = |token: &Address| limits.notional_max.get(token).copied().ok_or(Reject::NoLimitConfigured);
-    if trade.amount_in > limit(&trade.token_address)? {
-        return Err(Reject::NotionalAboveLimit);
-    }
-    if trade.amount_in.is_zero() {
-        let first = trade.hops.as_slice().first().ok_or(Reject::RouteBroken)?;
-        let token = TokenId(first.token_in.get());
+    let within = |token: Address, paid: U256| {
+        let limit = limits.notional_max.get(&token).ok_or(Reject::NoLimitConfigured)?;
+        if paid > *limit { Err(Reject::NotionalAboveLimit) } else { Ok(()) }
+    };
+    within(trade.token_address, trade.amount_in)?;
+    for token in going_round(trade) {
         let [paid, _] = trade.hops.flow(token).ok_or(Reject::RouteBroken)?;
-        if paid > limit(&token_address(replica, token)?)? {
-            return Err(Reject::NotionalAboveLimit);
-        }
+        within(token_address(replica, token)?, paid)?;
     }
     Ok(())
+}
+
+/// Tokens, other than the one profited in, of circles of swaps that do not pass that one, and of swaps between such circles.
+fn going_round(trade: &Trade) -> impl Iterator<Item = TokenId> {
+    let hops = trade.hops.as_slice();
+    let is_apart = |hop: &HopRecord| ![hop.token_in.get(), hop.token_out.get()].contains(&trade.token.0);
+    let mut in_circle = [false; PLAN_SWAPS_MAX];
+    for (is_in, hop) in in_circle.iter_mut().zip(hops) {
+        *is_in = is_apart(hop);
+    }
+    // A swap that none of the rest leads to, or that leads to none, is in no circle.
+    for _ in 0..hops.len() {
+        let before = in_circle;
+        let of_rest =
+            |is_it: &dyn Fn(&HopRecord) -> bool| hops.iter().zip(before).any(|(hop, is_in)| is_in && is_it(hop));
+        for (is_in, hop) in in_circle.iter_mut().zip(hops) {
+            *is_in &=
+                of_rest(&|other| other.token_out == hop.token_in) && of_rest(&|other| other.token_in == hop.token_out);
+        }
+    }
+    hops.iter().zip(in_circle).filter(|(_, is_in)| *is_in).map(|(hop, _)| TokenId(hop.token_in.get()))
 }
 
 /// That fees and gas are within their caps and consistent. `gas` is the best knowledge of what will be used.

@@ -62,9 +62,9 @@ rejects! {
     TokenNotAllowed = 8, "token_not_allowed", "a token of the route is not on the allowlist";
     /// A pool of the route is not on the allowlist.
     PoolNotAllowed = 9, "pool_not_allowed", "a pool of the route is not on the allowlist";
-    /// The hops do not form a closed route through the pools they name.
+    /// The swaps do not balance through the pools they name, or the trade's figures are not theirs.
     RouteBroken = 10, "route_broken", "the swaps do not balance, or the trade's figures are not theirs";
-    /// No notional limit is configured for the token.
+    /// No notional limit is configured for a token that has to be limited.
     NoLimitConfigured = 11, "no_limit_configured", "no notional limit is configured for the token";
     /// The input exceeds the notional limit.
     NotionalAboveLimit = 12, "notional_above_limit", "the input exceeds the notional limit";

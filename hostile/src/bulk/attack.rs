@@ -210,7 +210,7 @@ fn is_read_in_pieces(row: &[u8], piece_bytes: usize, tally: &mut Tally) -> bool 
 /// place alone.
 fn flip(frame: &mut [u8], rng: &mut SmallRng) -> Outcome {
     let before = [number(frame, 0, 4), number(frame, 8, 2)];
-    let mut flipped = [false; 8 * (FRAME_HEADER_BYTES + 512)];
+    let mut flipped = [false; 8 * (FRAME_HEADER_BYTES + 2048)];
     for _ in 0..=pick(rng, 0..3) {
         let bit = pick(rng, 0..frame.len() * 8);
         if !core::mem::replace(&mut flipped[bit], true) {

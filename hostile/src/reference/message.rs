@@ -21,7 +21,7 @@ pub enum Judgement {
 type Check = fn(&[u8]) -> bool;
 
 /// Template, name, bytes of its table, and the column *accepted*, message by message.
-pub const TEMPLATES: [(u16, &str, usize, Check); 52] = [
+pub const TEMPLATES: [(u16, &str, usize, Check); 53] = [
     (1, "Hello", 32, |m| number(m, 24, 2) <= number(m, 26, 2)),
     (2, "Welcome", 48, any),
     (3, "Close", 32, any),
@@ -91,6 +91,7 @@ pub const TEMPLATES: [(u16, &str, usize, Check); 52] = [
     (55, "Outcome", 176, |m| (1..=6).contains(&number(m, 72, 2))),
     (56, "NonceLease", 56, |m| number(m, 44, 4) > 0 && number(m, 48, 8) + number(m, 44, 4) <= u128::from(u64::MAX)),
     (57, "Halt", 32, |m| number(m, 24, 2) != 0),
+    (58, "SwapPlan", 1104, |m| (2..=12).contains(&m[74]) && wide(m, 112) > wide(m, 80)),
     (80, "Finality", 112, |m| number(m, 72, 8) <= number(m, 32, 8)),
     (81, "PendingTransaction", 80, |m| {
         let (start, length) = (number(m, 76, 2), number(m, 78, 2));

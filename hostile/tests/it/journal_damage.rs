@@ -17,7 +17,7 @@ const DAMAGED_BYTES: usize = 4096;
 /// Bytes of the record that a segment begins with, in its frame.
 const BEGIN_BYTES: usize = 8 + 48;
 /// What a node's journal holds for a block and a trade, over and over.
-const RECORDS: [&str; 15] = [
+const RECORDS: [&str; 16] = [
     "Block",
     "V2Reserves",
     "V3Swap",
@@ -25,6 +25,7 @@ const RECORDS: [&str; 15] = [
     "BlockEnd",
     "Clock",
     "Opportunity",
+    "SwapPlan",
     "Simulation",
     "Verdict",
     "NonceLease",

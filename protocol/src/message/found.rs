@@ -16,7 +16,7 @@ pub const OPPORTUNITY_HOPS_MAX: usize = 4;
 /// Most swaps a [`SwapPlan`] has.
 pub const PLAN_SWAPS_MAX: usize = 12;
 
-/// One swap of a route with its exact amounts.
+/// One swap of a route or plan with its exact amounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct HopRecord {

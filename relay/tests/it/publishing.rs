@@ -93,8 +93,8 @@ async fn a_publisher_needs_the_role_and_the_chain_and_sends_nothing_else() {
     };
     let publish = frame_of(&Publish::new(CHAIN));
     let mut long = golden("Opportunity")[8..].to_vec();
-    long.resize(1_025, 0);
-    long[..2].copy_from_slice(&1_025_u16.to_le_bytes());
+    long.resize(2_049, 0);
+    long[..2].copy_from_slice(&2_049_u16.to_le_bytes());
     let mut long_frame = Vec::new();
     frame::write_bytes(&mut long_frame, &long);
     let mut damaged = golden("Outcome");

@@ -154,7 +154,8 @@ impl Story {
     fn tell_route(&self, found: &Found<'_>) -> String {
         let mut tokens = self.legend.token(found.token).to_owned();
         let mut pools = Vec::new();
-        let is_chained = found.hops.windows(2).all(|pair| pair[0].token_out == pair[1].token_in);
+        let is_first = found.hops.first().is_some_and(|hop| hop.token_in.get() == found.token.0);
+        let is_chained = is_first && found.hops.windows(2).all(|pair| pair[0].token_out == pair[1].token_in);
         if !is_chained {
             let _ = write!(tokens, " by {} swaps", found.hops.len());
         }

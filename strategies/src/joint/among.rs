@@ -19,16 +19,16 @@ const PROFIT_PART: U256 = U256::from_limbs([16, 0, 0, 0]);
 /// The best trades in these pools alone, as opportunities that need nothing of each other, best first; `None` where they gain no more than they
 /// cost. Where one would have more swaps than can be made in one transaction, those that gain least are left out.
 ///
-/// As [`best_trades`], and again for each time that swaps are left out.
+/// As [`best_trades`], and again for each time that swaps are left out, all within `looks_max` looks.
 pub(crate) fn best_parts(
     market: &Market,
     terms: &JointTerms,
     (pools, looks_max): (&[PoolId], u64),
     strategy: u16,
 ) -> Option<Vec<Opportunity>> {
-    let mut terms = *terms;
+    let (mut terms, mut looks_left) = (*terms, looks_max);
     for _ in 0..DEARER_MAX {
-        let plan = best_trades(market, &terms, pools, looks_max)?;
+        let plan = best_trades(market, &terms, pools, &mut looks_left)?;
         let parts = opportunities(&plan, strategy);
         if parts.is_some() {
             return parts;
@@ -43,14 +43,17 @@ pub(crate) fn best_parts(
 /// stands on another.
 ///
 /// Depends on the market's state alone. Cost: some ten to a hundred looks at each of the pools, and about as many again for each that is left
-/// out for its cost, up to `looks_max` (one at a curve counts as many); what is not found by then is not found. Allocates.
-fn best_trades(market: &Market, terms: &JointTerms, pools: &[PoolId], looks_max: u64) -> Option<JointPlan> {
+/// out for its cost, as far as `looks_left` goes (one at a curve counts as many); what is not found by then is not found. Allocates.
+fn best_trades(market: &Market, terms: &JointTerms, pools: &[PoolId], looks_left: &mut u64) -> Option<JointPlan> {
     let are_apart = |(at, pool): (usize, &PoolId)| pools[..at].iter().all(|before| market.are_apart(*before, *pool));
     if !market.replica().is_whole() || !pools.iter().enumerate().all(are_apart) {
         return None;
     }
     let values = values(market, terms.token, pools);
-    let plan = JointOptimum::among(market, terms, values, pools, looks_max).plan_at_prices()?;
+    let mut optimum = JointOptimum::among(market, terms, values, pools, *looks_left);
+    let plan = optimum.plan_at_prices();
+    *looks_left = optimum.descent.looks_left();
+    let plan = plan?;
     plan.net(terms.trade_cost).filter(|net| !net.is_zero()).map(|_| plan)
 }
 

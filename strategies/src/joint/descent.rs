@@ -30,6 +30,19 @@ const DAMPING_BOUNDS: (f64, f64) = (1e-12, 1e3);
 /// What a look costs at a pool whose trade is found by quotes, beside one of ranges.
 pub(super) const CURVE_LOOKS: u64 = 64;
 
+/// Halvings of an exponent until few terms of the series are enough, and those.
+const EXP_HALVINGS: i32 = 7;
+const EXP_TERMS: [f64; 7] = [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0];
+
+/// e to some small power. What a machine's library gives differs in its last bits from machine to machine, and amounts follow prices: a run
+/// has to decide the same where it is replayed.
+fn exp(power: f64) -> f64 {
+    let small = power / f64::from(1 << EXP_HALVINGS);
+    let less_one = EXP_TERMS.iter().fold(0.0, |sum, term| (sum + term) * small);
+    // Squared as what it is more than one, whose digits would be lost beside the one.
+    (0..EXP_HALVINGS).fold(less_one, |more, _| more * (2.0 + more)) + 1.0
+}
+
 /// Prices, and what is traded at them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Place {
@@ -83,6 +96,18 @@ impl<'a> Descent<'a> {
     pub(super) fn within(mut self, looks: u64) -> Self {
         self.looks_left = looks;
         self
+    }
+
+    /// Looks that it may still take.
+    pub(super) const fn looks_left(&self) -> u64 {
+        self.looks_left
+    }
+
+    /// Counts a quote of each of so many trades.
+    pub(super) const fn count(&mut self, trades: usize) {
+        if self.looks_left != u64::MAX {
+            self.looks_left = self.looks_left.saturating_sub(trades as u64);
+        }
     }
 
     /// Whether it took all the looks that it may.
@@ -268,7 +293,21 @@ impl<'a> Descent<'a> {
         self.spend(pools);
         let Place { prices, flows } = &mut self.tried;
         prices.clear();
-        prices.extend(self.now.prices.iter().zip(&self.step).map(|(price, step)| price * (part * step).exp()));
+        prices.extend(self.now.prices.iter().zip(&self.step).map(|(price, step)| price * exp(part * step)));
         flows.trade(self.market, pools, prices, (self.best, 0.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exp;
+
+    #[test]
+    fn e_to_a_power_is_the_library_s_but_for_its_last_bits() {
+        for at in -4_000..=4_000 {
+            let power = f64::from(at) / 1_000.0;
+            assert!((exp(power) / power.exp() - 1.0).abs() < 1e-13, "{power}");
+        }
+        assert_eq!(exp(0.0).to_bits(), 1.0_f64.to_bits());
     }
 }

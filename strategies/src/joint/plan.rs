@@ -108,6 +108,7 @@ pub(super) fn make(
         if shorts / MODE_PASSES != 1 {
             missing.iter().for_each(|(token, less)| spend_less(&mut wanted, *token, *less));
         }
+        descent.count(wanted.len());
         match run(market, token, &wanted, &order(&wanted, token)) {
             Ok(plan) => return JointPlan::of(token, in_order(token, plan.trades)),
             Err(Fault::Refused(refused)) => {

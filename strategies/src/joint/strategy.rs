@@ -19,7 +19,7 @@ const POOLS_MAX: usize = 512;
 /// of all pools between the tokens that those routes pass, in parts that need nothing of each other, if these earn more.
 ///
 /// **Latency**: as of [`Cyclic`](crate::cyclic::Cyclic) where nothing is found; then about a microsecond for each look at a pool, some hundred
-/// looks at each, up to the setting `looks_max`. Allocates then. **Data**: the state of every pool at the end of a block. **Risks**: a plan has more swaps than a route, and
+/// looks at each, up to the setting `looks_max`. Allocates then, as [`Split`] does. **Data**: the state of every pool at the end of a block. **Risks**: a plan has more swaps than a route, and
 /// fails whole when another trade moves one of its pools: the executor reverts, and the gas is lost.
 #[derive(Debug)]
 pub struct Joint {
@@ -47,25 +47,31 @@ impl Joint {
         })
     }
 
-    /// The plans that profit in one token, in no pool that is taken.
-    fn plans(&self, market: &Market, token: TokenId, taken: &[PoolId]) -> Option<Vec<Opportunity>> {
-        let routes: Vec<&Opportunity> = self.routes.as_slice().iter().filter(|route| route.token == token).collect();
-        let pools = pools_between(market, &routes, taken);
+    /// The plans that profit in one token, in no pool that is taken, if they earn more than these routes; at most so many.
+    fn plans(
+        &self,
+        market: &Market,
+        token: TokenId,
+        (routes, taken): (&[Opportunity], &[PoolId]),
+        room: usize,
+    ) -> Option<Vec<Opportunity>> {
+        let pools = pools_between(market, routes, taken);
         if pools.len() > POOLS_MAX {
             return None;
         }
-        let trade_cost = self.settings.swap_cost(market);
-        let net_of_routes =
-            routes.iter().map(|route| self.settings.net(market, route)).fold(U256::ZERO, U256::saturating_add);
-        let parts =
-            best_parts(market, &JointTerms { token, trade_cost }, (&pools, self.settings.looks_max), self.strategy)?;
-        let net = parts.iter().map(|part| self.settings.net(market, part)).fold(U256::ZERO, U256::saturating_add);
-        (net > net_of_routes).then_some(parts)
+        let terms = JointTerms { token, trade_cost: self.settings.swap_cost(market) };
+        let mut parts = best_parts(market, &terms, (&pools, self.settings.looks_max), self.strategy)?;
+        parts.retain(|part| part.profit() >= self.profit_min);
+        parts.truncate(room);
+        let net = |found: &[Opportunity]| {
+            found.iter().map(|found| self.settings.net(market, found)).fold(U256::ZERO, U256::saturating_add)
+        };
+        (net(&parts) > net(routes)).then_some(parts)
     }
 }
 
 /// The admitted pools all of whose tokens are passed by one of the routes.
-fn pools_between(market: &Market, routes: &[&Opportunity], taken: &[PoolId]) -> Vec<PoolId> {
+fn pools_between(market: &Market, routes: &[Opportunity], taken: &[PoolId]) -> Vec<PoolId> {
     let mut tokens: Vec<TokenId> = routes.iter().flat_map(|route| route.hops()).map(|hop| hop.token_in).collect();
     tokens.sort_unstable();
     tokens.dedup();
@@ -101,14 +107,15 @@ impl Strategy for Joint {
         tokens.dedup();
         let mut reported: Vec<Opportunity> = Vec::new();
         for token in tokens {
+            let room = self.per_block_max.saturating_sub(reported.len());
             let taken: Vec<PoolId> = reported.iter().flat_map(Opportunity::hops).map(|hop| hop.pool).collect();
             let is_free = |route: &&Opportunity| taken.iter().all(|pool| !route.uses(*pool));
-            let of_token = || self.routes.as_slice().iter().filter(|route| route.token == token);
-            let routes = || of_token().filter(is_free).copied().collect();
-            let found: Vec<Opportunity> = self.plans(market, token, &taken).unwrap_or_else(routes);
-            reported.extend(found.into_iter().filter(|plan| plan.profit() >= self.profit_min));
+            let of_token = self.routes.as_slice().iter().filter(|route| route.token == token);
+            let routes: Vec<Opportunity> = of_token.filter(is_free).take(room).copied().collect();
+            let plans = self.plans(market, token, (&routes, &taken), room);
+            reported.extend(plans.unwrap_or(routes));
         }
-        for opportunity in reported.iter().take(self.per_block_max) {
+        for opportunity in &reported {
             out.push(*opportunity);
         }
     }

@@ -8,7 +8,7 @@ use super::graph::{Edge, TokenGraph};
 use crate::opportunity::HOPS_MAX;
 use crate::sizing::Leg;
 
-/// Most routes that an index holds: about 60 MB. Shorter routes come first; what is cut is counted.
+/// Most routes that an index holds: about 80 MB. Shorter routes come first; what is cut is counted.
 pub(crate) const ROUTES_MAX: usize = 1 << 20;
 
 /// Calls `visit` for every closed route of exactly `hop_count` hops from `start`, in a fixed order, until it breaks.

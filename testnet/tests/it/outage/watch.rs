@@ -111,10 +111,11 @@ impl Watched {
 
     fn listen(&mut self) {
         loop {
-            match self.events.try_recv() {
-                Ok(NodeEvent::Opportunity(found)) => {
-                    self.found_on.insert(found.opportunity.get(), found.block_hash);
-                }
+            let event = self.events.try_recv();
+            if let Some(found) = event.as_ref().ok().and_then(NodeEvent::found) {
+                self.found_on.insert(found.opportunity.0, found.block.hash);
+            }
+            match event {
                 Ok(NodeEvent::Verdict(verdict)) if verdict.is_approved() => {
                     self.approved_on.push(self.found_on[&verdict.opportunity.get()]);
                 }

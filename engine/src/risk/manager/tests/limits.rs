@@ -172,23 +172,77 @@ fn swaps_that_balance_are_no_worse_than_a_route() {
     assert_eq!(with(&[last, first]), Ok(()), "what is sold first is on credit");
     let left = HopRecord { amount_in: U256::from(499).into(), ..last };
     assert_eq!(with(&[first, left]), Ok(()), "a unit stays over");
-    let most = HopRecord { amount_out: U256::MAX.into(), ..first };
-    assert_eq!(with(&[first, most, last]), Err(Reject::RouteBroken), "one pool twice, and more than 256 bits hold");
+    let half = HopRecord { amount_in: U256::from(250).into(), ..last };
+    assert_eq!(with(&[first, half]), Ok(()), "what is left is no more than units");
+    let more = HopRecord { amount_out: U256::from(1_501).into(), ..first };
+    assert_eq!(with(&[more, last]), Err(Reject::RouteBroken), "a thousand and one units are left");
+}
+
+const USDC: [u8; 20] = [0xcc; 20];
+
+/// Two pools of WETH and DAI, two of DAI and USDC.
+fn three_tokens() -> (Replica, Limits) {
+    let mut replica = Replica::default();
+    apply(&mut replica, SnapshotBegin::new(context_at(HEAD, NOW), ChainId(1), Epoch(1), 3, 4), 7);
+    for (id, address) in (0..).map(TokenId).zip([WETH, DAI, USDC]) {
+        apply(&mut replica, Token::new(id, address, "T", 18), 7);
+    }
+    for (index, tokens) in (0_u8..).zip([[0, 1], [0, 1], [1, 2], [1, 2]]) {
+        let id = PoolId(index.into());
+        let pool = Pool::uniswap_v2(id, VenueId(0), pool_address(index), tokens.map(TokenId), FeePpm(3000));
+        apply(&mut replica, pool, 7);
+        apply(&mut replica, V2Reserves::new(id, 1, 1), 7);
+    }
+    apply(&mut replica, SnapshotEnd::new(11), 7);
+    let mut limits = limits();
+    limits.tokens.insert(USDC.into());
+    (replica, limits)
+}
+
+fn swap(pool: u32, [paid, got]: [u32; 2], amount_in: U256, amount_out: U256) -> HopRecord {
+    HopRecord::new(PoolId(pool), TokenId(paid), TokenId(got), amount_in, amount_out)
 }
 
 #[test]
-fn where_nothing_of_the_profit_s_token_is_paid_the_first_swap_s_is_limited() {
-    let mut trade = trade();
-    let [first, last] = hops([0, 1]);
-    (trade.hops, trade.amount_in) = (Hops::new(&[last, first]).expect("two swaps"), U256::ZERO);
-    let verdict = |limit: Option<u64>| {
-        let mut limits = limits();
-        limits.notional_max.extend(limit.map(|limit| (Address::from(DAI), U256::from(limit))));
-        pre_trade::check_notional(&trade, &limits, &replica())
+fn what_goes_round_without_the_profit_s_token_is_limited_by_itself() {
+    let units = |amounts: [u64; 2]| amounts.map(U256::from);
+    let swaps = |circle: u64, dust: u64| {
+        let [a, b, c, d] = [[dust, dust], [circle, circle], [circle, circle + 9], [dust + 9, dust + 9]].map(units);
+        let all = [swap(0, [0, 1], a[0], a[1]), swap(2, [1, 2], b[0], b[1]), swap(3, [2, 1], c[0], c[1])];
+        Hops::new(&[all[0], all[1], all[2], swap(1, [1, 0], d[0], d[1])]).expect("four swaps")
     };
-    assert_eq!(verdict(None), Err(Reject::NoLimitConfigured));
-    assert_eq!(verdict(Some(499)), Err(Reject::NotionalAboveLimit));
-    assert_eq!(verdict(Some(500)), Ok(()));
+    let (replica, limits) = three_tokens();
+    let verdict = |circle: u64, dust: u64, limited: &[([u8; 20], u64)]| {
+        let mut limits = limits.clone();
+        limits.notional_max.extend(limited.iter().map(|(token, limit)| (Address::from(*token), U256::from(*limit))));
+        let hops = swaps(circle, dust);
+        let trade = Trade { hops, amount_in: U256::from(dust), profit: U256::from(9), ..trade() };
+        pre_trade::check_swaps(&trade, &limits, &replica).expect("it balances");
+        pre_trade::check_notional(&trade, &limits, &replica)
+    };
+    for dust in [1, 1_000] {
+        let dai = 5_000_000 + dust + 9;
+        assert_eq!(verdict(5_000_000, dust, &[]), Err(Reject::NoLimitConfigured));
+        assert_eq!(verdict(5_000_000, dust, &[(DAI, dai)]), Err(Reject::NoLimitConfigured));
+        assert_eq!(verdict(5_000_000, dust, &[(DAI, dai), (USDC, 4_999_999)]), Err(Reject::NotionalAboveLimit));
+        assert_eq!(verdict(5_000_000, dust, &[(DAI, dai - 1), (USDC, 5_000_000)]), Err(Reject::NotionalAboveLimit));
+        assert_eq!(verdict(5_000_000, dust, &[(DAI, dai), (USDC, 5_000_000)]), Ok(()));
+    }
+}
+
+#[test]
+fn amounts_past_256_bits_are_no_trade() {
+    let (replica, limits) = three_tokens();
+    let one = U256::from(1);
+    let swaps = [
+        swap(0, [0, 1], U256::from(1_000), U256::from(500)),
+        swap(2, [2, 1], one, U256::MAX),
+        swap(3, [1, 2], one, one),
+        swap(1, [1, 0], U256::from(499), U256::from(1_000 + GAIN)),
+    ];
+    let trade = Trade { hops: Hops::new(&swaps).expect("four swaps"), ..trade() };
+    assert_eq!(trade.hops.flow(TokenId(1)), None);
+    assert_eq!(pre_trade::check_swaps(&trade, &limits, &replica), Err(Reject::RouteBroken));
 }
 
 #[test]
