@@ -129,6 +129,8 @@ entry! {
         profit_min: String,
         /// Most opportunities reported per block.
         per_block_max: u64,
+        /// Whether it trades; absent, it does.
+        enabled: bool,
         /// What the kind takes besides.
         settings: BTreeMap<String, String>,
     }

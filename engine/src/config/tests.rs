@@ -309,6 +309,24 @@ fn a_strategy_that_could_never_trade_is_refused() {
     refused("kind = \"two_venue\"", "hops_max = 3\nkind = \"two_venue\"", "strategies[0].hops_max", "2..=2");
 }
 
+#[test]
+fn a_strategy_that_is_off_is_checked_and_does_not_trade() {
+    let off = |text: &str| text.replace("kind = \"cyclic\"", "enabled = false\nkind = \"cyclic\"");
+    let names = |text: &str| -> Vec<String> {
+        let config = from_toml(text).unwrap_or_else(|error| panic!("{error}"));
+        config.strategies.into_iter().map(|strategy| strategy.name).collect()
+    };
+    let example = RawConfig::example();
+    assert_eq!(names(example), ["spatial", "cycles"]);
+    assert_eq!(names(&off(example)), ["spatial"]);
+    assert_eq!(names(&off(example).replace("enabled = false", "enabled = true")), ["spatial", "cycles"]);
+    refused("kind = \"cyclic\"", "enabled = false\nkind = \"cyclical\"", "strategies[1].kind", "cyclic");
+    refused("name = \"cycles\"", "enabled = false\nname = \"spatial\"", "strategies[1].name", "taken");
+    let none = off(example).replace("kind = \"two_venue\"", "enabled = false\nkind = \"two_venue\"");
+    let error = from_toml(&none).expect_err("nothing would trade").to_string();
+    assert!(error.contains("no strategy is enabled") && error.contains("enabled = true"), "{error}");
+}
+
 /// A kind of a program's own, with a setting.
 const OWN: StrategyKind = StrategyKind::new("own", |config, index| {
     config.setting::<u64>("pools_max")?;

@@ -3,16 +3,17 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
+use alloy::primitives::U256;
 use alphapulse_engine::execution::calldata::VenueKind;
 use alphapulse_strategies::StrategyKind;
 
-use crate::deploy::Deployment;
+use crate::deploy::{Deployment, Token};
 
-/// Everything that does not follow from the deployment.
-const RULES: &str = r#"
-[risk]
-notional_max = { WETH = "1000" }
-in_flight_max = 16
+/// Most of any token that the swaps of one trade may pay, in what it is worth when the pools are filled: ether.
+const NOTIONAL_MAX: u64 = 1_000;
+
+/// Limits and execution, but for what follows from the deployment.
+const RULES: &str = r#"in_flight_max = 16
 unknown_max = 2
 profit_min = "0.0001 ether"
 fee_max = "200 gwei"
@@ -129,6 +130,10 @@ pub(super) fn text(
         let _ = write!(text, "\n[[pools]]\naddress = \"{}\"\nvenue = \"{venue}\"\n", pool.address);
     }
     text.extend(strategies.iter().map(|kind| strategy(*kind)));
+    // Every token has a limit: plans may send one round without WETH.
+    let limit = |token: &Token| U256::from(NOTIONAL_MAX) * U256::from(10).pow(U256::from(18)) / token.price_wei;
+    let limits = deployment.tokens.iter().map(|token| format!("{} = \"{}\"", token.symbol, limit(token)));
+    let _ = writeln!(text, "\n[risk]\nnotional_max = {{ {} }}", limits.collect::<Vec<_>>().join(", "));
     text.push_str(RULES);
     let _ = writeln!(text, "executor = \"{}\"", deployment.executor);
     let _ = writeln!(text, "profit_address = \"{}\"", deployment.profit_recipient);

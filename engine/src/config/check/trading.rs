@@ -25,12 +25,22 @@ impl Checker<'_> {
             self.problem("strategies", "no strategy is configured", "add a [[strategies]] entry");
         }
         let mut strategies: Vec<StrategyConfig> = Vec::new();
+        let mut off: Vec<String> = Vec::new();
         for (index, raw) in raws.iter().enumerate() {
+            let is_on = self.or_default(&format!("strategies[{index}].enabled"), raw.enabled.as_ref(), true);
+            // One that is off has to be right as well, so that it can be switched on.
             let Some(strategy) = self.strategy(index, raw, tokens, native) else { continue };
-            if strategies.iter().any(|known| known.name == strategy.name) {
+            if strategies.iter().map(|known| &known.name).chain(&off).any(|known| *known == strategy.name) {
                 self.problem(&format!("strategies[{index}].name"), "the name is taken", "choose another name");
             }
-            strategies.push(strategy);
+            if is_on {
+                strategies.push(strategy);
+            } else {
+                off.push(strategy.name);
+            }
+        }
+        if strategies.is_empty() && !off.is_empty() {
+            self.problem("strategies", "no strategy is enabled", "set `enabled = true` for one");
         }
         strategies
     }
