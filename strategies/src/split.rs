@@ -16,8 +16,9 @@ const PARALLEL_MAX: usize = 64;
 /// Routes of 2 to `hops_max` hops, each leg over as many pools of its pair as pay for their gas.
 ///
 /// **Latency**: as of [`Cyclic`](crate::cyclic::Cyclic) where nothing is found; then some hundred looks at each pool of the route's pairs, each
-/// about a microsecond. Allocates then, as much as those looks need: what is found is rare, and the search before it allocates nothing. **Data**: the state of every pool at the end of a block. **Risks**: as of a route, and each pool more is
-/// one more that another trade may move first: the executor then reverts, and the gas is lost.
+/// about a microsecond. Allocates then, as much as those looks need: what is found is rare, and the search before it allocates nothing.
+/// **Data**: the state of every pool at the end of a block. **Risks**: as of a route, and each pool more is one more that another trade may
+/// move first: the executor then reverts, and the gas is lost.
 #[derive(Debug)]
 pub struct Split {
     search: BoundedSearch,

@@ -50,6 +50,14 @@ impl HopRecord {
     }
 }
 
+/// Two hops or more with zeros behind them, and how many they are; `None` for fewer, or more than there is room for.
+fn filled<const ROOM: usize>(hops: &[HopRecord]) -> Option<(u8, [HopRecord; ROOM])> {
+    let hop_count = u8::try_from(hops.len()).ok().filter(|count| *count >= 2)?;
+    let mut all = [HopRecord::new(PoolId(0), TokenId(0), TokenId(0), U256::ZERO, U256::ZERO); ROOM];
+    all.get_mut(..hops.len())?.copy_from_slice(hops);
+    Some((hop_count, all))
+}
+
 /// A strategy found a profitable closed route of few hops.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
@@ -103,19 +111,14 @@ impl Opportunity {
     ) -> Option<Self> {
         let (first, last) = (hops.first()?, hops.last()?);
         let is_gain = last.amount_out.get() > first.amount_in.get();
-        if !(2..=OPPORTUNITY_HOPS_MAX).contains(&hops.len()) || !is_gain {
-            return None;
-        }
-        let unused = HopRecord::new(PoolId(0), TokenId(0), TokenId(0), U256::ZERO, U256::ZERO);
-        let mut all = [unused; OPPORTUNITY_HOPS_MAX];
-        all[..hops.len()].copy_from_slice(hops);
+        let (hop_count, all) = filled(hops).filter(|_| is_gain)?;
         Some(Self {
             header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
             opportunity: U64::new(opportunity.0),
             block_number: U64::new(block.number.0),
             block_hash: block.hash,
             strategy: U16::new(strategy),
-            hop_count: u8::try_from(hops.len()).expect("at most OPPORTUNITY_HOPS_MAX"),
+            hop_count,
             reserved: 0,
             token: U32::new(token.0),
             amount_in: first.amount_in,
@@ -196,19 +199,14 @@ impl SwapPlan {
         let mut got = swaps.iter().filter(|swap| of_token(swap.token_out)).map(|swap| swap.amount_out.get());
         let amount_in = paid.try_fold(U256::ZERO, U256::checked_add)?;
         let amount_out = got.try_fold(U256::ZERO, U256::checked_add)?;
-        if !(2..=PLAN_SWAPS_MAX).contains(&swaps.len()) || amount_out <= amount_in {
-            return None;
-        }
-        let unused = HopRecord::new(PoolId(0), TokenId(0), TokenId(0), U256::ZERO, U256::ZERO);
-        let mut all = [unused; PLAN_SWAPS_MAX];
-        all[..swaps.len()].copy_from_slice(swaps);
+        let (hop_count, all) = filled(swaps).filter(|_| amount_out > amount_in)?;
         Some(Self {
             header: MessageHeader::of::<Self>(Self::TEMPLATE_ID),
             opportunity: U64::new(opportunity.0),
             block_number: U64::new(block.number.0),
             block_hash: block.hash,
             strategy: U16::new(strategy),
-            hop_count: u8::try_from(swaps.len()).expect("at most PLAN_SWAPS_MAX"),
+            hop_count,
             reserved: 0,
             token: U32::new(token.0),
             amount_in: U256Le::new(amount_in),

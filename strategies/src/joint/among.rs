@@ -1,7 +1,6 @@
 //! The joint optimum of a few pools, for the path of a message.
 
 use alphapulse_protocol::{PoolId, TokenId};
-
 use ruint::aliases::U256;
 
 use super::parts::opportunities;

@@ -19,8 +19,9 @@ const POOLS_MAX: usize = 512;
 /// of all pools between the tokens that those routes pass, in parts that need nothing of each other, if these earn more.
 ///
 /// **Latency**: as of [`Cyclic`](crate::cyclic::Cyclic) where nothing is found; then about a microsecond for each look at a pool, some hundred
-/// looks at each, up to the setting `looks_max`. Allocates then, as [`Split`] does. **Data**: the state of every pool at the end of a block. **Risks**: a plan has more swaps than a route, and
-/// fails whole when another trade moves one of its pools: the executor reverts, and the gas is lost.
+/// looks at each, up to the setting `looks_max`. Allocates then, as [`Split`] does. **Data**: the state of every pool at the end of a block.
+/// **Risks**: a plan has more swaps than a route, and fails whole when another trade moves one of its pools: the executor reverts, and the gas
+/// is lost.
 #[derive(Debug)]
 pub struct Joint {
     split: Split,

@@ -63,7 +63,7 @@ pub(super) fn polish(path: &Path<'_>, start: Amounts, most: Option<f64>) -> Amou
     best
 }
 
-/// Halves the inputs around one into thirds, as a search would that takes the profit for one hill.
+/// Searches the inputs around one by thirds, as who takes the profit for one hill would.
 ///
 /// A curve that is iterated to a tolerance jumps where it takes a turn more or less, and the best may be at the edge of such a jump, far from
 /// the middle: there this ends as often as not.
